@@ -1,0 +1,37 @@
+// The reference interpreter: runs the typed tree lazily, value by value and instant by instant, both ways in
+// time. It is the oracle of everything after Check and shares no code with it.
+#pragma once
+
+#include "mlr/Check/Program.h"
+
+#include <memory>
+#include <string>
+#include <variant>
+
+namespace mlr::eval {
+
+struct Error {
+  std::string message;  ///< an internal inconsistency: a read of a poison value or a cycle in a checked program
+  Span span;
+};
+
+struct Options {
+  bool unfused = false;  ///< --unfused: chains multiply, then add
+};
+
+/// One running instance of a root node. step() computes all outputs of the next instant of the base clock.
+class Interpreter {
+public:
+  Interpreter(const NodeInstance &node, Options options);
+  ~Interpreter();
+  /// inputs[i] has the type of node.inputs[i].
+  std::variant<std::vector<Array>, Error> step(const std::vector<Array> &inputs);
+  /// As if no instant had run.
+  void reset();
+
+private:
+  struct Impl;
+  std::unique_ptr<Impl> impl;
+};
+
+} // namespace mlr::eval
