@@ -1,4 +1,4 @@
-// Every kind of diagnostic, declared once; sorted by name in allDiagnosticKinds().
+// Every kind of diagnostic, declared once, one a line, sorted; allDiagnosticKinds() is generated from these lines.
 #pragma once
 
 #include "support/Diagnostics.h"

@@ -5,7 +5,10 @@
 #include "support/Source.h"
 
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 namespace mlr {
@@ -50,6 +53,7 @@ public:
 private:
   const SourceMap *sources;
   std::vector<std::unique_ptr<Diagnostic>> all;
+  std::set<std::tuple<std::string_view, uint32_t, uint32_t, uint32_t>> seen;  // kind, file, begin, end
   Diagnostic discarded;
   size_t errors = 0;
 };
