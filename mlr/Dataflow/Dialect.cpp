@@ -1,0 +1,308 @@
+// Registration, printing, parsing and verification of the mlr dialect.
+#include "mlr/Dataflow/Dialect.h"
+
+#include "mlr/Dataflow/IR/MlrDialect.cpp.inc"
+#include "mlr/Dataflow/IR/MlrEnums.cpp.inc"
+
+#define GET_OP_CLASSES
+#include "mlr/Dataflow/IR/MlrOps.cpp.inc"
+
+using namespace mlir;
+
+namespace mlr::dataflow {
+
+void MlrDialect::initialize() {
+  addOperations<
+#define GET_OP_LIST
+#include "mlr/Dataflow/IR/MlrOps.cpp.inc"
+      >();
+}
+
+// ---- node ----------------------------------------------------------------------------------------------------
+
+ParseResult NodeOp::parse(OpAsmParser &parser, OperationState &state) {
+  Builder &b = parser.getBuilder();
+  StringAttr name;
+  SmallVector<OpAsmParser::Argument> args;
+  SmallVector<Type> inputs, outputs;
+  SmallVector<Attribute> argNames, resultNames;
+  if (parser.parseSymbolName(name, "sym_name", state.attributes) ||
+      parser.parseArgumentList(args, OpAsmParser::Delimiter::Paren, /*allowType=*/true) || parser.parseArrow())
+    return failure();
+  auto parseResult = [&]() -> ParseResult {
+    std::string keyword;
+    Type type;
+    if (parser.parseKeywordOrString(&keyword) || parser.parseColonType(type)) return failure();
+    resultNames.push_back(b.getStringAttr(keyword));
+    outputs.push_back(type);
+    return success();
+  };
+  if (parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren, parseResult)) return failure();
+  for (auto &a : args) {
+    inputs.push_back(a.type);
+    argNames.push_back(b.getStringAttr(a.ssaName.name.drop_front()));
+  }
+  state.addAttribute("function_type", TypeAttr::get(b.getFunctionType(inputs, outputs)));
+  state.addAttribute("result_names", b.getArrayAttr(resultNames));
+  if (parser.parseOptionalAttrDictWithKeyword(state.attributes)) return failure();
+  if (!state.attributes.get("arg_names")) state.addAttribute("arg_names", b.getArrayAttr(argNames));
+  Region *body = state.addRegion();
+  return parser.parseRegion(*body, args);
+}
+
+void NodeOp::print(OpAsmPrinter &p) {
+  p << ' ';
+  p.printSymbolName(getSymName());
+  p << '(';
+  llvm::interleaveComma(getBody().getArguments(), p, [&](BlockArgument a) { p.printRegionArgument(a); });
+  p << ") -> (";
+  llvm::interleaveComma(llvm::zip(getResultNames(), getFunctionType().getResults()), p, [&](auto pair) {
+    p.printKeywordOrString(cast<StringAttr>(std::get<0>(pair)).getValue());
+    p << ": " << std::get<1>(pair);
+  });
+  p << ')';
+  p.printOptionalAttrDictWithKeyword((*this)->getAttrs(), {"sym_name", "function_type", "result_names"});
+  p << ' ';
+  p.printRegion(getBody(), /*printEntryBlockArgs=*/false);
+}
+
+LogicalResult NodeOp::verify() {
+  FunctionType type = getFunctionType();
+  if (getArgNames().size() != type.getNumInputs()) return emitOpError("has one name an argument");
+  if (getResultNames().size() != type.getNumResults()) return emitOpError("has one name a result");
+  if (TypeRange(getBody().getArgumentTypes()) != TypeRange(type.getInputs()))
+    return emitOpError("region arguments differ from the inputs of its type");
+  auto yield = dyn_cast<YieldOp>(getBody().front().getTerminator());
+  if (!yield || TypeRange(yield.getOperandTypes()) != TypeRange(type.getResults()))
+    return emitOpError("ends in an mlr.yield of its results");
+  return success();
+}
+
+// ---- scan ----------------------------------------------------------------------------------------------------
+
+ParseResult ScanOp::parse(OpAsmParser &parser, OperationState &state) {
+  Builder &b = parser.getBuilder();
+  OpAsmParser::Argument index;
+  int64_t length;
+  index.type = b.getI32Type();
+  if (parser.parseArgument(index) || parser.parseLess() || parser.parseInteger(length)) return failure();
+  state.addAttribute("length", b.getI64IntegerAttr(length));
+  state.addAttribute("index_name", b.getStringAttr(index.ssaName.name.drop_front()));
+  if (succeeded(parser.parseOptionalKeyword("upto"))) {
+    OpAsmParser::UnresolvedOperand upto;
+    if (parser.parseOperand(upto) || parser.resolveOperand(upto, b.getI32Type(), state.operands)) return failure();
+  }
+  if (succeeded(parser.parseOptionalKeyword("resume"))) state.addAttribute("resume", b.getUnitAttr());
+  if (succeeded(parser.parseOptionalKeyword("sweep"))) {
+    StringRef direction;
+    if (parser.parseKeyword(&direction)) return failure();
+    auto d = symbolizeDirection(direction);
+    if (!d) return parser.emitError(parser.getCurrentLocation(), "expected `up` or `down`");
+    state.addAttribute("sweep", DirectionAttr::get(b.getContext(), *d));
+  }
+  if (parser.parseOptionalAttrDictWithKeyword(state.attributes)) return failure();
+  Region *body = state.addRegion();
+  if (parser.parseRegion(*body, {index})) return failure();
+  SmallVector<Type> types;
+  if (succeeded(parser.parseOptionalColon()) && parser.parseTypeList(types)) return failure();
+  state.addTypes(types);
+  return success();
+}
+
+void ScanOp::print(OpAsmPrinter &p) {
+  p << ' ';
+  p.printRegionArgument(getBody().getArgument(0), {}, /*omitType=*/true);
+  p << " < " << getLength();
+  if (getUpto()) p << " upto " << getUpto();
+  if (getResume()) p << " resume";
+  if (getSweep()) p << " sweep " << stringifyDirection(*getSweep());
+  p.printOptionalAttrDictWithKeyword((*this)->getAttrs(), {"length", "resume", "sweep", "index_name"});
+  p << ' ';
+  p.printRegion(getBody(), /*printEntryBlockArgs=*/false);
+  if (getNumResults()) p << " : " << getResultTypes();
+}
+
+LogicalResult ScanOp::verify() {
+  Block &body = getBody().front();
+  if (body.getNumArguments() != 1 || !body.getArgument(0).getType().isInteger(32))
+    return emitOpError("region has one i32 argument, the index");
+  if (static_cast<int64_t>(getLength()) < 0) return emitOpError("length is not negative");
+  auto yield = dyn_cast<YieldOp>(body.getTerminator());
+  if (!yield || TypeRange(yield.getOperandTypes()) != TypeRange(getResultTypes()))
+    return emitOpError("ends in an mlr.yield of its results");
+  for (Value v : yield.getOperands()) {
+    Operation *def = v.getDefiningOp();
+    bool inside = v.getParentRegion() == &getBody();
+    if (inside && !(def && isa<StackOp, FinalOp, InitialOp, CountOp>(def)))
+      return emitOpError("yields a value that is not a constant of the scan: it needs stack, final, initial or count");
+  }
+  if (llvm::count_if(body, [](Operation &op) { return isa<UntilOp>(op); }) > 1)
+    return emitOpError("has more than one mlr.until");
+  return success();
+}
+
+LogicalResult StackOp::verify() {
+  auto scan = cast<ScanOp>((*this)->getParentOp());
+  SmallVector<int64_t> shape{static_cast<int64_t>(scan.getLength())};
+  Type element = getValue().getType();
+  if (auto t = dyn_cast<RankedTensorType>(element)) {
+    llvm::append_range(shape, t.getShape());
+    element = t.getElementType();
+  }
+  if (getResult().getType() != RankedTensorType::get(shape, element))
+    return emitOpError("result is the value with the scan's length as leading axis");
+  return success();
+}
+
+LogicalResult WindowOp::verify() {
+  auto result = cast<RankedTensorType>(getResult().getType());
+  if (result.getRank() < 1 || result.getDimSize(0) < 1) return emitOpError("has at least one element");
+  SmallVector<int64_t> shape{result.getDimSize(0)};
+  Type element = getValue().getType();
+  if (auto t = dyn_cast<RankedTensorType>(element)) {
+    llvm::append_range(shape, t.getShape());
+    element = t.getElementType();
+  }
+  if (result != RankedTensorType::get(shape, element)) return emitOpError("result stacks values of the operand's type");
+  return success();
+}
+
+// ---- tensors -------------------------------------------------------------------------------------------------
+
+OpFoldResult ConstOp::fold(FoldAdaptor) { return getValue(); }
+
+static ParseResult parseIndexArguments(OpAsmParser &parser, SmallVectorImpl<OpAsmParser::Argument> &args) {
+  auto parseOne = [&]() -> ParseResult {
+    args.emplace_back();
+    args.back().type = parser.getBuilder().getIndexType();
+    return parser.parseArgument(args.back());
+  };
+  return parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren, parseOne);
+}
+
+static void printIndexArguments(OpAsmPrinter &p, Region &region) {
+  p << '(';
+  llvm::interleaveComma(region.getArguments(), p,
+                        [&](BlockArgument a) { p.printRegionArgument(a, {}, /*omitType=*/true); });
+  p << ')';
+}
+
+ParseResult GenOp::parse(OpAsmParser &parser, OperationState &state) {
+  SmallVector<OpAsmParser::Argument> indices;
+  Type type;
+  if (parseIndexArguments(parser, indices) || parser.parseOptionalAttrDictWithKeyword(state.attributes)) return failure();
+  if (parser.parseRegion(*state.addRegion(), indices) || parser.parseColonType(type)) return failure();
+  state.addTypes(type);
+  return success();
+}
+
+void GenOp::print(OpAsmPrinter &p) {
+  p << ' ';
+  printIndexArguments(p, getBody());
+  p.printOptionalAttrDictWithKeyword((*this)->getAttrs());
+  p << ' ';
+  p.printRegion(getBody(), /*printEntryBlockArgs=*/false);
+  p << " : " << getResult().getType();
+}
+
+LogicalResult GenOp::verify() {
+  auto type = cast<RankedTensorType>(getResult().getType());
+  Block &body = getBody().front();
+  if (static_cast<int64_t>(body.getNumArguments()) != type.getRank())
+    return emitOpError("has one index argument an axis of its result");
+  auto yield = dyn_cast<YieldOp>(body.getTerminator());
+  if (!yield || yield.getNumOperands() != 1 || yield.getOperand(0).getType() != type.getElementType())
+    return emitOpError("yields one element of its result");
+  return success();
+}
+
+ParseResult ReduceOp::parse(OpAsmParser &parser, OperationState &state) {
+  Builder &b = parser.getBuilder();
+  StringRef keyword;
+  if (parser.parseKeyword(&keyword)) return failure();
+  auto kind = symbolizeReduceKind(keyword);
+  if (!kind) return parser.emitError(parser.getCurrentLocation(), "unknown reduction");
+  state.addAttribute("kind", ReduceKindAttr::get(b.getContext(), *kind));
+  if (succeeded(parser.parseOptionalKeyword("tree"))) state.addAttribute("tree", b.getUnitAttr());
+  SmallVector<OpAsmParser::Argument> indices;
+  SmallVector<int64_t> sizes;
+  auto parseOne = [&]() -> ParseResult {
+    indices.emplace_back();
+    indices.back().type = b.getIndexType();
+    int64_t size;
+    if (parser.parseArgument(indices.back()) || parser.parseLess() || parser.parseInteger(size)) return failure();
+    sizes.push_back(size);
+    return success();
+  };
+  Type type;
+  if (parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren, parseOne) ||
+      parser.parseOptionalAttrDictWithKeyword(state.attributes) || parser.parseRegion(*state.addRegion(), indices) ||
+      parser.parseColonType(type))
+    return failure();
+  state.addAttribute("sizes", b.getDenseI64ArrayAttr(sizes));
+  state.addTypes(type);
+  return success();
+}
+
+void ReduceOp::print(OpAsmPrinter &p) {
+  p << ' ' << stringifyReduceKind(getKind());
+  if (getTree()) p << " tree";
+  p << " (";
+  llvm::interleaveComma(llvm::zip(getBody().getArguments(), getSizes()), p, [&](auto pair) {
+    p.printRegionArgument(std::get<0>(pair), {}, /*omitType=*/true);
+    p << " < " << std::get<1>(pair);
+  });
+  p << ')';
+  p.printOptionalAttrDictWithKeyword((*this)->getAttrs(), {"kind", "tree", "sizes"});
+  p << ' ';
+  p.printRegion(getBody(), /*printEntryBlockArgs=*/false);
+  p << " : " << getResult().getType();
+}
+
+LogicalResult ReduceOp::verify() {
+  Block &body = getBody().front();
+  if (body.getNumArguments() != getSizes().size()) return emitOpError("has one index argument a size");
+  auto yield = dyn_cast<YieldOp>(body.getTerminator());
+  if (!yield || yield.getNumOperands() < 1 || yield.getNumOperands() > 2) return emitOpError("yields one or two values");
+  bool fused = yield.getNumOperands() == 2;
+  if (fused && getKind() != ReduceKind::Sum) return emitOpError("only a sum has two factors");
+  bool position = getKind() == ReduceKind::Argmax || getKind() == ReduceKind::Argmin;
+  for (Value v : yield.getOperands())
+    if (!position && v.getType() != getResult().getType()) return emitOpError("yields values of its result type");
+  if (position && !getResult().getType().isInteger(32)) return emitOpError("gives an i32 position");
+  return success();
+}
+
+LogicalResult ReadOp::verify() {
+  auto source = cast<RankedTensorType>(getSource().getType());
+  AffineMap map = getMap();
+  if (static_cast<int64_t>(map.getNumResults()) != source.getRank()) return emitOpError("has one index an axis");
+  if (map.getNumDims() != getIndices().size() || map.getNumSymbols()) return emitOpError("has one operand a dimension of its map");
+  if (getResult().getType() != source.getElementType()) return emitOpError("gives an element of its source");
+  if (auto clamp = getClamp(); clamp && clamp->size() != static_cast<size_t>(source.getRank()))
+    return emitOpError("has one clamp flag an axis");
+  return success();
+}
+
+LogicalResult ReshapeOp::verify() {
+  auto from = cast<RankedTensorType>(getSource().getType()), to = cast<RankedTensorType>(getResult().getType());
+  if (from.getElementType() != to.getElementType() || from.getNumElements() != to.getNumElements())
+    return emitOpError("keeps element type and number of elements");
+  return success();
+}
+
+LogicalResult ConcatOp::verify() {
+  auto to = cast<RankedTensorType>(getResult().getType());
+  int64_t leading = 0;
+  for (Value v : getSources()) {
+    auto from = cast<RankedTensorType>(v.getType());
+    if (from.getRank() != to.getRank() || from.getElementType() != to.getElementType() ||
+        from.getShape().drop_front() != to.getShape().drop_front())
+      return emitOpError("operands agree with the result but for the leading axis");
+    leading += from.getDimSize(0);
+  }
+  if (leading != to.getDimSize(0)) return emitOpError("leading size is the sum of the operands'");
+  return success();
+}
+
+} // namespace mlr::dataflow

@@ -1,0 +1,297 @@
+// The mlr dialect: order-free equations over streams. It adds to MLIR what SSA lacks, time.
+//
+// Values are scalars (i1, signless i8..i64 for MLR's signed integers, ui8..ui64, f16, bf16, f32, f64) and ranked
+// static tensors of them. Every value in a node's body is a stream of the node's time; every value in a scan's
+// region is a stream of the scan's inner time; a captured value of an enclosing region is a constant of the
+// inner time. Regions of node and scan are graph regions: the textual order of operations means nothing until
+// Schedule has run (attribute `scheduled` on the node), after which it is the order of execution.
+//
+// gen and reduce are the only tensor computations. Their regions hold scalar operations over index arguments; tensors
+// are read through mlr.read. They are instantaneous and pure.
+
+#ifndef MLR_OPS
+#define MLR_OPS
+
+include "mlir/IR/OpBase.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/RegionKindInterface.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+
+def Mlr_Dialect : Dialect {
+  let name = "mlr";
+  let cppNamespace = "::mlr::dataflow";
+  let summary = "synchronous dataflow with recurrences forwards and backwards in time";
+}
+
+class Mlr_Op<string mnemonic, list<Trait> traits = []> : Op<Mlr_Dialect, mnemonic, traits>;
+
+// ---- types -------------------------------------------------------------------------------------------------
+
+def Mlr_Scalar : AnyTypeOf<[I1, I8, I16, I32, I64, UI8, UI16, UI32, UI64, F16, BF16, F32, F64, Index],
+                           "scalar">;
+def Mlr_Tensor : Type<And<[CPred<"::llvm::isa<::mlir::RankedTensorType>($_self)">,
+                                     CPred<"::llvm::cast<::mlir::RankedTensorType>($_self).hasStaticShape()">]>,
+                                "tensor of static shape">;
+def Mlr_Value : AnyTypeOf<[Mlr_Scalar, Mlr_Tensor], "scalar or tensor">;
+
+def Mlr_ReduceKind : I32EnumAttr<"ReduceKind", "combiner of a reduction", [
+    I32EnumAttrCase<"Sum", 0, "sum">, I32EnumAttrCase<"Prod", 1, "prod">,
+    I32EnumAttrCase<"Max", 2, "max">, I32EnumAttrCase<"Min", 3, "min">,
+    I32EnumAttrCase<"All", 4, "all">, I32EnumAttrCase<"Any", 5, "any">,
+    I32EnumAttrCase<"Argmax", 6, "argmax">, I32EnumAttrCase<"Argmin", 7, "argmin">]> {
+  let cppNamespace = "::mlr::dataflow";
+}
+def Mlr_Direction : I32EnumAttr<"Direction", "direction of a sweep",
+    [I32EnumAttrCase<"Up", 0, "up">, I32EnumAttrCase<"Down", 1, "down">]> {
+  let cppNamespace = "::mlr::dataflow";
+}
+
+// ---- structure ---------------------------------------------------------------------------------------------
+
+def Mlr_NodeOp : Mlr_Op<"node", [IsolatedFromAbove, Symbol, HasOnlyGraphRegion, RegionKindInterface,
+                                 SingleBlock]> {
+  let summary = "a node: input streams to output streams";
+  let description = [{
+    `mlr.node @f(%x: f32, %w: tensor<3xf32>) -> (y: f32) { ... mlr.yield %y : f32 }`.
+    `function_type` has inputs and results; `arg_names`, `result_names` are the source's names.
+    Unit attribute `scheduled`: see the head of this file.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<FunctionType>:$function_type,
+                       StrArrayAttr:$arg_names, StrArrayAttr:$result_names,
+                       OptionalAttr<StrAttr>:$sym_visibility, UnitAttr:$scheduled);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+}
+
+def Mlr_YieldOp : Mlr_Op<"yield", [Terminator, Pure, ParentOneOf<["NodeOp", "ScanOp", "GenOp", "ReduceOp"]>]> {
+  let summary = "outputs of a node; results of a scan; the element of a gen; the element (or two fused factors) of a reduce";
+  let arguments = (ins Variadic<Mlr_Value>:$values);
+  let assemblyFormat = "($values^ `:` type($values))? attr-dict";
+}
+
+def Mlr_CallOp : Mlr_Op<"call"> {
+  let summary = "an instance of a node, with its own state";
+  let description = [{ Gone after InlineCalls. `name` is the source path of the instance. }];
+  let arguments = (ins FlatSymbolRefAttr:$callee, Variadic<Mlr_Value>:$inputs);
+  let results = (outs Variadic<Mlr_Value>:$results);
+  let assemblyFormat = "$callee `(` $inputs `)` attr-dict `:` functional-type($inputs, $results)";
+}
+
+def Mlr_ScanOp : Mlr_Op<"scan", [HasOnlyGraphRegion, RegionKindInterface, SingleBlock]> {
+  let summary = "a run of `length` inner instants within one instant of the enclosing time";
+  let description = [{
+    The region's argument is the index t: i32 stream 0 .. length-1. Operands of its `mlr.yield` are constants of the scan
+    (mlr.stack, mlr.final, mlr.initial, mlr.count results, or captured values) and become the op's results.
+    `resume`: state survives from one outer instant to the next. An `mlr.until` in the region ends the scan early.
+    `upto`: run only that many instants (i32, 1..length), the count of an earlier part of the same scan;
+    stacked results of such a part are zero beyond.
+    After Schedule: `sweep` gives the direction in which the instants are executed; a part of a split scan is a scan.
+  }];
+  let arguments = (ins Optional<I32>:$upto, I64Attr:$length, UnitAttr:$resume, OptionalAttr<Mlr_Direction>:$sweep,
+                       OptionalAttr<StrAttr>:$index_name);
+  let results = (outs Variadic<Mlr_Value>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+}
+
+class Mlr_EndOp<string mnemonic, string what> : Mlr_Op<mnemonic, [Pure, ParentOneOf<["ScanOp"]>,
+    AllTypesMatch<["value", "result"]>]> {
+  let summary = what;
+  let arguments = (ins Mlr_Value:$value);
+  let results = (outs Mlr_Value:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+def Mlr_FinalOp : Mlr_EndOp<"final", "value at the last executed instant; a constant of the scan">;
+def Mlr_InitialOp : Mlr_EndOp<"initial", "value at instant 0; a constant of the scan">;
+def Mlr_StackOp : Mlr_Op<"stack", [Pure, ParentOneOf<["ScanOp"]>]> {
+  let summary = "all values along a new leading axis of the scan's length, zeros after the last executed instant; "
+                "a constant of the scan";
+  let arguments = (ins Mlr_Value:$value);
+  let results = (outs Mlr_Tensor:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value) `->` type($result)";
+  let hasVerifier = 1;
+}
+def Mlr_CountOp : Mlr_Op<"count", [Pure, ParentOneOf<["ScanOp"]>]> {
+  let summary = "number of executed instants; a constant of the scan";
+  let results = (outs I32:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
+}
+def Mlr_UntilOp : Mlr_Op<"until", [ParentOneOf<["ScanOp"]>]> {
+  let summary = "ends the scan after the first instant at which the condition is true; at most one a scan";
+  let arguments = (ins I1:$condition);
+  let assemblyFormat = "$condition attr-dict `:` type($condition)";
+}
+
+// ---- time --------------------------------------------------------------------------------------------------
+// `name` (optional) is the source path of the state, for NODE_state and reports.
+
+def Mlr_FbyOp : Mlr_Op<"fby", [Pure, AllTypesMatch<["init", "value", "result"]>]> {
+  let summary = "init at the first instant, then the previous value; distance +1";
+  let arguments = (ins Mlr_Value:$init, Mlr_Value:$value, OptionalAttr<StrAttr>:$name);
+  let results = (outs Mlr_Value:$result);
+  let assemblyFormat = "$init `,` $value attr-dict `:` type($value)";
+}
+def Mlr_EbyOp : Mlr_Op<"eby", [Pure, AllTypesMatch<["end", "value", "result"]>]> {
+  let summary = "the next value, end at the last executed instant; distance -1";
+  let arguments = (ins Mlr_Value:$value, Mlr_Value:$end, OptionalAttr<StrAttr>:$name);
+  let results = (outs Mlr_Value:$result);
+  let assemblyFormat = "$value `,` $end attr-dict `:` type($value)";
+}
+def Mlr_PreOp : Mlr_Op<"pre", [Pure, AllTypesMatch<["value", "result"]>]> {
+  let summary = "the previous value; zero at the first instant, where the checker has proved that nobody reads it";
+  let arguments = (ins Mlr_Value:$value, OptionalAttr<StrAttr>:$name);
+  let results = (outs Mlr_Value:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+def Mlr_FirstOp : Mlr_Op<"first", [Pure]> {
+  let summary = "true at the first instant of the time that it stands in (of the whole stream, if the scan resumes)";
+  let arguments = (ins OptionalAttr<StrAttr>:$name);
+  let results = (outs I1:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
+}
+def Mlr_WindowOp : Mlr_Op<"window", [Pure, AllTypesMatch<["value", "init"]>]> {
+  let summary = "the last n values, oldest first, n the result's leading size; init is the element before time began";
+  let arguments = (ins Mlr_Value:$value, Mlr_Value:$init, OptionalAttr<StrAttr>:$name);
+  let results = (outs Mlr_Tensor:$result);
+  let assemblyFormat = "$value `,` $init attr-dict `:` type($value) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+// ---- tensors -----------------------------------------------------------------------------------------------
+
+def Mlr_ConstOp : Mlr_Op<"const", [Pure, ConstantLike, AllTypesMatch<["value", "result"]>]> {
+  let summary = "a literal or loaded array";
+  let description = [{ A scalar's value is a FloatAttr or IntegerAttr; a tensor's an ElementsAttr (dense, or a dense resource). }];
+  let arguments = (ins TypedAttrInterface:$value, OptionalAttr<StrAttr>:$name);
+  let results = (outs Mlr_Value:$result);
+  let assemblyFormat = "$value attr-dict";
+  let hasFolder = 1;
+  let builders = [OpBuilder<(ins "::mlir::TypedAttr":$value), [{
+    build($_builder, $_state, value.getType(), value, nullptr);
+  }]>];
+}
+def Mlr_GenOp : Mlr_Op<"gen", [Pure, RecursiveMemoryEffects, SingleBlock]> {
+  let summary = "a tensor, element by element: one index argument an axis of the result";
+  let description = [{ `%c = mlr.gen (%i, %j) { ...; mlr.yield %e : f32 } : tensor<16x8xf32>` }];
+  let results = (outs Mlr_Tensor:$result);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+}
+def Mlr_ReduceOp : Mlr_Op<"reduce", [Pure, RecursiveMemoryEffects, SingleBlock]> {
+  let summary = "a reduction over a static domain: ascending chain, last index fastest";
+  let description = [{
+    `%s = mlr.reduce sum (%k < 8) { ...; mlr.yield %a, %b : f32, f32 } : f32`. Two yielded values (sum only): the chain is
+    acc = fma(a, b, acc) from +0. `tree`: the 16-partial order of whole-tensor sums, element number i in row-major
+    order of the domain. Reductions of f16 and bf16 are imported as f32
+    reductions of widened elements, rounded once.
+    argmax, argmin yield one value and give the i32 flat position of the first of equals, a NaN wins.
+  }];
+  let arguments = (ins Mlr_ReduceKind:$kind, DenseI64ArrayAttr:$sizes, UnitAttr:$tree);
+  let results = (outs Mlr_Scalar:$result);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+}
+def Mlr_ReadOp : Mlr_Op<"read", [Pure]> {
+  let summary = "an element of a tensor at affine indices";
+  let description = [{
+    `%e = mlr.read %x[affine_map<(d0, d1) -> (d0 + 2 * d1, 3)>](%i, %k) : tensor<..>`. Operands of the map are of type
+    index: region arguments of gen and reduce, or mlr.convert of anything else. `clamp`, one flag an axis: the index
+    is clamped to 0..N-1; without it the index is known to be inside.
+  }];
+  let arguments = (ins Mlr_Tensor:$source, AffineMapAttr:$map, Variadic<Index>:$indices,
+                       OptionalAttr<DenseBoolArrayAttr>:$clamp);
+  let results = (outs Mlr_Scalar:$result);
+  let assemblyFormat = "$source `[` $map `]` `(` $indices `)` (`clamp` $clamp^)? attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+def Mlr_ReshapeOp : Mlr_Op<"reshape", [Pure]> {
+  let summary = "the same elements in row-major order";
+  let arguments = (ins Mlr_Tensor:$source);
+  let results = (outs Mlr_Tensor:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+def Mlr_ConcatOp : Mlr_Op<"concat", [Pure]> {
+  let summary = "operands one after the other along the leading axis";
+  let arguments = (ins Variadic<Mlr_Tensor>:$sources);
+  let results = (outs Mlr_Tensor:$result);
+  let assemblyFormat = "$sources attr-dict `:` type($sources) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+// ---- scalar operators ----------------------------------------------------------------------------------------
+// Semantics: OpKind in mlr/Check/Program.h (total, exact to the bit). Scalars only; tensors use gen.
+
+class Mlr_Unary<string mnemonic> : Mlr_Op<mnemonic, [Pure, SameOperandsAndResultType]> {
+  let arguments = (ins Mlr_Scalar:$value);
+  let results = (outs Mlr_Scalar:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+class Mlr_Binary<string mnemonic> : Mlr_Op<mnemonic, [Pure, SameOperandsAndResultType]> {
+  let arguments = (ins Mlr_Scalar:$lhs, Mlr_Scalar:$rhs);
+  let results = (outs Mlr_Scalar:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
+}
+class Mlr_Compare<string mnemonic> : Mlr_Op<mnemonic, [Pure, SameTypeOperands]> {
+  let arguments = (ins Mlr_Scalar:$lhs, Mlr_Scalar:$rhs);
+  let results = (outs I1:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs)";
+}
+def Mlr_AddOp : Mlr_Binary<"add">;
+def Mlr_SubOp : Mlr_Binary<"sub">;
+def Mlr_MulOp : Mlr_Binary<"mul">;
+def Mlr_DivOp : Mlr_Binary<"div">;
+def Mlr_RemOp : Mlr_Binary<"rem">;
+def Mlr_MinOp : Mlr_Binary<"min">;
+def Mlr_MaxOp : Mlr_Binary<"max">;
+def Mlr_NegOp : Mlr_Unary<"neg">;
+def Mlr_AbsOp : Mlr_Unary<"abs">;
+def Mlr_SqrtOp : Mlr_Unary<"sqrt">;
+def Mlr_FloorOp : Mlr_Unary<"floor">;
+def Mlr_CeilOp : Mlr_Unary<"ceil">;
+def Mlr_TruncOp : Mlr_Unary<"trunc">;
+def Mlr_RoundEvenOp : Mlr_Unary<"round_even">;
+def Mlr_FmaOp : Mlr_Op<"fma", [Pure, SameOperandsAndResultType]> {
+  let arguments = (ins Mlr_Scalar:$a, Mlr_Scalar:$b, Mlr_Scalar:$c);
+  let results = (outs Mlr_Scalar:$result);
+  let assemblyFormat = "$a `,` $b `,` $c attr-dict `:` type($result)";
+}
+def Mlr_LtOp : Mlr_Compare<"lt">;
+def Mlr_GtOp : Mlr_Compare<"gt">;
+def Mlr_LeOp : Mlr_Compare<"le">;
+def Mlr_GeOp : Mlr_Compare<"ge">;
+def Mlr_EqOp : Mlr_Compare<"eq">;
+def Mlr_NeOp : Mlr_Compare<"ne">;
+def Mlr_AndOp : Mlr_Binary<"and">;   // i1: logical; integers: bitwise
+def Mlr_OrOp : Mlr_Binary<"or">;
+def Mlr_XorOp : Mlr_Binary<"xor">;
+def Mlr_NotOp : Mlr_Unary<"not">;
+def Mlr_ShlOp : Mlr_Binary<"shl">;
+def Mlr_ShrOp : Mlr_Binary<"shr">;
+def Mlr_SelectOp : Mlr_Op<"select", [Pure, AllTypesMatch<["yes", "no", "result"]>]> {
+  let arguments = (ins I1:$condition, Mlr_Scalar:$yes, Mlr_Scalar:$no);
+  let results = (outs Mlr_Scalar:$result);
+  let assemblyFormat = "$condition `,` $yes `,` $no attr-dict `:` type($result)";
+}
+def Mlr_BitcastOp : Mlr_Op<"bitcast", [Pure]> {
+  let arguments = (ins Mlr_Scalar:$value);
+  let results = (outs Mlr_Scalar:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value) `to` type($result)";
+}
+def Mlr_ConvertOp : Mlr_Op<"convert", [Pure]> {
+  let summary = "numeric conversion; from and to index too (index values are known to fit)";
+  let arguments = (ins Mlr_Scalar:$value);
+  let results = (outs Mlr_Scalar:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value) `to` type($result)";
+}
+
+#endif
