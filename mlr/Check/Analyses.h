@@ -1,0 +1,17 @@
+// The analyses of streams on the typed program, run after elaboration found no error. Both report to the user.
+#pragma once
+
+#include "mlr/Check/Program.h"
+#include "support/Diagnostics.h"
+
+namespace mlr {
+
+/// No undefined value (`pre` at the first instant) reaches an output, a state's first value or a condition.
+/// False when it reported something. Linear.
+bool checkInitialisation(const Program &program, Diagnostics &diagnostics);
+
+/// Every strongly connected component of each time is a forward or a backward recurrence (language reference,
+/// "Causality"). False when it reported something. O(V*E) on a component.
+bool checkCausality(const Program &program, Diagnostics &diagnostics);
+
+} // namespace mlr

@@ -1,0 +1,38 @@
+#include "mlr/Check/Types.h"
+
+namespace mlr::check {
+
+bool Ty::isKnown() const {
+  if (kind == Kind::Plain) return flex == Flex::None;
+  if (kind == Kind::Unknown) return false;
+  for (const Ty &part : parts)
+    if (!part.isKnown()) return false;
+  return true;
+}
+
+std::string toString(const Ty &ty) {
+  if (ty.kind == Ty::Kind::Unknown) return "unknown";
+  if (ty.kind == Ty::Kind::Plain) {
+    if (ty.flex == Flex::None) return mlr::toString(ty.type);
+    std::string what = ty.flex == Flex::Int ? "integer literal" : "decimal literal";
+    return ty.type.isScalar() ? what : what + "s " + mlr::toString(ty.type.shape);
+  }
+  std::string out = "(";
+  for (size_t i = 0; i < ty.parts.size(); ++i) out += (i ? ", " : "") + toString(ty.parts[i]);
+  return out + ")";
+}
+
+std::optional<Shape> broadcastShapes(const Shape &a, const Shape &b) {
+  const Shape &longer = a.size() >= b.size() ? a : b;
+  const Shape &shorter = a.size() >= b.size() ? b : a;
+  Shape out = longer;
+  size_t offset = longer.size() - shorter.size();
+  for (size_t i = 0; i < shorter.size(); ++i) {
+    int64_t x = longer[offset + i], y = shorter[i];
+    if (x != y && x != 1 && y != 1) return std::nullopt;
+    out[offset + i] = x == 1 ? y : x;
+  }
+  return out;
+}
+
+} // namespace mlr::check

@@ -1,0 +1,38 @@
+// What the checker knows of an expression's type while it elaborates: types with flexible literals and tuples.
+#pragma once
+
+#include "support/Array.h"
+
+#include <string>
+#include <vector>
+
+namespace mlr::check {
+
+/// Made of literals only: the scalar type is still the context's choice. Int may become any number type, Float
+/// any float type.
+enum class Flex : uint8_t { None, Int, Float };
+
+/// The type of a variable or expression. Unknown also stands for "an error was reported": it never causes
+/// another one.
+struct Ty {
+  enum class Kind : uint8_t { Unknown, Plain, Tuple };
+  Kind kind = Kind::Unknown;
+  Flex flex = Flex::None;
+  Type type;              ///< Plain; with flex, type.scalar is the default (i32 or f32)
+  std::vector<Ty> parts;  ///< Tuple
+
+  static Ty of(Type type) { return {Kind::Plain, Flex::None, std::move(type), {}}; }
+  bool isKnown() const;  ///< no Unknown and no flexible part
+  bool operator==(const Ty &) const = default;
+};
+
+/// "f32[3]", "(f32, i32)", "an integer literal".
+std::string toString(const Ty &ty);
+
+/// The shape that NumPy's rule gives to operands of shapes a and b; nothing if they do not combine.
+std::optional<Shape> broadcastShapes(const Shape &a, const Shape &b);
+
+/// Sizes beyond these are refused: positions of elements are i32.
+inline constexpr int64_t maxSize = 2147483647;
+
+} // namespace mlr::check
