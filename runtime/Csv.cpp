@@ -1,0 +1,329 @@
+// .csv: comma-separated numbers, one line an instant, optionally under a line of names. Quotes as in RFC 4180.
+#include "runtime/Formats.h"
+#include "support/Half.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+namespace mlr::data {
+namespace {
+
+struct Table {
+  std::vector<std::string> names;  ///< empty: the file has no header
+  size_t columns = 0, rows = 0;
+  std::vector<double> cells;       ///< row-major; an empty cell is `emptyCell`
+};
+
+/// Splits the text into cells; never looks back.
+class CellReader {
+public:
+  explicit CellReader(Bytes text) : text(text) {
+    if (text.substr(0, 3) == "\xef\xbb\xbf") at = 3;
+  }
+  bool done() const { return at >= text.size(); }
+
+  /// The cells of the next line, blanks around them removed; an error for quotes that do not close.
+  std::optional<Error> line(std::vector<std::string> &cells) {
+    cells.clear();
+    ++number;
+    while (true) {
+      std::string &cell = cells.emplace_back();
+      skipBlanks();
+      if (at < text.size() && text[at] == '"') {
+        if (!quoted(cell)) return Error{"line " + std::to_string(number) + ": a quoted cell does not end"};
+        skipBlanks();
+        if (at < text.size() && !atSeparator())
+          return Error{"line " + std::to_string(number) + ": text follows a quoted cell"};
+      } else {
+        size_t start = at;
+        while (at < text.size() && !atSeparator()) ++at;
+        size_t end = at;
+        while (end > start && (text[end - 1] == ' ' || text[end - 1] == '\t')) --end;
+        cell = std::string(text.substr(start, end - start));
+      }
+      if (at < text.size() && text[at] == ',') {
+        ++at;
+        continue;
+      }
+      if (at < text.size() && text[at] == '\r') ++at;
+      if (at < text.size() && text[at] == '\n') ++at;
+      return std::nullopt;
+    }
+  }
+  size_t number = 0;  ///< of the line last read, one-based
+
+private:
+  bool atSeparator() const { return text[at] == ',' || text[at] == '\n' || text[at] == '\r'; }
+  void skipBlanks() {
+    while (at < text.size() && (text[at] == ' ' || text[at] == '\t')) ++at;
+  }
+  bool quoted(std::string &cell) {
+    for (++at; at < text.size(); ++at) {
+      if (text[at] != '"') {
+        cell.push_back(text[at]);
+      } else if (at + 1 < text.size() && text[at + 1] == '"') {
+        cell.push_back('"');
+        ++at;
+      } else {
+        ++at;
+        return true;
+      }
+    }
+    return false;
+  }
+
+  Bytes text;
+  size_t at = 0;
+};
+
+/// A decimal number, inf, nan, true or false; the whole cell. Values beyond f64 become infinite or zero.
+bool number(std::string_view cell, double &value) {
+  if (cell == "true" || cell == "false") {
+    value = cell == "true" ? 1 : 0;
+    return true;
+  }
+  if (!cell.empty() && cell[0] == '+') cell.remove_prefix(1);
+  if (cell.empty() || cell[0] == '+') return false;
+  auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
+  if (end != cell.data() + cell.size()) return false;
+  if (error == std::errc::result_out_of_range) value = std::strtod(std::string(cell).c_str(), nullptr);
+  else if (error != std::errc()) return false;
+  return true;
+}
+
+std::optional<Error> addRow(Table &table, const std::vector<std::string> &cells, size_t line) {
+  if (cells.size() != table.columns)
+    return Error{"line " + std::to_string(line) + " has " + std::to_string(cells.size()) + " cells, the first line has " +
+                 std::to_string(table.columns)};
+  for (size_t c = 0; c < cells.size(); ++c) {
+    double value = 0;
+    if (!number(cells[c], value)) {
+      std::string column = table.names.empty() ? std::to_string(c + 1) : "'" + table.names[c].substr(0, 60) + "'";
+      std::string what = cells[c].empty() ? "is empty" : "holds '" + cells[c].substr(0, 40) + "', not a number";
+      return Error{"line " + std::to_string(line) + ", column " + column + " " + what};
+    }
+    table.cells.push_back(value);
+  }
+  ++table.rows;
+  return std::nullopt;
+}
+
+Result<Table> parseTable(Bytes bytes) {
+  Table table;
+  CellReader reader(bytes);
+  std::vector<std::string> cells;
+  bool first = true;
+  while (!reader.done()) {
+    if (auto error = reader.line(cells)) return *error;
+    if (cells.size() == 1 && cells[0].empty()) continue;  // blank line
+    if (first) {
+      first = false;
+      table.columns = cells.size();
+      double ignored;
+      bool data = std::all_of(cells.begin(), cells.end(), [&](auto &c) { return c.empty() || number(c, ignored); });
+      if (!data) {
+        table.names = cells;
+        continue;
+      }
+    }
+    if (auto error = addRow(table, cells, reader.number)) return *error;
+  }
+  if (table.columns == 0) return Error{"the file is empty"};
+  return table;
+}
+
+/// Columns x[0], x[1], .. (or x[i,j]) that belong to one tensor.
+struct Group {
+  std::string name;
+  Shape shape;
+  std::vector<size_t> columns;  ///< row-major
+};
+
+/// Splits "x[1,2]" into x and {1, 2}; false if it is a plain name.
+bool splitName(const std::string &text, std::string &name, std::vector<int64_t> &position) {
+  size_t open = text.find('[');
+  if (open == std::string::npos || open == 0 || text.back() != ']') return false;
+  name = text.substr(0, open);
+  const char *p = text.data() + open + 1, *end = text.data() + text.size() - 1;
+  while (true) {
+    while (p < end && *p == ' ') ++p;
+    int64_t value = 0;
+    auto [next, error] = std::from_chars(p, end, value);
+    if (error != std::errc() || value < 0) return false;
+    position.push_back(value);
+    if (next == end) return position.size() <= 32;
+    if (*next != ',') return false;
+    p = next + 1;
+  }
+}
+
+struct Placed {
+  std::vector<int64_t> position;
+  size_t column;
+};
+
+std::optional<Error> complete(Group &group, std::vector<Placed> &places) {
+  std::string shown = "'" + group.name.substr(0, 60) + "'";
+  std::sort(places.begin(), places.end(), [](auto &a, auto &b) { return a.position < b.position; });
+  size_t rank = places[0].position.size();
+  group.shape.assign(rank, 0);
+  for (const Placed &p : places) {
+    if (p.position.size() != rank) return Error{"the columns of " + shown + " have different numbers of indices"};
+    for (size_t k = 0; k < rank; ++k) group.shape[k] = std::max(group.shape[k], p.position[k] + 1);
+  }
+  size_t count = 1;
+  for (int64_t size : group.shape)
+    if (__builtin_mul_overflow(count, static_cast<size_t>(size), &count) || count > places.size())
+      return Error{"some columns of " + shown + " are missing"};
+  for (size_t i = 1; i < places.size(); ++i)
+    if (places[i].position == places[i - 1].position) return Error{"two columns have the same place in " + shown};
+  if (count != places.size()) return Error{"some columns of " + shown + " are missing"};
+  for (const Placed &p : places) group.columns.push_back(p.column);
+  return std::nullopt;
+}
+
+Result<std::vector<Group>> groupsOf(const Table &table) {
+  std::map<std::string, std::vector<Placed>> tensors;
+  std::vector<Group> groups;
+  for (size_t c = 0; c < table.columns; ++c) {
+    std::string name;
+    std::vector<int64_t> position;
+    if (splitName(table.names[c], name, position)) tensors[name].push_back({position, c});
+    else groups.push_back({table.names[c], {}, {c}});
+  }
+  for (auto &[name, places] : tensors) {
+    Group &group = groups.emplace_back();
+    group.name = name;
+    if (auto error = complete(group, places)) return *error;
+  }
+  std::stable_sort(groups.begin(), groups.end(), [](auto &a, auto &b) { return a.name < b.name; });
+  for (size_t i = 1; i < groups.size(); ++i)
+    if (groups[i].name == groups[i - 1].name) return Error{"two columns are named '" + groups[i].name.substr(0, 60) + "'"};
+  return groups;
+}
+
+Array arrayOf(const Table &table, const Group &group) {
+  Shape shape{static_cast<int64_t>(table.rows)};
+  shape.insert(shape.end(), group.shape.begin(), group.shape.end());
+  Array array(Type{Scalar::F64, shape});
+  if (table.rows == 0) return array;
+  double *out = array.mutateAs<double>();
+  for (size_t r = 0; r < table.rows; ++r)
+    for (size_t column : group.columns) *out++ = table.cells[r * table.columns + column];
+  return array;
+}
+
+template <class Number> void appendNumber(std::string &out, Number value) {
+  if (std::isnan(static_cast<double>(value))) {
+    out += "nan";
+    return;
+  }
+  char buffer[64];
+  auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, value);
+  out.append(buffer, end);
+}
+
+void appendElement(std::string &out, const Array &array, size_t i) {
+  auto integer = [&](auto value) { out += std::to_string(value); };
+  switch (array.type().scalar) {
+  case Scalar::Bool: out += array.as<uint8_t>()[i] ? "true" : "false"; return;
+  case Scalar::I8: return integer(array.as<int8_t>()[i]);
+  case Scalar::I16: return integer(array.as<int16_t>()[i]);
+  case Scalar::I32: return integer(array.as<int32_t>()[i]);
+  case Scalar::I64: return integer(array.as<int64_t>()[i]);
+  case Scalar::U8: return integer(array.as<uint8_t>()[i]);
+  case Scalar::U16: return integer(array.as<uint16_t>()[i]);
+  case Scalar::U32: return integer(array.as<uint32_t>()[i]);
+  case Scalar::U64: return integer(array.as<uint64_t>()[i]);
+  case Scalar::F16: return appendNumber(out, halfToFloat(array.as<uint16_t>()[i]));
+  case Scalar::BF16: return appendNumber(out, bfloatToFloat(array.as<uint16_t>()[i]));
+  case Scalar::F32: return appendNumber(out, array.as<float>()[i]);
+  case Scalar::F64: return appendNumber(out, array.as<double>()[i]);
+  }
+}
+
+void appendName(std::string &out, const std::string &name) {
+  if (name.find_first_of(",\"\r\n") == std::string::npos) {
+    out += name;
+    return;
+  }
+  out += '"';
+  for (char c : name) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  out += '"';
+}
+
+} // namespace
+
+Result<Arrays> parseCsv(Bytes bytes) {
+  auto parsed = parseTable(bytes);
+  if (auto *error = std::get_if<Error>(&parsed)) return *error;
+  const Table &table = std::get<Table>(parsed);
+  if (table.names.empty()) return Error{"the first line has no column names"};
+  auto groups = groupsOf(table);
+  if (auto *error = std::get_if<Error>(&groups)) return *error;
+  Arrays arrays;
+  for (const Group &group : std::get<std::vector<Group>>(groups)) arrays.emplace(group.name, arrayOf(table, group));
+  return arrays;
+}
+
+Result<Array> parseCsvColumn(Bytes bytes, std::string_view name) {
+  auto parsed = parseTable(bytes);
+  if (auto *error = std::get_if<Error>(&parsed)) return *error;
+  const Table &table = std::get<Table>(parsed);
+  if (name.empty()) {
+    Group all;
+    if (table.names.empty() || table.columns > 1) all.shape = {static_cast<int64_t>(table.columns)};
+    for (size_t c = 0; c < table.columns; ++c) all.columns.push_back(c);
+    return arrayOf(table, all);
+  }
+  if (table.names.empty()) return Error{"the first line has no column names, so no column '" + std::string(name) + "'"};
+  auto groups = groupsOf(table);
+  if (auto *error = std::get_if<Error>(&groups)) return *error;
+  std::vector<std::string> names;
+  for (const Group &group : std::get<std::vector<Group>>(groups)) {
+    if (group.name == name) return arrayOf(table, group);
+    names.push_back(group.name);
+  }
+  return noSuchName("column", name, names);
+}
+
+Result<std::string> formatCsv(const std::vector<std::pair<std::string, Array>> &columns) {
+  std::string out;
+  int64_t rows = -1;
+  std::vector<size_t> widths;
+  for (auto &[name, array] : columns) {
+    const Shape &shape = array.type().shape;
+    if (shape.empty()) return Error{"'" + name + "' has no leading axis to write as lines"};
+    if (rows >= 0 && shape[0] != rows)
+      return Error{"'" + name + "' has " + std::to_string(shape[0]) + " lines, '" + columns[0].first + "' has " +
+                   std::to_string(rows)};
+    rows = shape[0];
+    Shape inner(shape.begin() + 1, shape.end());
+    size_t width = static_cast<size_t>(elementCount(inner).value_or(0));
+    widths.push_back(width);
+    for (size_t i = 0; i < width; ++i) {
+      std::string place;
+      size_t rest = i;
+      for (size_t k = inner.size(); k-- > 0; rest /= static_cast<size_t>(inner[k]))
+        place = std::to_string(rest % static_cast<size_t>(inner[k])) + (place.empty() ? "" : ",") + place;
+      if (!out.empty()) out += ',';
+      appendName(out, inner.empty() ? name : name + "[" + place + "]");
+    }
+  }
+  out += '\n';
+  for (int64_t r = 0; r < rows; ++r) {
+    bool first = true;
+    for (size_t c = 0; c < columns.size(); ++c)
+      for (size_t i = 0; i < widths[c]; ++i) {
+        if (!first) out += ',';
+        first = false;
+        appendElement(out, columns[c].second, static_cast<size_t>(r) * widths[c] + i);
+      }
+    out += '\n';
+  }
+  return out;
+}
+
+} // namespace mlr::data

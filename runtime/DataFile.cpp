@@ -1,0 +1,171 @@
+// Files and extensions; the formats themselves are in their own files, over bytes.
+#include "runtime/DataFile.h"
+#include "runtime/Formats.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace mlr::data {
+namespace {
+
+std::string lowerExtension(const std::string &path) {
+  size_t dot = path.find_last_of("./");
+  if (dot == std::string::npos || path[dot] != '.') return "";
+  std::string extension = path.substr(dot);
+  for (char &c : extension) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  return extension;
+}
+
+struct Descriptor {
+  int fd = -1;
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+/// The whole of a regular file. Devices and pipes are refused: they have no size to bound by.
+Result<std::string> readFile(const std::string &path) {
+  auto failed = [] { return Error{std::string("cannot be read: ") + std::strerror(errno)}; };
+  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  struct stat status;
+  if (file.fd < 0 || ::fstat(file.fd, &status) != 0) return failed();
+  if (S_ISDIR(status.st_mode)) return Error{"is a directory"};
+  if (!S_ISREG(status.st_mode)) return Error{"is not a regular file"};
+  std::string bytes(static_cast<size_t>(status.st_size), '\0');
+  size_t got = 0;
+  while (got < bytes.size()) {
+    ssize_t n = ::read(file.fd, bytes.data() + got, bytes.size() - got);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return failed();
+    if (n == 0) break;
+    got += static_cast<size_t>(n);
+  }
+  bytes.resize(got);
+  return bytes;
+}
+
+std::optional<Error> writeWhole(int fd, const std::string &bytes) {
+  for (size_t done = 0; done < bytes.size();) {
+    ssize_t n = ::write(fd, bytes.data() + done, bytes.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return Error{std::string("cannot be written: ") + std::strerror(errno)};
+    done += static_cast<size_t>(n);
+  }
+  return std::nullopt;
+}
+
+/// Writes beside `path` and renames. An existing target that is no regular file (/dev/stdout) is written directly.
+std::optional<Error> writeFile(const std::string &path, const std::string &bytes) {
+  auto failed = [] { return Error{std::string("cannot be written: ") + std::strerror(errno)}; };
+  struct stat status;
+  bool exists = ::stat(path.c_str(), &status) == 0;
+  if (exists && S_ISDIR(status.st_mode)) return Error{"is a directory"};
+  if (exists && !S_ISREG(status.st_mode)) {
+    Descriptor file{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
+    return file.fd < 0 ? std::optional(failed()) : writeWhole(file.fd, bytes);
+  }
+  std::string temporary = path + ".XXXXXX";
+  Descriptor file{::mkostemp(temporary.data(), O_CLOEXEC)};
+  if (file.fd < 0) return failed();
+  auto error = writeWhole(file.fd, bytes);
+  if (!error) {
+    mode_t mask = ::umask(0);
+    ::umask(mask);
+    ::fchmod(file.fd, exists ? status.st_mode & 07777 : 0666 & ~mask);
+    if (::rename(temporary.c_str(), path.c_str()) != 0) error = failed();
+  }
+  if (error) ::unlink(temporary.c_str());
+  return error;
+}
+
+std::optional<Error> writeResult(const std::string &path, const Result<std::string> &bytes) {
+  if (auto *error = std::get_if<Error>(&bytes)) return *error;
+  return writeFile(path, std::get<std::string>(bytes));
+}
+
+/// Levenshtein distance, names cut at 64 bytes.
+size_t distance(std::string_view a, std::string_view b) {
+  a = a.substr(0, 64);
+  b = b.substr(0, 64);
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (size_t j = 0; j < b.size(); ++j) {
+      size_t substituted = diagonal + (a[i] != b[j]);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({substituted, row[j] + 1, diagonal + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+Error unknownExtension(const std::string &extension) {
+  return Error{"the extension '" + extension.substr(0, 20) + "' is none of .npy, .npz, .csv, .safetensors, .wav"};
+}
+
+} // namespace
+
+Error noSuchName(std::string_view what, std::string_view name, const std::vector<std::string> &present) {
+  if (present.empty()) return Error{"the file holds no " + std::string(what)};
+  std::vector<std::pair<size_t, std::string>> ranked;
+  for (const std::string &candidate : present) ranked.push_back({name.empty() ? 0 : distance(name, candidate), candidate});
+  std::stable_sort(ranked.begin(), ranked.end());
+  std::string message = name.empty() ? "the file holds several; name one " + std::string(what) + " of"
+                                     : "no " + std::string(what) + " '" + std::string(name) + "'; the file has";
+  for (size_t i = 0; i < ranked.size() && i < 5; ++i)
+    message += std::string(i ? ", '" : " '") + ranked[i].second.substr(0, 60) + "'";
+  if (ranked.size() > 5) message += " and " + std::to_string(ranked.size() - 5) + " more";
+  return Error{message};
+}
+
+Result<Array> load(const std::string &path, std::string_view name) {
+  std::string extension = lowerExtension(path);
+  bool several = extension == ".npz" || extension == ".safetensors" || extension == ".csv";
+  if (!several && extension != ".npy" && extension != ".wav") return unknownExtension(extension);
+  auto read = readFile(path);
+  if (auto *error = std::get_if<Error>(&read)) return *error;
+  Bytes bytes = std::get<std::string>(read);
+  if (!several && !name.empty())
+    return Error{"a " + extension + " file holds one array without a name, so none named '" + std::string(name) + "'"};
+  if (extension == ".npy") return parseNpy(bytes);
+  if (extension == ".npz") return parseNpzEntry(bytes, name);
+  if (extension == ".csv") return parseCsvColumn(bytes, name);
+  if (extension == ".safetensors") return parseSafetensorsEntry(bytes, name);
+  return parseWav(bytes);
+}
+
+Result<Arrays> loadAll(const std::string &path) {
+  std::string extension = lowerExtension(path);
+  bool single = extension == ".npy" || extension == ".wav";
+  if (!single && extension != ".npz" && extension != ".csv" && extension != ".safetensors")
+    return unknownExtension(extension);
+  auto read = readFile(path);
+  if (auto *error = std::get_if<Error>(&read)) return *error;
+  Bytes bytes = std::get<std::string>(read);
+  if (extension == ".npz") return parseNpz(bytes);
+  if (extension == ".csv") return parseCsv(bytes);
+  if (extension == ".safetensors") return parseSafetensors(bytes);
+  auto array = extension == ".npy" ? parseNpy(bytes) : parseWav(bytes);
+  if (auto *error = std::get_if<Error>(&array)) return *error;
+  return Arrays{{"", std::get<Array>(array)}};
+}
+
+std::optional<Error> saveNpz(const std::string &path, const Arrays &arrays) {
+  return writeResult(path, formatNpz(arrays));
+}
+std::optional<Error> saveNpy(const std::string &path, const Array &array) {
+  return writeFile(path, formatNpy(array));
+}
+std::optional<Error> saveSafetensors(const std::string &path, const Arrays &arrays) {
+  return writeResult(path, formatSafetensors(arrays));
+}
+std::optional<Error> saveCsv(const std::string &path, const std::vector<std::pair<std::string, Array>> &columns) {
+  return writeResult(path, formatCsv(columns));
+}
+
+} // namespace mlr::data
