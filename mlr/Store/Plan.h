@@ -50,6 +50,21 @@ struct Location {
 ///  - stack: T rows; the operand is stored into row t, in place when its location is that row.
 ///  - concat: operands are in place where their locations are its parts, otherwise copied.
 ///  - reshape, final/initial of a value that stays put: alias, same location as the operand.
+/// Scalar operands of a node's yield have only their entry of `outputs`.
+///
+/// When memory is written (Loops emits this order, the validator simulates it, the planner relies on it):
+///  - start of a scan: the slots of its fby, eby and window take their init or end. In a resume scan, those of fby, first
+///    and window in space State take it at reset, those in Scratch at the start of the innermost enclosing scan that
+///    does not resume; eby always at the start of its own scan;
+///  - start of an instant: windows shift;
+///  - at their place in the text: gen, concat, reshape that is no alias, stack (row t), final and initial (at least at the
+///    instant that they name). A gen may have the location of a tensor that it reads only at the very element
+///    that it writes, reading before writing; a gen computed in row t of a stack likewise that of row t of another stack;
+///  - end of an instant: first the node's outputs, then all slots and `first` at once: `value` of one slot may be another
+///    slot (a chain, an exchange `a = 1 fby b; b = 2 fby a`), and every operand is read before any slot is written.
+///    Two slots, and a slot and its operand, have equal or disjoint memory, so an exchange needs no more than registers:
+///    one loop over the elements that loads all of an instant's copies before it stores any;
+///  - end of a scan that an until or upto ended early: the remaining rows of its stacks are zeroed, no sooner.
 struct Plan {
   std::vector<Buffer> buffers;  ///< ids are positions
   llvm::DenseMap<mlir::Value, Location> locations;
