@@ -70,6 +70,9 @@ bool isLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') 
 bool isSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 int hexValue(char c) { return isDigit(c) ? c - '0' : (c | 0x20) - 'a' + 10; }
 
+/// A binary file is one mistake, not one for each of its bytes.
+constexpr size_t maxUnknowns = 20;
+
 class Lexer {
 public:
   Lexer(uint32_t file, Diagnostics &diagnostics)
@@ -259,11 +262,12 @@ private:
     std::string_view seen = text.substr(begin, pos - begin);
     Diagnostic &d =
         error(begin, pos, "`" + std::string(seen.substr(0, 30)) + "` is not part of the language");
-    explain(d, seen, begin);
+    explain(d, seen);
+    if (unknowns == maxUnknowns) d.notes.push_back("further characters of this kind are not reported");
     push(Tok::Error, begin);
   }
 
-  void explain(Diagnostic &d, std::string_view seen, uint32_t begin) {
+  void explain(Diagnostic &d, std::string_view seen) {
     unsigned char c = static_cast<unsigned char>(seen[0]);
     if (seen == "&&" || seen == "&") d.helps = {"write `and`; for the bits of integers, `bitand(a, b)`"};
     else if (seen == "!") d.helps = {"write `not`"};
@@ -277,13 +281,13 @@ private:
       d.notes = {"names are made of ASCII letters, digits and `_`; comments and strings may hold any UTF-8"};
     else if (c < 0x20 || c == 0x7F)
       d.title = "this byte is not text", d.labels[0].text = "a control character";
-    (void)begin;
   }
 
   uint32_t file;
   Diagnostics &diagnostics;
   std::string_view text;
   uint32_t pos = 0;
+  size_t unknowns = 0;
   bool newLine = true;
   Tokens out;
 };

@@ -93,6 +93,7 @@ ExprPtr Parser::parseBinary(ExprPtr left, uint32_t begin) {
   ExprPtr e = make(ExprKind::Binary, begin);
   e->op = found.op;
   e->nameSpan = span(op);
+  e->args.reserve(2);
   e->args.push_back(std::move(left));
   advance();
   bool right = found.op == Op::Arrow || found.op == Op::Fby;

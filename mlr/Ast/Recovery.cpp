@@ -64,6 +64,7 @@ void Parser::skipToDeclaration() {
 
 bool Parser::skipToBody() {
   if (!panic) return at(Tok::LBrace);
+  if (depth >= maxDepth - 1) return false; // the body would be too deep again
   size_t p = pos;
   // Braces of the broken expression itself are passed; a statement that ends before any other `{` has no
   // body.
