@@ -1,6 +1,8 @@
 // Registration, printing, parsing and verification of the mlr dialect.
 #include "mlr/Dataflow/Dialect.h"
 
+#include "llvm/ADT/StringSet.h"
+
 #include "mlr/Dataflow/IR/MlrDialect.cpp.inc"
 #include "mlr/Dataflow/IR/MlrEnums.cpp.inc"
 
@@ -50,6 +52,21 @@ ParseResult NodeOp::parse(OpAsmParser &parser, OperationState &state) {
   return parser.parseRegion(*body, args);
 }
 
+/// Whether the arguments print under their names, so that `arg_names` need not be printed.
+static bool namesAreIdentifiers(ArrayAttr names) {
+  llvm::StringSet<> seen;
+  return llvm::all_of(names.getAsRange<StringAttr>(), [&](StringAttr name) {
+    StringRef s = name.getValue();
+    if (s.empty() || llvm::isDigit(s.front()) || !seen.insert(s).second) return false;
+    return llvm::all_of(s, [](char c) { return llvm::isAlnum(c) || c == '_' || c == '.' || c == '$'; });
+  });
+}
+
+void NodeOp::getAsmBlockArgumentNames(mlir::Region &region, OpAsmSetValueNameFn setName) {
+  for (auto [name, argument] : llvm::zip(getArgNames(), region.getArguments()))
+    setName(argument, cast<StringAttr>(name).getValue());
+}
+
 void NodeOp::print(OpAsmPrinter &p) {
   p << ' ';
   p.printSymbolName(getSymName());
@@ -61,7 +78,9 @@ void NodeOp::print(OpAsmPrinter &p) {
     p << ": " << std::get<1>(pair);
   });
   p << ')';
-  p.printOptionalAttrDictWithKeyword((*this)->getAttrs(), {"sym_name", "function_type", "result_names"});
+  SmallVector<StringRef> elided{"sym_name", "function_type", "result_names"};
+  if (namesAreIdentifiers(getArgNames())) elided.push_back("arg_names");
+  p.printOptionalAttrDictWithKeyword((*this)->getAttrs(), elided);
   p << ' ';
   p.printRegion(getBody(), /*printEntryBlockArgs=*/false);
 }
@@ -107,6 +126,10 @@ ParseResult ScanOp::parse(OpAsmParser &parser, OperationState &state) {
   if (succeeded(parser.parseOptionalColon()) && parser.parseTypeList(types)) return failure();
   state.addTypes(types);
   return success();
+}
+
+void ScanOp::getAsmBlockArgumentNames(mlir::Region &region, OpAsmSetValueNameFn setName) {
+  setName(region.getArgument(0), getIndexName().value_or("t"));
 }
 
 void ScanOp::print(OpAsmPrinter &p) {
@@ -170,6 +193,17 @@ LogicalResult WindowOp::verify() {
 // ---- tensors -------------------------------------------------------------------------------------------------
 
 OpFoldResult ConstOp::fold(FoldAdaptor) { return getValue(); }
+
+static void nameIndices(mlir::Region &region, OpAsmSetValueNameFn setName) {
+  static constexpr StringLiteral names[] = {"i", "j", "k", "l", "m", "n"};
+  bool inner = isa<GenOp, ReduceOp>(region.getParentOp()->getParentOp());
+  unsigned first = inner ? 2 : 0;
+  for (auto [n, argument] : llvm::enumerate(region.getArguments())) setName(argument, names[std::min<size_t>(first + n, 5)]);
+}
+
+void GenOp::getAsmBlockArgumentNames(mlir::Region &region, OpAsmSetValueNameFn setName) { nameIndices(region, setName); }
+
+void ReduceOp::getAsmBlockArgumentNames(mlir::Region &region, OpAsmSetValueNameFn setName) { nameIndices(region, setName); }
 
 static ParseResult parseIndexArguments(OpAsmParser &parser, SmallVectorImpl<OpAsmParser::Argument> &args) {
   auto parseOne = [&]() -> ParseResult {

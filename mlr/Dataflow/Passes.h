@@ -25,4 +25,12 @@ mlir::LogicalResult normalizeTime(mlir::ModuleOp module);
 /// chains, producers read once an element), merges equal operations, drops dead ones. Keeps every rounding and every order of summation.
 mlir::LogicalResult simplify(mlir::ModuleOp module);
 
+/// Re-checks what normalizeTime promises and what no single operation can see: values are used only in their own time
+/// or one nested in it, no calls, no instantaneous cycle. Emits an MLIR error on violation.
+mlir::LogicalResult verifyNormalized(mlir::ModuleOp module);
+
+/// The passes of this stage by name (mlr-inline-calls, mlr-normalize-time, mlr-simplify, mlr-verify-normalized), for
+/// pipelines given as text. Once a process.
+void registerPasses();
+
 } // namespace mlr::dataflow

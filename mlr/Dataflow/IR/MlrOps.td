@@ -16,6 +16,7 @@ include "mlir/IR/OpBase.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/OpAsmInterface.td"
 include "mlir/IR/RegionKindInterface.td"
 include "mlir/IR/SymbolInterfaces.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
@@ -27,6 +28,9 @@ def Mlr_Dialect : Dialect {
   let cppNamespace = "::mlr::dataflow";
   let summary = "synchronous dataflow with recurrences forwards and backwards in time";
 }
+
+// Region arguments print with the source's names.
+def Mlr_NamedArguments : DeclareOpInterfaceMethods<OpAsmOpInterface, ["getAsmBlockArgumentNames"]>;
 
 class Mlr_Op<string mnemonic, list<Trait> traits = []> : Op<Mlr_Dialect, mnemonic, traits>;
 
@@ -54,7 +58,7 @@ def Mlr_Direction : I32EnumAttr<"Direction", "direction of a sweep",
 // ---- structure ---------------------------------------------------------------------------------------------
 
 def Mlr_NodeOp : Mlr_Op<"node", [IsolatedFromAbove, Symbol, HasOnlyGraphRegion, RegionKindInterface,
-                                 SingleBlock]> {
+                                 SingleBlock, Mlr_NamedArguments]> {
   let summary = "a node: input streams to output streams";
   let description = [{
     `mlr.node @f(%x: f32, %w: tensor<3xf32>) -> (y: f32) { ... mlr.yield %y : f32 }`.
@@ -83,7 +87,7 @@ def Mlr_CallOp : Mlr_Op<"call"> {
   let assemblyFormat = "$callee `(` $inputs `)` attr-dict `:` functional-type($inputs, $results)";
 }
 
-def Mlr_ScanOp : Mlr_Op<"scan", [HasOnlyGraphRegion, RegionKindInterface, SingleBlock]> {
+def Mlr_ScanOp : Mlr_Op<"scan", [HasOnlyGraphRegion, RegionKindInterface, SingleBlock, Mlr_NamedArguments]> {
   let summary = "a run of `length` inner instants within one instant of the enclosing time";
   let description = [{
     The region's argument is the index t: i32 stream 0 .. length-1. Operands of its `mlr.yield` are constants of the scan
@@ -177,7 +181,7 @@ def Mlr_ConstOp : Mlr_Op<"const", [Pure, ConstantLike, AllTypesMatch<["value", "
     build($_builder, $_state, value.getType(), value, nullptr);
   }]>];
 }
-def Mlr_GenOp : Mlr_Op<"gen", [Pure, RecursiveMemoryEffects, SingleBlock]> {
+def Mlr_GenOp : Mlr_Op<"gen", [Pure, RecursiveMemoryEffects, SingleBlock, Mlr_NamedArguments]> {
   let summary = "a tensor, element by element: one index argument an axis of the result";
   let description = [{ `%c = mlr.gen (%i, %j) { ...; mlr.yield %e : f32 } : tensor<16x8xf32>` }];
   let results = (outs Mlr_Tensor:$result);
@@ -185,7 +189,7 @@ def Mlr_GenOp : Mlr_Op<"gen", [Pure, RecursiveMemoryEffects, SingleBlock]> {
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
 }
-def Mlr_ReduceOp : Mlr_Op<"reduce", [Pure, RecursiveMemoryEffects, SingleBlock]> {
+def Mlr_ReduceOp : Mlr_Op<"reduce", [Pure, RecursiveMemoryEffects, SingleBlock, Mlr_NamedArguments]> {
   let summary = "a reduction over a static domain: ascending chain, last index fastest";
   let description = [{
     `%s = mlr.reduce sum (%k < 8) { ...; mlr.yield %a, %b : f32, f32 } : f32`. Two yielded values (sum only): the chain is
