@@ -74,6 +74,12 @@ TEST(Rows, NestedStacksAreComputedInTheOutput) {
   EXPECT_EQ(plan.outputs[0], plan.locations.lookup(p.op<ScanOp>(0).getResult(0)));
 }
 
+TEST(Validate, AcceptsThePlanOfNestedScans) {
+  Parsed p(nested);
+  attach(p.node, mlr::store::plan(p.node));
+  EXPECT_TRUE(succeeded(validate(p.node)));
+}
+
 TEST(Slots, OfAResumingScanInAScanThatDoesNotResumeLiveInScratch) {
   Parsed p(nested);
   Plan plan = mlr::store::plan(p.node);
