@@ -32,8 +32,14 @@ void Formatter::token(Tok kind) {
 }
 
 void Formatter::any() {
-  for (; hasComment(); ++nextComment)
-    line.comment(textOf(comments[nextComment].span), comments[nextComment].ownLine);
+  for (; hasComment(); ++nextComment) {
+    const Comment &c = comments[nextComment];
+    std::string_view written = textOf(c.span);
+    bool closes =
+        nextIs(Tok::RParen) || nextIs(Tok::RBracket) || nextIs(Tok::Comma) || nextIs(Tok::Semicolon);
+    if (written.substr(0, 2) == "//") line.lineComment(written, c.ownLine);
+    else line.inlineComment(written, !closes);
+  }
   line.text(text(next()));
   lastEnd = next().end;
   ++pos;
@@ -80,6 +86,15 @@ void Formatter::startLine(bool blankAllowed) {
   if (nextIs(Tok::End)) return;
   if (blankAllowed && !nextIs(Tok::RBrace) && !out.empty() && blankBefore(next().begin)) out += '\n';
   newLine();
+}
+
+/// The `}` of indented lines; comments before it belong to them.
+void Formatter::closeLines() {
+  bool blankAllowed = true;
+  for (; hasComment(); ++nextComment) putComment(comments[nextComment], blankAllowed);
+  indent -= 2;
+  newLine();
+  token(Tok::RBrace);
 }
 
 void Formatter::flushLine() {
@@ -149,9 +164,7 @@ void Formatter::members(const Decl &d) {
     else line.text(",");
     flushLine();
   }
-  indent -= 2;
-  startLine();
-  token(Tok::RBrace);
+  closeLines();
 }
 
 /// `Brake`, or `w, b: f32[3]`; moves `i` over its names.

@@ -37,6 +37,7 @@ private:
   /// Starts the line of a declaration, statement or `}`: comments and a blank line before it come first.
   void startLine(bool blankAllowed = true);
   void flushLine();
+  void closeLines();
   void putComment(const Comment &c, bool &blankAllowed);
   bool blankBefore(uint32_t offset) const;
   void newLine();

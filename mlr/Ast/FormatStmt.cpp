@@ -14,9 +14,7 @@ void Formatter::block(const Block &b, const Arm *state) {
   flushLine();
   indent += 2;
   blockItems(b, state, false);
-  indent -= 2;
-  startLine();
-  token(Tok::RBrace);
+  closeLines();
 }
 
 static bool isSimple(const Stmt &s) {
@@ -44,7 +42,10 @@ bool Formatter::blockOnOneLine(const Block &b, const Arm *state) {
   token(Tok::RBrace);
   size_t lineStart = out.rfind('\n');
   size_t column = out.size() - (lineStart == std::string::npos ? 0 : lineStart + 1);
-  if (failed || column + line.flatWidth() <= lineWidth) return true;
+  if (failed || static_cast<int>(column) + line.flatWidth() <= lineWidth) {
+    line.flatten(items);
+    return true;
+  }
   line.truncate(items);
   pos = start;
   lastEnd = end;
@@ -161,7 +162,9 @@ void Formatter::ifStmt(const Stmt &s) {
   line.end();
   block(s.body);
   if (!s.hasOther) return;
-  space(), token(Tok::KwElse);
+  if (hasComment()) flushLine(), startLine(false);
+  else space();
+  token(Tok::KwElse);
   if (!nextIs(Tok::KwIf)) return block(s.other);
   space();
   if (s.other.stmts.empty()) failed = true;
@@ -184,9 +187,7 @@ void Formatter::match(const Stmt &s) {
     block(arm.body);
     flushLine();
   }
-  indent -= 2;
-  startLine();
-  token(Tok::RBrace);
+  closeLines();
 }
 
 void Formatter::automaton(const Stmt &s) {
@@ -202,9 +203,7 @@ void Formatter::automaton(const Stmt &s) {
     block(state.body, &state);
     flushLine();
   }
-  indent -= 2;
-  startLine();
-  token(Tok::RBrace);
+  closeLines();
 }
 
 } // namespace mlr::ast

@@ -18,13 +18,16 @@ int add(int a, int b) { return std::min(a + b, tooWide); }
 
 } // namespace
 
-void Layout::comment(std::string_view s, bool ownLine) {
-  bool endsLine = s.substr(0, 2) == "//";
-  if (!endsLine) {
-    text(s);
-    text(" ");
-    return;
-  }
+void Layout::inlineComment(std::string_view s, bool spaceBehind) {
+  auto last = std::find_if(items.rbegin(), items.rend(), [](const Item &i) { return i.kind != Item::End; });
+  bool onText = last != items.rend() && last->kind == Item::Text && !last->text.empty();
+  if (onText && std::string_view(" ([{<").find(last->text.back()) == std::string_view::npos) text(" ");
+  text(s);
+  if (spaceBehind) text(" ");
+}
+
+void Layout::lineComment(std::string_view s, bool ownLine) {
+  while (!items.empty() && items.back().kind == Item::Text && items.back().text == " ") items.pop_back();
   // A break that was to come anyway, before groups that begin here, moves behind the comment.
   size_t at = items.size();
   while (at > 0 && items[at - 1].kind == Item::Begin) --at;
@@ -45,43 +48,43 @@ void Layout::comment(std::string_view s, bool ownLine) {
 /// Fills in the widths from the back: of each group, and of the text behind each break.
 void Layout::measure() {
   struct Open {
-    int flat = 0;    // of the group so far
-    int toBreak = 0; // from here to the next break of the group or, past its end, of those around it
+    int flat = 0;   // of the group so far
+    int toNext = 0; // from here to the next break of this group, groups in it flat
+    int toAny = 0;  // from here to the next break of whatever group
   };
   std::vector<Open> open(1);
   for (size_t i = items.size(); i-- > 0;) {
     Item &item = items[i];
     Open &group = open.back();
-    int own = item.kind == Item::Hard ? tooWide : columns(item.text);
-    if (item.kind == Item::Text && item.text.find('\n') != std::string::npos) own = tooWide;
     switch (item.kind) {
-    case Item::Text:
-      group.flat = add(group.flat, own);
-      group.toBreak = add(group.toBreak, own);
+    case Item::Text: {
+      int own = item.text.find('\n') == std::string::npos ? columns(item.text) : tooWide;
+      group = {add(group.flat, own), add(group.toNext, own), add(group.toAny, own)};
       break;
+    }
     case Item::Break:
-      item.width = group.toBreak;
-      group.flat = add(group.flat, own);
-      group.toBreak = 0;
+      item.width = group.toNext;
+      group = {add(group.flat, 1), 0, 0};
       break;
-    case Item::Hard:
-      group.flat = tooWide;
-      group.toBreak = 0;
-      break;
-    case Item::End: open.push_back({0, group.toBreak}); break;
+    case Item::Hard: group = {tooWide, 0, 0}; break;
+    case Item::End: open.push_back({0, open.back().toAny, open.back().toAny}); break;
     case Item::Begin: {
-      int tail = 0; // what follows the group without a break
-      Open inner = open.back();
-      open.pop_back();
-      if (open.empty()) open.emplace_back(); // more ends than begins: a bug of the caller, not a crash
-      tail = open.back().toBreak;
-      item.width = add(inner.flat, tail);
-      open.back().flat = add(open.back().flat, inner.flat);
-      open.back().toBreak = add(open.back().toBreak, inner.flat);
+      Open inner = group;
+      if (open.size() > 1) open.pop_back();
+      Open &outer = open.back();
+      item.width = add(inner.flat, outer.toAny);
+      outer = {add(outer.flat, inner.flat), add(outer.toNext, inner.flat), inner.toAny};
       break;
     }
     }
   }
+}
+
+void Layout::flatten(size_t from) {
+  auto grouping = [](const Item &i) { return i.kind == Item::Begin || i.kind == Item::End; };
+  items.erase(std::remove_if(items.begin() + from, items.end(), grouping), items.end());
+  for (size_t i = from; i < items.size(); ++i)
+    if (items[i].kind == Item::Break) items[i].kind = Item::Text;
 }
 
 int Layout::flatWidth() const {

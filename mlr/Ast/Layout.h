@@ -19,12 +19,16 @@ public:
   void line() { items.push_back({Item::Break, " "}); }
   void begin() { items.push_back({Item::Begin, ""}); }
   void end() { items.push_back({Item::End, ""}); }
-  /// A comment: one that ends with its line forces a break behind it; ownLine one before it, too.
-  void comment(std::string_view s, bool ownLine);
+  /// A /* comment */ between two tokens.
+  void inlineComment(std::string_view s, bool spaceBehind);
+  /// A comment that ends with its line forces a break behind it; ownLine one before it, too.
+  void lineComment(std::string_view s, bool ownLine);
 
   bool empty() const { return items.empty(); }
   size_t size() const { return items.size(); }
   void truncate(size_t size) { items.resize(size); }
+  /// From item `from` on nothing is broken any more.
+  void flatten(size_t from);
   /// Columns of the whole when nothing is broken; more than any line when a break is forced.
   int flatWidth() const;
   /// Appends the laid-out lines to `out`, whose last line is `column` wide, and forgets them. Linear.
@@ -37,7 +41,6 @@ private:
     int width = 0; // Begin: of the flat group; Break: of what follows up to the next break of the group
   };
   void measure();
-  bool needsLine() const;
   std::vector<Item> items;
 };
 

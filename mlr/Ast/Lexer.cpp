@@ -70,8 +70,8 @@ bool isLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') 
 bool isSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 int hexValue(char c) { return isDigit(c) ? c - '0' : (c | 0x20) - 'a' + 10; }
 
-/// A binary file is one mistake, not one for each of its bytes.
-constexpr size_t maxUnknowns = 20;
+/// A binary file is one mistake, not one for each of its bytes: after so many the rest is not reported.
+constexpr size_t maxLexicalErrors = 50;
 
 class Lexer {
 public:
@@ -97,7 +97,13 @@ private:
   }
 
   Diagnostic &error(uint32_t begin, uint32_t end, std::string title, std::string label = "") {
-    return diagnostics.report(kinds::syntax, {file, begin, end}, std::move(title), std::move(label));
+    if (++reported > maxLexicalErrors) {
+      unreported.labels.assign(1, Label());
+      return unreported;
+    }
+    Diagnostic &d = diagnostics.report(kinds::syntax, {file, begin, end}, std::move(title), std::move(label));
+    if (reported == maxLexicalErrors) d.helps = {"is this file text? further characters are not reported"};
+    return d;
   }
 
   /// To the first byte of the next token; false at the end of the text.
@@ -263,7 +269,6 @@ private:
     Diagnostic &d =
         error(begin, pos, "`" + std::string(seen.substr(0, 30)) + "` is not part of the language");
     explain(d, seen);
-    if (unknowns == maxUnknowns) d.notes.push_back("further characters of this kind are not reported");
     push(Tok::Error, begin);
   }
 
@@ -287,7 +292,8 @@ private:
   Diagnostics &diagnostics;
   std::string_view text;
   uint32_t pos = 0;
-  size_t unknowns = 0;
+  size_t reported = 0;
+  Diagnostic unreported;
   bool newLine = true;
   Tokens out;
 };

@@ -45,7 +45,7 @@ void Parser::skipStatement() {
   while (tokens[pos].kind != Tok::End && !startsDeclaration(tokens[pos].kind)) {
     Tok kind = tokens[pos].kind;
     if (kind == Tok::LBrace) {
-      bool block = skipBraces() > 0;
+      bool block = skipBraces() > 0 || tokens[pos].firstOnLine;
       if (nest == 0 && block && token().kind != Tok::KwElse && token().kind != Tok::KwEvery) return;
       continue;
     }
