@@ -1,5 +1,5 @@
-// Where elaboration sends its errors: silent while types are still being inferred, and with the use named inside
-// an instance of a generic node.
+// Where elaboration sends its errors: silent while types are still being inferred, and with the use named
+// inside an instance of a generic node.
 #pragma once
 
 #include "support/DiagnosticKinds.h"
@@ -7,7 +7,7 @@
 
 #include <string>
 
-namespace mlr::check {
+namespace mlr::checking {
 
 class Reporter {
 public:
@@ -46,4 +46,4 @@ private:
   Diagnostic dropped;
 };
 
-} // namespace mlr::check
+} // namespace mlr::checking

@@ -1,6 +1,6 @@
 #include "mlr/Check/Types.h"
 
-namespace mlr::check {
+namespace mlr::checking {
 
 bool Ty::isKnown() const {
   if (kind == Kind::Plain) return flex == Flex::None;
@@ -35,4 +35,4 @@ std::optional<Shape> broadcastShapes(const Shape &a, const Shape &b) {
   return out;
 }
 
-} // namespace mlr::check
+} // namespace mlr::checking

@@ -1,4 +1,5 @@
-// What the checker knows of an expression's type while it elaborates: types with flexible literals and tuples.
+// What the checker knows of an expression's type while it elaborates: types with flexible literals and
+// tuples.
 #pragma once
 
 #include "support/Array.h"
@@ -6,10 +7,12 @@
 #include <string>
 #include <vector>
 
-namespace mlr::check {
+namespace mlr::checking {
 
-/// Made of literals only: the scalar type is still the context's choice. Int may become any number type, Float
-/// any float type.
+using mlr::toString;  // beside the one for Ty
+
+/// Made of literals only: the scalar type is still the context's choice. Int may become any number type,
+/// Float any float type.
 enum class Flex : uint8_t { None, Int, Float };
 
 /// The type of a variable or expression. Unknown also stands for "an error was reported": it never causes
@@ -18,11 +21,11 @@ struct Ty {
   enum class Kind : uint8_t { Unknown, Plain, Tuple };
   Kind kind = Kind::Unknown;
   Flex flex = Flex::None;
-  Type type;              ///< Plain; with flex, type.scalar is the default (i32 or f32)
-  std::vector<Ty> parts;  ///< Tuple
+  Type type;             ///< Plain; with flex, type.scalar is the default (i32 or f32)
+  std::vector<Ty> parts; ///< Tuple
 
   static Ty of(Type type) { return {Kind::Plain, Flex::None, std::move(type), {}}; }
-  bool isKnown() const;  ///< no Unknown and no flexible part
+  bool isKnown() const; ///< no Unknown and no flexible part
   bool operator==(const Ty &) const = default;
 };
 
@@ -35,4 +38,4 @@ std::optional<Shape> broadcastShapes(const Shape &a, const Shape &b);
 /// Sizes beyond these are refused: positions of elements are i32.
 inline constexpr int64_t maxSize = 2147483647;
 
-} // namespace mlr::check
+} // namespace mlr::checking

@@ -1,0 +1,318 @@
+// Elaborates the body of one instance: from equations of the tree to equations of the typed program.
+//
+// Types flow through expressions bottom-up. An expression made of literals stays flexible (Flex) until an
+// operand, a target or a parameter decides its scalar type; then setScalar() goes down the literals and
+// rounds them once. Equations are elaborated in the order of their dependencies. Where they depend on one
+// another, the types of the variables are first guessed: the equations are elaborated silently, again and
+// again, with unknown operands taking the type of the others, until nothing changes; each guess is rolled
+// back. Then they are elaborated for good.
+#pragma once
+
+#include "mlr/Check/Checker.h"
+#include "mlr/Check/Literals.h"
+
+#include <deque>
+
+namespace mlr::checking {
+
+/// An elaborated expression: a tree of the program, or a tuple of them. Unknown: not known yet (while
+/// guessing), or an error was reported.
+struct Value {
+  Ty::Kind kind = Ty::Kind::Unknown;
+  Flex flex = Flex::None;
+  Expr *expr = nullptr;     ///< Plain; its type.scalar is provisional while flex is set
+  std::vector<Value> parts; ///< Tuple
+
+  bool unknown() const { return kind == Ty::Kind::Unknown; }
+  bool plain() const { return kind == Ty::Kind::Plain; }
+  const Type &type() const { return expr->type; }
+  const Shape &shape() const { return expr->type.shape; }
+  Ty ty() const;
+};
+
+using SymbolId = uint32_t;
+struct Unit;
+
+/// One time of the node: its own, or that of a scan.
+struct Scope {
+  Scope *parent = nullptr;
+  ScanTime *time = nullptr;
+  Region *region = nullptr;
+  std::string_view index; ///< of the scan
+  Span span;
+  std::unordered_map<std::string_view, SymbolId> names;
+};
+
+/// A variable as the source has it; a tuple has several leaves.
+struct Symbol {
+  std::string_view name;
+  Span span;
+  Var::Kind kind = Var::Kind::Local;
+  Scope *scope = nullptr;
+  const ast::TypeExpr *declared = nullptr;
+  Ty ty;                     ///< Unknown until inferred
+  std::vector<VarId> leaves; ///< empty until the type is final
+  Unit *definition = nullptr;
+  std::vector<Unit *> readers; ///< in the same component, while guessing
+  int guesses = 0;
+};
+
+/// One statement to elaborate.
+struct Unit {
+  enum class Kind : uint8_t { Equation, Stacked, EndValue, Until, Scan } kind = Kind::Equation;
+  const ast::Stmt *stmt = nullptr;
+  Scope *scope = nullptr; ///< the time that its expression stands in
+  std::vector<SymbolId> targets;
+  std::vector<SymbolId> reads; ///< variables without a declared type
+  std::vector<Equation> equations;
+  int number = -1, low = -1;
+  bool onStack = false, queued = false, cyclic = false;
+};
+
+/// An index of a comprehension around the expression.
+struct Comprehended {
+  std::string_view name;
+  IndexId id;
+  int64_t size;
+};
+
+class Body {
+public:
+  Body(Checker &checker, const Signature &signature, NodeInstance &instance, Diagnostics &diagnostics);
+  /// The whole body of a node or fun.
+  void elaborate();
+  /// The expression of a constant or of a static argument: no variables, no time.
+  Value constant(const ast::Expr &e, const Ty &ty, const std::string &what);
+  /// Gives `param` the value of an expression of this body's environment. False: reported.
+  bool bindParam(const ast::StaticParam &param, const ast::Expr *value,
+                 const std::vector<ast::ExprPtr> *shape, Span span, Env &target);
+  Reporter &reporter() { return report; }
+
+private:
+  // Symbols.cpp: scopes, symbols, units
+  void declareParameters();
+  void collectBlock(const ast::Block &block, Scope &scope);
+  void collectStmt(const ast::Stmt &stmt, Scope &scope);
+  void collectScan(const ast::Stmt &stmt, Scope &scope);
+  void collectEquation(const ast::Stmt &stmt, Scope &scope);
+  void addTarget(Unit &unit, const ast::Name &name, Scope &scope, bool leavesScan);
+  SymbolId newSymbol(const ast::Name &name, Var::Kind kind, Scope &scope);
+  bool hidesSomething(const ast::Name &name, Scope &scope);
+  bool refuse(const ast::Stmt &stmt);
+  void requireOutputs();
+  void declareLeaves(Symbol &symbol);
+  void declareLeaves(Symbol &symbol, const Ty &ty, const std::string &name);
+  const SymbolId *lookup(std::string_view name) const;
+  std::string describe(std::string_view name) const;
+  std::vector<std::string_view> visibleNames() const;
+
+  // Order.cpp: dependencies and the guessing of types
+  void collectReads();
+  void elaborateInOrder();
+  void elaborateComponent(std::vector<Unit *> &component);
+  void guess(std::vector<Unit *> &component);
+  void settleLiterals(std::vector<Unit *> &component, std::deque<Unit *> &queue);
+  void guessUnit(Unit &unit, std::deque<Unit *> &queue);
+  void updateGuess(Symbol &symbol, const Ty &ty, std::deque<Unit *> &queue);
+  void assemble();
+
+  // Units.cpp: one statement
+  void elaborateUnit(Unit &unit);
+  void elaborateEquation(Unit &unit);
+  bool elaborateCallEquation(Unit &unit);
+  void elaborateResult(Unit &unit);
+  void elaborateUntil(Unit &unit);
+  std::vector<Ty> targetTypes(const Unit &unit, const Value &value);
+  Value valueOf(Unit &unit);
+  void define(Symbol &symbol, Value value, const ast::Expr &e);
+  bool settle(Symbol &symbol, Value &value, const ast::Expr &e);
+  void emitLeaves(const Symbol &symbol, const Value &value, size_t &leaf, Span span);
+  void emitResults(const Symbol &symbol, const Value &value, size_t &leaf, ScanResult::Kind kind, Span span);
+
+  // Expressions.cpp
+  Value elab(const ast::Expr &e, const Ty *want = nullptr);
+  Value elabNumber(const ast::Expr &e);
+  Value elabName(const ast::Expr &e);
+  Value unknownName(const ast::Expr &e);
+  Value elabStatic(const ast::Expr &e, const StaticValue &value);
+  Value elabConstant(const ast::Expr &e, const ast::Decl &decl);
+  Value elabTuple(const ast::Expr &e, const Ty *want);
+  Value elabList(const ast::Expr &e, const Ty *want);
+  Value elabUnary(const ast::Expr &e, const Ty *want);
+  Value elabBinary(const ast::Expr &e, const Ty *want);
+  Value elabIf(const ast::Expr &e, const Ty *want);
+  Value select(Expr *condition, Value a, Value b, Span span);
+  Value elementwise(OpKind op, std::vector<Value> operands, const ast::Expr &e, const std::string &spelling);
+  Value negate(Value a, const ast::Expr &e);
+  bool elabScalarCondition(const ast::Expr &e, const std::string &what, Expr *&out);
+
+  // Coerce.cpp: literals, broadcasting, mismatches
+  void setScalar(Expr *e, Scalar s);
+  void resolveLiteral(Expr *e, Scalar s);
+  void force(Value &v, Scalar s);
+  void forceDefault(Value &v, const Ty *want = nullptr);
+  Value broadcast(Value v, const Shape &shape);
+  Expr *broadcastTo(Expr *e, const Shape &shape);
+  bool fit(Value &v, const Ty &ty, const ast::Expr &e, const std::string &what);
+  bool fitPlain(Value &v, const Type &type, const ast::Expr &e, const std::string &what);
+  bool unifyScalars(std::vector<Value> &values, const std::vector<const ast::Expr *> &where,
+                    const std::string &spelling);
+  bool unifyShapes(std::vector<Value> &values, const std::vector<const ast::Expr *> &where,
+                   const std::string &spelling);
+  bool join(std::vector<Value> &values, const std::vector<const ast::Expr *> &where,
+            const std::string &spelling);
+  void describeOperand(Diagnostic &d, const ast::Expr &e, const Value &v, bool primary);
+  bool foldReshape(Expr *e);
+  bool foldConcat(Expr *e);
+
+  // Time.cpp
+  Value elabDelay(const ast::Expr &e, const Ty *want);
+  Value elabEndValue(const ast::Expr &e, const Ty *want);
+  Value elabWindow(const ast::Expr &e);
+  Value elabCount(const ast::Expr &e);
+  bool allowState(const ast::Expr &e, const std::string &spelling);
+  bool allowEnd(const ast::Expr &e, const std::string &spelling);
+  Value inTime(ExprKind kind, std::vector<Value> operands, Span span, int64_t count = 0);
+  Expr *inTimeLeaf(ExprKind kind, std::vector<Expr *> operands, Span span, int64_t count);
+  Expr *overIndices(Expr *e, const std::vector<IndexId> &free);
+
+  // Indexing.cpp
+  struct Interval {
+    __int128 low, high;
+  };
+  struct Affine {
+    __int128 constant = 0;
+    std::vector<std::pair<uint64_t, __int128>> terms; ///< by index or scan variable
+  };
+  Value elabIndex(const ast::Expr &e);
+  bool elabAt(const ast::Index &index, int64_t size, size_t axis, const ast::Expr &array, ReadIndex &out);
+  bool elabRange(const ast::Index &index, int64_t size, const ast::Expr &array, ReadIndex &out);
+  bool elabSlide(const ast::Index &index, int64_t size, const ast::Expr &array, ReadIndex &out);
+  bool elabPosition(const ast::Expr &e, Expr *&out);
+  void reportOutside(const ast::Expr &e, const Affine &a, Interval range, int64_t size, size_t axis,
+                     const ast::Expr &array);
+  bool mentionsVariable(const ast::Expr *e) const;
+  Value elabAtOr(const ast::Expr &e, const Ty *want);
+  Expr *read(Expr *array, std::vector<ReadIndex> reads, Span span);
+
+  // Comprehension.cpp
+  Value elabComprehension(const ast::Expr &e, const Ty *want);
+  Value elabReduce(const ast::Expr &e, const Ty *want);
+  Value elabReduceAll(const ast::Expr &e);
+  bool enterIndices(const ast::Expr &e, std::vector<IndexId> &indices);
+  bool prepareReduction(ReduceKind kind, Value &body, const ast::Expr &body_e, const ast::Expr &e,
+                        const Ty *want, int64_t count);
+  Value matrixProduct(Value a, Value b, const ast::Expr &e);
+  Value dotProduct(Value a, Value b, const ast::Expr &e);
+  Expr *contraction(Expr *a, const std::vector<int64_t> &aAxes, Expr *b, const std::vector<int64_t> &bAxes,
+                    IndexId k, Span span);
+
+  // Calls.cpp
+  Value elabCall(const ast::Expr &e, const Ty *want);
+  Value callDeclaration(const ast::Decl &decl, const ast::Expr &e, const Ty *want);
+  struct PreparedCall {
+    Signature signature;
+    std::vector<Value> args;
+    NodeInstance *instance = nullptr;
+  };
+  bool prepareCall(const ast::Decl &decl, const ast::Expr &e, const std::vector<Ty> *want, PreparedCall &out,
+                   Value &guess);
+  bool orderArguments(const ast::Decl &decl, const ast::Expr &e, std::vector<const ast::Expr *> &out);
+  bool allowCall(const ast::Decl &decl, const ast::Expr &e);
+  Value emitCall(PreparedCall &call, const ast::Expr &e);
+  Value hoistCall(PreparedCall &call, const ast::Expr &e);
+  Equation callEquation(PreparedCall &call, Span span);
+  Value tupleOf(const std::vector<Ty> &types, const std::vector<VarId> &vars, Span span);
+  const ast::Decl *calledDeclaration(const ast::Expr &e) const;
+
+  // Signature.cpp: static parameters of a call
+  bool inferStatics(const ast::Decl &decl, const ast::Expr &e, const std::vector<Value> &args,
+                    const std::vector<Ty> *want, Signature &out);
+  bool bindGiven(const ast::Decl &decl, const ast::Expr &e, Env &env);
+  void unify(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty, Env &env, bool literals);
+  void unifyDims(const ast::Decl &decl, const ast::TypeExpr &type, const Shape &shape, Env &env);
+  void unifyName(const ast::Decl &decl, const ast::TypeExpr &type, const Type &actual, Env &env);
+  void unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const std::vector<Ty> *want, Env &env);
+  bool evaluateSignature(Signature &signature);
+
+  // Builtins.cpp, Elementary.cpp
+  Value elabBuiltin(const ast::Expr &e, const Ty *want);
+  Value elabConversion(const ast::Expr &e, Scalar s);
+  Value elabBits(const ast::Expr &e);
+  Value elabFromBits(const ast::Expr &e);
+  Value elabOperator(const ast::Expr &e, OpKind op, size_t arity, const Ty *want);
+  Value elabWhere(const ast::Expr &e, const Ty *want);
+  Value elabConcat(const ast::Expr &e);
+  Value elabReshape(const ast::Expr &e, const Ty *want);
+  Value elabFill(const ast::Expr &e, const Ty *want);
+  Value elabIsNan(const ast::Expr &e);
+  Value elabLoad(const ast::Expr &e);
+  Value elabElementary(const ast::Expr &e, const Ty *want);
+  bool elabArguments(const ast::Expr &e, size_t arity, std::vector<Value> &out, const Ty *want = nullptr);
+  std::optional<Shape> shapeArgument(const ast::Expr &e);
+  std::optional<Type> typeArgument(const ast::Expr &e);
+
+  // Trees.cpp
+  Expr *make(ExprKind kind, Type type, Span span, std::vector<const Expr *> args = {});
+  Expr *makeOp(OpKind op, Type type, Span span, std::vector<const Expr *> args);
+  Expr *makeConst(Array value, Span span);
+  Expr *makeVar(VarId var, Span span);
+  Expr *makeIndex(IndexId index, Span span);
+  Value literal(Literal literal, Flex flex, Span span);
+  Value plain(Expr *e, Flex flex = Flex::None) const;
+  IndexId newIndex(std::string name, int64_t size, Span span);
+  VarId newHidden(Type type, Span span, std::string_view base);
+  /// A copy that shares nothing.
+  Expr *clone(const Expr *e);
+  /// A copy in which comprehension indices are renamed (an entry -1: the constant 0).
+  using Renaming = std::unordered_map<IndexId, int64_t>;
+  Expr *clone(const Expr *e, Renaming &renaming);
+  /// Comprehension indices around the expression that it mentions, outermost first.
+  std::vector<IndexId> freeIndices(const std::vector<const Expr *> &trees) const;
+  /// The element of `e` at one index (or 0: -1) for each axis; takes `e` apart.
+  Expr *elementAt(Expr *e, const std::vector<int64_t> &axes, Span span);
+  /// `e` itself if it is a variable or constant, else a hidden variable for it where that is possible.
+  Expr *named(Expr *e);
+  Expr *define(Expr *e, std::string_view base);
+
+  // Bounds.cpp: what values an index takes
+  std::optional<Affine> affine(const Expr *e) const;
+  std::optional<Interval> rangeOf(const Affine &a, Scalar s, bool &never) const;
+  std::optional<Interval> affineRange(const Expr *e, bool &never) const;
+  std::optional<Interval> interval(const Expr *e) const;
+  bool deadCode() const;
+
+  /// Sizes of everything that a guess appends, to take it back.
+  struct Mark {
+    size_t arena, vars, indices, literals, equations;
+  };
+  Mark mark() const;
+  void rollBack(const Mark &mark);
+
+  Diagnostic &error(const DiagnosticKind &kind, Span span, std::string title, std::string label = "") {
+    return report.error(kind, span, std::move(title), std::move(label));
+  }
+  std::string text(Span span) const { return excerpt(checker.sources, span); }
+  std::string text(const ast::Expr &e) const { return excerpt(checker.sources, e.span); }
+
+  Checker &checker;
+  const Signature &signature;
+  const Env &env;
+  const Module &module;
+  NodeInstance &instance;
+  Reporter report;
+  StaticEvaluator statics;
+  std::deque<Scope> scopes;
+  std::deque<Symbol> symbols;
+  std::deque<Unit> units;
+  std::vector<Literal> literals;
+  std::vector<Comprehended> comprehended;
+  Scope *scope = nullptr; ///< of the expression at hand
+  Unit *unit = nullptr;   ///< the statement at hand; null in a constant
+  int suggestions = 0;
+};
+
+/// Without its own parentheses nothing changes: the tree drops them. Kept for clarity at the uses.
+inline bool isProduct(const ast::Expr &e) { return e.kind == ast::ExprKind::Binary && e.op == ast::Op::Mul; }
+
+} // namespace mlr::checking

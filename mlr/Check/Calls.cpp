@@ -1,0 +1,254 @@
+// Calls of nodes and funs.
+#include "mlr/Check/Body.h"
+
+#include <fmt/format.h>
+
+namespace mlr::checking {
+
+const ast::Decl *Body::calledDeclaration(const ast::Expr &e) const {
+  if (e.kind != ast::ExprKind::Call) return nullptr;
+  const ast::Decl *decl = module.find(e.text);
+  bool callable = decl && (decl->kind == ast::DeclKind::Node || decl->kind == ast::DeclKind::Fun);
+  return callable ? decl : nullptr;
+}
+
+Value Body::elabCall(const ast::Expr &e, const Ty *want) {
+  if (e.text.find('.') != e.text.npos) {
+    report.unsupported(e.nameSpan, fmt::format("modules (`{}`) are", e.text));
+    return Value();
+  }
+  if (e.every) {
+    report.unsupported(e.every->span, "resets (`f(x) every r`) are");
+    return Value();
+  }
+  if (const ast::Decl *decl = calledDeclaration(e)) return callDeclaration(*decl, e, want);
+  if (const StaticValue *value = env.find(e.text); value && value->kind == StaticValue::Kind::Type)
+    return elabConversion(e, value->type.scalar);
+  if (const ast::Decl *decl = module.find(e.text)) {
+    if (decl->kind == ast::DeclKind::Const)
+      error(kinds::wrongArguments, e.nameSpan, fmt::format("`{}` is a constant, not a function", e.text),
+            "called");
+    return Value(); // a struct or enum was refused at its declaration
+  }
+  if (isBuiltin(e.text)) return elabBuiltin(e, want);
+  if (module.elementary(e.text, false)) return elabElementary(e, want);
+  if (isLaterBuiltin(e.text)) {
+    report.unsupported(e.nameSpan, fmt::format("`{}` is", e.text));
+    return Value();
+  }
+  Diagnostic &d = error(kinds::unknownName, e.nameSpan,
+                        fmt::format("no node or fun called `{}` is declared", e.text), "unknown");
+  if (report.isQuiet() || ++suggestions > 20) return Value();
+  std::vector<std::string_view> known = builtinNames();
+  for (const Module *m : {&module, module.prelude}) {
+    if (!m) continue;
+    for (const auto &decl : m->file->decls) {
+      std::string_view name = decl->name.text;
+      if (name.ends_with("_f32")) name.remove_suffix(4);
+      if (decl->kind == ast::DeclKind::Node || decl->kind == ast::DeclKind::Fun) known.push_back(name);
+    }
+  }
+  if (std::string near = nearest(e.text, known); !near.empty())
+    d.helps.push_back(fmt::format("did you mean `{}`?", near));
+  return Value();
+}
+
+// ---- what may be called where ----------------------------------------------------------------------------
+
+bool Body::allowCall(const ast::Decl &decl, const ast::Expr &e) {
+  const DeclFacts &facts = checker.facts(decl);
+  if (facts.recursive || decl.isExtern || decl.derivative.text.size())
+    return false; // reported at the declaration
+  if (!unit && decl.kind == ast::DeclKind::Node) {
+    error(kinds::notConstant, e.span,
+          fmt::format("the node `{}` cannot be called in a constant", decl.name.text),
+          "constants have no time");
+    return false;
+  }
+  if (unit && !scope->time) {
+    if (instance.isFun && (facts.state || facts.end)) {
+      Diagnostic &d = error(
+          kinds::stateInFun, e.nameSpan,
+          fmt::format("the fun `{}` calls `{}`, which has state", signature.decl->name.text, decl.name.text),
+          "has state");
+      d.labels.push_back({decl.name.span, "declared here", false});
+      d.helps.push_back(
+          fmt::format("declare the caller as a node: `node {}(..)`", signature.decl->name.text));
+      return false;
+    }
+    instance.hasState |= facts.state;
+    instance.usesEnd |= facts.end;
+  }
+  return true;
+}
+
+bool Body::orderArguments(const ast::Decl &decl, const ast::Expr &e, std::vector<const ast::Expr *> &out) {
+  out.assign(decl.inputs.size(), nullptr);
+  auto refuse = [&](Span span, std::string title, std::string label) {
+    Diagnostic &d = error(kinds::wrongArguments, span, std::move(title), std::move(label));
+    d.labels.push_back({decl.name.span, "declared here", false});
+    return false;
+  };
+  if (e.args.size() != decl.inputs.size())
+    return refuse(e.span,
+                  fmt::format("`{}` takes {} argument{}, not {}", decl.name.text, decl.inputs.size(),
+                              decl.inputs.size() == 1 ? "" : "s", e.args.size()),
+                  fmt::format("{} given", e.args.size()));
+  for (size_t i = 0; i < e.args.size(); ++i) {
+    size_t at = i;
+    if (i < e.argNames.size() && !e.argNames[i].text.empty()) {
+      for (at = 0; at < decl.inputs.size() && decl.inputs[at].name.text != e.argNames[i].text;) ++at;
+      if (at == decl.inputs.size())
+        return refuse(e.argNames[i].span,
+                      fmt::format("`{}` has no input `{}`", decl.name.text, e.argNames[i].text), "unknown");
+    }
+    if (out[at])
+      return refuse(
+          e.args[i]->span,
+          fmt::format("the input `{}` of `{}` is given twice", decl.inputs[at].name.text, decl.name.text),
+          "again here");
+    out[at] = e.args[i].get();
+  }
+  return true;
+}
+
+bool Body::evaluateSignature(Signature &s) {
+  StaticEvaluator evaluator(checker, s.env, report, report.isQuiet());
+  bool ok = true;
+  auto types = [&](const std::vector<ast::Param> &params, std::vector<Ty> &out) {
+    for (const ast::Param &param : params) {
+      auto ty = evaluator.type(param.type);
+      ok &= ty.has_value();
+      out.push_back(ty.value_or(Ty()));
+    }
+  };
+  types(s.decl->inputs, s.inputs);
+  types(s.decl->outputs, s.outputs);
+  return ok;
+}
+
+/// Arguments, static parameters, instance. While guessing, only the types of the results, as `guess`.
+bool Body::prepareCall(const ast::Decl &decl, const ast::Expr &e, const std::vector<Ty> *want,
+                       PreparedCall &out, Value &guess) {
+  std::vector<const ast::Expr *> ordered;
+  if (!orderArguments(decl, e, ordered)) return false;
+  out.signature.decl = &decl;
+  out.signature.env.module = module.home(decl);
+  bool plainTypes = decl.statics.empty();
+  if (plainTypes && !evaluateSignature(out.signature)) return false;
+  bool known = true;
+  for (size_t i = 0; i < ordered.size(); ++i) {
+    out.args.push_back(elab(*ordered[i], plainTypes ? &out.signature.inputs[i] : nullptr));
+    known &= !out.args.back().unknown();
+  }
+  if (!known && !report.isQuiet()) return false;
+  if (!plainTypes) {
+    bool bound = inferStatics(decl, e, out.args, want, out.signature);
+    if (!bound && !report.isQuiet()) return false;
+    if (!evaluateSignature(out.signature) && !report.isQuiet()) return false;
+  }
+  if (report.isQuiet()) {
+    guess = tupleOf(out.signature.outputs, {}, e.span);
+    return false;
+  }
+  bool fits = true;
+  for (size_t i = 0; i < ordered.size(); ++i)
+    fits &= fit(out.args[i], out.signature.inputs[i], *ordered[i],
+                fmt::format("the input `{}` of `{}`", decl.inputs[i].name.text, out.signature.display()));
+  if (!fits) return false;
+  out.instance = checker.instantiate(out.signature, e.nameSpan, report);
+  if (out.instance) checker.noteCall(instance, *out.instance);
+  return out.instance != nullptr;
+}
+
+// ---- the typed call --------------------------------------------------------------------------------------
+
+static void flatten(const Value &v, std::vector<const Expr *> &out) {
+  if (v.plain()) out.push_back(v.expr);
+  for (const Value &part : v.parts) flatten(part, out);
+}
+
+Equation Body::callEquation(PreparedCall &call, Span span) {
+  Equation equation;
+  equation.kind = Equation::Kind::Call;
+  equation.span = span;
+  equation.callee = call.instance;
+  for (const Value &arg : call.args) flatten(arg, equation.args);
+  return equation;
+}
+
+static void leafTypes(const Ty &ty, std::vector<Type> &out) {
+  if (ty.kind == Ty::Kind::Plain) out.push_back(ty.type);
+  for (const Ty &part : ty.parts) leafTypes(part, out);
+}
+
+/// The call as an equation of its own on hidden variables.
+Value Body::hoistCall(PreparedCall &call, const ast::Expr &e) {
+  Equation equation = callEquation(call, e.span);
+  std::vector<Type> types;
+  for (const Ty &ty : call.signature.outputs) leafTypes(ty, types);
+  for (Type &type : types)
+    equation.targets.push_back(newHidden(type, e.span, call.signature.decl->name.text));
+  std::vector<VarId> vars = equation.targets;
+  unit->equations.push_back(std::move(equation));
+  return tupleOf(call.signature.outputs, vars, e.span);
+}
+
+Value Body::emitCall(PreparedCall &call, const ast::Expr &e) {
+  const ast::Decl &decl = *call.signature.decl;
+  const std::vector<Ty> &outputs = call.signature.outputs;
+  std::vector<const Expr *> args;
+  for (const Value &arg : call.args) flatten(arg, args);
+  bool single = outputs.size() == 1 && outputs[0].kind == Ty::Kind::Plain;
+  bool isNode = decl.kind == ast::DeclKind::Node;
+  bool dependent = !freeIndices(args).empty();
+  if (dependent && (isNode || checker.facts(decl).scan)) {
+    Diagnostic &d =
+        report.unsupported(e.nameSpan, isNode ? "calls of nodes in a comprehension are"
+                                              : "calls of funs with scans in a comprehension are");
+    d.labels.push_back({decl.name.span, "declared here", false});
+    if (isNode && !checker.facts(decl).state && !checker.facts(decl).end)
+      d.helps.push_back(fmt::format("it has no state: declare it as `fun {}(..)`", decl.name.text));
+    return Value();
+  }
+  bool expression = !isNode && (single || dependent || !unit) &&
+                    (comprehended.empty() || !checker.facts(decl).scan || !unit);
+  if (!expression) return hoistCall(call, e);
+  std::vector<Type> types;
+  for (const Ty &ty : outputs) leafTypes(ty, types);
+  uint32_t leaf = 0;
+  auto build = [&](auto &self, const Ty &ty) -> Value {
+    if (ty.kind == Ty::Kind::Plain) {
+      std::vector<const Expr *> own = args;
+      if (leaf > 0)
+        for (const Expr *&arg : own) arg = clone(arg);
+      Expr *result = make(ExprKind::Call, ty.type, e.span, std::move(own));
+      result->callee = call.instance;
+      result->result = leaf++;
+      return plain(result);
+    }
+    Value out;
+    out.kind = Ty::Kind::Tuple;
+    for (const Ty &part : ty.parts) out.parts.push_back(self(self, part));
+    return out;
+  };
+  if (outputs.size() == 1) return build(build, outputs[0]);
+  Ty tuple;
+  tuple.kind = Ty::Kind::Tuple;
+  tuple.parts = outputs;
+  return build(build, tuple);
+}
+
+Value Body::callDeclaration(const ast::Decl &decl, const ast::Expr &e, const Ty *want) {
+  bool allowed = allowCall(decl, e);
+  PreparedCall call;
+  Value guess;
+  std::vector<Ty> results;
+  if (want && want->kind != Ty::Kind::Unknown)
+    results = decl.outputs.size() == 1 ? std::vector<Ty>{*want} : want->parts;
+  if (!prepareCall(decl, e, results.size() == decl.outputs.size() ? &results : nullptr, call, guess))
+    return guess;
+  return allowed ? emitCall(call, e) : Value();
+}
+
+} // namespace mlr::checking

@@ -1,0 +1,355 @@
+#include "mlr/Check/Checker.h"
+
+#include "mlr/Ast/Parser.h"
+#include "mlr/Check/Body.h"
+#include "mlr/Check/Fold.h"
+#include "runtime/DataFile.h"
+
+#include <filesystem>
+#include <fmt/format.h>
+#include <fstream>
+#include <sstream>
+
+namespace mlr::checking {
+
+static constexpr size_t maxInstances = 100000;
+
+Checker::Checker(const ast::File &file, SourceMap &sources, const CheckOptions &options,
+                 Diagnostics &diagnostics)
+    : sources(sources), options(options), diagnostics(diagnostics), report(diagnostics),
+      module(file, nullptr) {}
+
+/// std/math.mlr, parsed once a run; without it the elementary functions are unknown names.
+void Checker::loadPrelude() {
+  if (options.stdPath.empty()) return;
+  std::string path = options.stdPath + "/math.mlr";
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return;
+  std::stringstream text;
+  text << in.rdbuf();
+  uint32_t number = sources.add(path, text.str());
+  ownedFiles.push_back(std::make_unique<ast::File>(ast::parse(number, diagnostics)));
+  prelude = std::make_unique<Module>(*ownedFiles.back(), nullptr);
+  prelude->declare(report);
+  module.prelude = prelude.get();
+}
+
+std::optional<Program> Checker::run() {
+  loadPrelude();
+  module.declare(report);
+  for (const auto &decl : module.file->decls) refuseDeclaration(*decl);
+  declarations.analyse(module, report);
+  for (const ast::Decl *decl : declarations.order)
+    if (decl->kind == ast::DeclKind::Const) constant(*decl, module);
+  addRoots();
+  while (!queue.empty()) {
+    Pending next = std::move(queue.front());
+    queue.pop_front();
+    Body(*this, next.signature, *next.instance, diagnostics).elaborate();
+  }
+  if (diagnostics.hasErrors() || !orderNodes()) return std::nullopt;
+  return std::move(program);
+}
+
+/// Declarations of later versions, by name.
+void Checker::refuseDeclaration(const ast::Decl &decl) {
+  using K = ast::DeclKind;
+  Span at = decl.name.span.valid() ? decl.name.span : decl.span;
+  if (decl.kind == K::Import) report.unsupported(at, "modules (`import`) are");
+  if (decl.kind == K::Enum) report.unsupported(at, "enumerations (`enum`) are");
+  if (decl.kind == K::Struct) report.unsupported(at, "structures (`struct`) are");
+  if (decl.isExtern) report.unsupported(at, "C functions (`extern`) are");
+  if (!decl.derivative.text.empty())
+    report.unsupported(decl.derivative.span, "derivatives (`derivative`) are");
+  for (const auto *params : {&decl.inputs, &decl.outputs})
+    for (const ast::Param &param : *params)
+      if (param.clock) report.unsupported(param.name.span, "clocks (`when`, `every`) are");
+}
+
+// ---- constants -------------------------------------------------------------------------------------------
+
+const Constant &Checker::constant(const ast::Decl &decl, const Module &home) {
+  auto [at, isNew] = constants.try_emplace(&decl);
+  Constant &constant = at->second;
+  if (!isNew) {
+    if (constant.inProgress) constant.failed = true; // reported as recursive
+    return constant;
+  }
+  constant.failed = facts(decl).recursive || !decl.value;
+  if (constant.failed) return constant;
+  constant.inProgress = true;
+  evaluate(decl, home, constant);
+  constant.inProgress = false;
+  return constant;
+}
+
+void Checker::evaluate(const ast::Decl &decl, const Module &home, Constant &constant) {
+  Signature signature{&decl, {&home, {}}, {}, {}};
+  auto instance = std::make_unique<NodeInstance>();
+  instance->name = decl.name.text;
+  instance->span = decl.name.span;
+  Body body(*this, signature, *instance, diagnostics);
+  auto ty = StaticEvaluator(*this, signature.env, report).type(decl.type);
+  constant.failed = true;
+  if (!ty) return;
+  if (ty->kind != Ty::Kind::Plain) {
+    report.unsupported(decl.type.span, "constants of tuple types are");
+    return;
+  }
+  constant.type = *ty;
+  size_t errors = report.errorCount();
+  Value value = body.constant(*decl.value, *ty, fmt::format("`{}`", decl.name.text));
+  if (!value.plain() || report.errorCount() != errors) return;
+  constant.failed = false;
+  constant.value = fold(*value.expr);
+  if (!constant.value) computeConstant(decl, constant, std::move(instance), value.expr);
+}
+
+/// A constant that needs calls or comprehensions: a fun without inputs.
+void Checker::computeConstant(const ast::Decl &decl, Constant &constant,
+                              std::unique_ptr<NodeInstance> instance, const Expr *value) {
+  int use = nameUses[decl.name.text]++;
+  instance->name = use ? fmt::format("{}_{}", decl.name.text, use) : decl.name.text;
+  instance->display = decl.name.text;
+  instance->isFun = true;
+  instance->doc = decl.doc;
+  instance->vars.push_back({Var::Kind::Output, decl.name.text, constant.type.type, decl.name.span, nullptr});
+  instance->outputs = {0};
+  Equation &equation = instance->body.equations.emplace_back();
+  equation.span = decl.value->span;
+  equation.targets = {0};
+  equation.value = value;
+  constant.computed = instance.get();
+  program.nodes.push_back(std::move(instance));
+}
+
+std::optional<Array> Checker::load(std::string_view path, std::string_view name, uint32_t file, Span span,
+                                   Reporter &to) {
+  std::filesystem::path full(path);
+  if (full.is_relative()) full = std::filesystem::path(sources.path(file)).parent_path() / full;
+  auto result = data::load(full.string(), name);
+  if (auto *problem = std::get_if<data::Error>(&result)) {
+    to.error(kinds::loadFailed, span, fmt::format("`{}` cannot be loaded: {}", path, problem->message),
+             "needed here");
+    return std::nullopt;
+  }
+  Array array = std::move(std::get<Array>(result));
+  auto count = elementCount(array.type().shape);
+  if (count && *count <= maxSize) return array;
+  to.error(kinds::loadFailed, span, fmt::format("`{}` is too large", path), toString(array.type()));
+  return std::nullopt;
+}
+
+// ---- instances -------------------------------------------------------------------------------------------
+
+NodeInstance *Checker::newInstance(const ast::Decl &decl, std::string display, Span usedAt) {
+  auto instance = std::make_unique<NodeInstance>();
+  int use = nameUses[decl.name.text]++;
+  instance->name = decl.name.text;
+  // "f_1" may be a declaration of its own.
+  while (use && nameUses.count(fmt::format("{}_{}", decl.name.text, use))) ++use;
+  if (use) {
+    instance->name = fmt::format("{}_{}", decl.name.text, use);
+    nameUses[instance->name] = 1;
+    nameUses[decl.name.text] = use + 1;
+  }
+  instance->display = std::move(display);
+  instance->isFun = decl.kind == ast::DeclKind::Fun;
+  instance->doc = decl.doc;
+  instance->span = decl.name.span;
+  instance->usedAt = usedAt;
+  program.nodes.push_back(std::move(instance));
+  return program.nodes.back().get();
+}
+
+NodeInstance *Checker::instantiate(const Signature &signature, Span usedAt, Reporter &to) {
+  std::string key = fmt::format("{}:{}", signature.decl->name.span.file, signature.decl->name.span.begin);
+  for (const auto &[name, value] : signature.env.values) {
+    std::string part = value.key();
+    key += fmt::format("/{}:{}", part.size(), part);
+  }
+  auto [at, isNew] = instances.emplace(key, nullptr);
+  if (!isNew) return at->second;
+  if (instances.size() > maxInstances) {
+    Diagnostic &d = to.error(kinds::tooManyInstances, usedAt,
+                             fmt::format("more than {} instances of nodes are needed", maxInstances),
+                             fmt::format("the next one is {}", signature.display()));
+    d.notes.push_back("every combination of static parameters is laid out on its own");
+    queue.clear();
+    return nullptr;
+  }
+  at->second = newInstance(*signature.decl, signature.display(), usedAt);
+  const DeclFacts &facts = declarations.facts(*signature.decl);
+  at->second->hasState = facts.state;
+  at->second->usesEnd = facts.end;
+  queue.push_back({signature, at->second});
+  return at->second;
+}
+
+bool Checker::bindDefaults(const ast::Decl &decl, Env &env, Reporter &to) {
+  bool ok = true;
+  for (const ast::StaticParam &param : decl.statics) {
+    if (!param.defaultValue || env.find(param.name.text)->kind != StaticValue::Kind::Unbound) continue;
+    Signature context{&decl, env, {}, {}};
+    NodeInstance scratch;
+    Body body(*this, context, scratch, diagnostics);
+    body.reporter().setQuiet(to.isQuiet());
+    ok &= body.bindParam(param, param.defaultValue.get(), nullptr, param.defaultValue->span, env);
+  }
+  return ok;
+}
+
+// ---- roots -----------------------------------------------------------------------------------------------
+
+/// A value from the command line, parsed as the value of a constant.
+bool Checker::bindOption(const ast::StaticParam &param, const std::string &text, Env &env) {
+  uint32_t number = sources.add("--param " + param.name.text, "const value: i32 = " + text + ";");
+  ownedFiles.push_back(std::make_unique<ast::File>(ast::parse(number, diagnostics)));
+  const ast::File &file = *ownedFiles.back();
+  if (file.decls.size() != 1 || !file.decls[0]->value) {
+    if (!diagnostics.hasErrors()) report.error(kinds::wrongArguments, {number, 0, 0}, "not one expression");
+    return false;
+  }
+  Signature context{file.decls[0].get(), {&module, {}}, {}, {}};
+  NodeInstance scratch;
+  const ast::Expr &value = *file.decls[0]->value;
+  return Body(*this, context, scratch, diagnostics).bindParam(param, &value, nullptr, value.span, env);
+}
+
+bool Checker::bindRoot(const ast::Decl &decl, bool asked, Env &env) {
+  for (const ast::StaticParam &param : decl.statics) env.values.emplace_back(param.name.text, StaticValue());
+  bool ok = true;
+  for (const ast::StaticParam &param : decl.statics)
+    if (auto given = options.params.find(param.name.text); asked && given != options.params.end())
+      ok &= bindOption(param, given->second, env);
+  if (!ok || !bindDefaults(decl, env, report)) return false;
+  for (const ast::StaticParam &param : decl.statics) {
+    if (env.find(param.name.text)->kind != StaticValue::Kind::Unbound) continue;
+    if (!asked) return false;
+    Diagnostic &d = report.error(kinds::cannotInfer, param.name.span,
+                                 fmt::format("`{}` of `{}` has no value", param.name.text, decl.name.text),
+                                 "needs one to run");
+    d.helps.push_back(fmt::format("on the command line: `--param {}=8`", param.name.text));
+    return false;
+  }
+  return true;
+}
+
+/// A root's time never ends, so `eby` in it has nothing to start from.
+bool Checker::refuseUnboundedEnd(const ast::Decl &decl) {
+  Diagnostic &d =
+      report.error(kinds::ebyUnbounded, decl.name.span,
+                   fmt::format("`{}` looks ahead with `eby`, but its time never ends", decl.name.text),
+                   "runs at the unbounded base clock");
+  d.notes.push_back("`eby` takes the next value, so the last instant must exist");
+  std::string x = decl.inputs.empty() ? "x" : decl.inputs[0].name.text;
+  d.helps.push_back(
+      fmt::format("run it over blocks of N: `xs = pack<<N>>({});` and `scan t < N {{ .. {}(xs[t]) .. }}`", x,
+                  decl.name.text));
+  return true;
+}
+
+void Checker::addRoot(const ast::Decl &decl, bool asked) {
+  const DeclFacts &facts = declarations.facts(decl);
+  if (facts.recursive || decl.isExtern || !decl.hasBody) return;
+  if (asked || !decl.statics.empty()) {
+    bool allDefault = true;
+    for (const ast::StaticParam &param : decl.statics) allDefault &= param.defaultValue != nullptr;
+    if (!asked && !allDefault) return;
+  }
+  Signature signature{&decl, {&module, {}}, {}, {}};
+  if (!bindRoot(decl, asked, signature.env)) return;
+  StaticEvaluator evaluator(*this, signature.env, report);
+  bool ok = true;
+  auto types = [&](const std::vector<ast::Param> &params, std::vector<Ty> &out) {
+    for (const ast::Param &param : params) {
+      auto ty = evaluator.type(param.type);
+      ok &= ty.has_value();
+      out.push_back(ty.value_or(Ty()));
+    }
+  };
+  types(decl.inputs, signature.inputs);
+  types(decl.outputs, signature.outputs);
+  if (!ok) return;
+  bool helper = facts.end && !asked && declarations.isCalled(decl);
+  if (facts.end && !helper) refuseUnboundedEnd(decl);
+  NodeInstance *instance = instantiate(signature, Span(), report);
+  if (instance && !facts.end) program.roots.push_back(instance);
+}
+
+void Checker::addRoots() {
+  if (options.root.empty()) {
+    for (const auto &decl : module.file->decls)
+      if (module.findOwn(decl->name.text) == decl.get() &&
+          (decl->kind == ast::DeclKind::Node || decl->kind == ast::DeclKind::Fun))
+        addRoot(*decl, false);
+    return;
+  }
+  const ast::Decl *decl = module.findOwn(options.root);
+  if (decl && (decl->kind == ast::DeclKind::Node || decl->kind == ast::DeclKind::Fun))
+    return addRoot(*decl, true);
+  Diagnostic &d = report.error(kinds::unknownName, {module.file->file, 0, 0},
+                               fmt::format("there is no node `{}` in this file", options.root));
+  std::vector<std::string_view> known;
+  for (const auto &other : module.file->decls)
+    if (other->kind == ast::DeclKind::Node || other->kind == ast::DeclKind::Fun)
+      known.push_back(other->name.text);
+  if (std::string near = nearest(options.root, known); !near.empty())
+    d.helps.push_back(fmt::format("did you mean `{}`?", near));
+}
+
+// ---- the program -----------------------------------------------------------------------------------------
+
+/// Callees before callers: depth first with an explicit stack, in the order in which the instances were made.
+/// The declarations have no cycle, but elementary functions of the prelude that call one another may.
+bool Checker::orderNodes() {
+  enum class State : uint8_t { New, Open, Done };
+  std::unordered_map<const NodeInstance *, State> state;
+  std::unordered_map<const NodeInstance *, size_t> place;
+  for (size_t i = 0; i < program.nodes.size(); ++i) place[program.nodes[i].get()] = i;
+  std::vector<std::unique_ptr<NodeInstance>> ordered;
+  struct Frame {
+    NodeInstance *node;
+    size_t next = 0;
+  };
+  for (size_t i = 0; i < place.size(); ++i) {
+    NodeInstance *root = program.nodes[i].get();
+    if (!root) continue;
+    std::vector<Frame> frames{{root}};
+    state[root] = State::Open;
+    while (!frames.empty()) {
+      Frame &frame = frames.back();
+      const std::vector<NodeInstance *> &callees = calls[frame.node];
+      if (frame.next == callees.size()) {
+        state[frame.node] = State::Done;
+        ordered.push_back(std::move(program.nodes[place[frame.node]]));
+        frames.pop_back();
+        continue;
+      }
+      NodeInstance *callee = callees[frame.next++];
+      if (state[callee] == State::Open) {
+        report.error(kinds::recursiveInstantiation, callee->span,
+                     fmt::format("`{}` instantiates itself", callee->display));
+        return false;
+      }
+      if (state[callee] == State::New) {
+        state[callee] = State::Open;
+        frames.push_back({callee});
+      }
+    }
+  }
+  program.nodes = std::move(ordered);
+  return true;
+}
+
+} // namespace mlr::checking
+
+namespace mlr {
+
+std::optional<Program> check(const ast::File &file, SourceMap &sources, const CheckOptions &options,
+                             Diagnostics &diagnostics) {
+  if (diagnostics.hasErrors()) return std::nullopt; // the tree has holes where the text did not parse
+  return checking::Checker(file, sources, options, diagnostics).run();
+}
+
+} // namespace mlr

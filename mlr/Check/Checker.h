@@ -1,0 +1,83 @@
+// The state of one run of the checker: modules, constants, instances. Bodies are elaborated one after another
+// from a queue, so that no chain of calls nests.
+#pragma once
+
+#include "mlr/Check/Check.h"
+#include "mlr/Check/Statics.h"
+
+#include <deque>
+#include <map>
+
+namespace mlr::checking {
+
+/// A constant declaration after evaluation. Failed ones have been reported.
+struct Constant {
+  bool failed = false, inProgress = false;
+  Ty type;
+  std::optional<Array> value;             ///< known at compile time
+  const NodeInstance *computed = nullptr; ///< else a fun without inputs that computes it
+};
+
+/// A node or fun with its static parameters fixed, before its body is looked at.
+struct Signature {
+  const ast::Decl *decl = nullptr;
+  Env env;
+  std::vector<Ty> inputs, outputs;
+  std::string display() const; ///< "lstm_cell<<D = 40, H = 16>>"
+};
+
+class Checker {
+public:
+  Checker(const ast::File &file, SourceMap &sources, const CheckOptions &options, Diagnostics &diagnostics);
+  std::optional<Program> run();
+
+  const DeclFacts &facts(const ast::Decl &decl) const { return declarations.facts(decl); }
+  /// The value of a constant; evaluates it at its first use.
+  const Constant &constant(const ast::Decl &decl, const Module &module);
+  /// Defaults for the parameters of `decl` that are still unbound; false (reported) when one fails. Those
+  /// without a default stay unbound.
+  bool bindDefaults(const ast::Decl &decl, Env &env, Reporter &report);
+  /// Records that `callee` must stand before `caller`.
+  void noteCall(const NodeInstance &caller, NodeInstance &callee) { calls[&caller].push_back(&callee); }
+  /// The instance of a signature, new or the earlier one; its body follows from the queue. Null (reported)
+  /// when there are too many.
+  NodeInstance *instantiate(const Signature &signature, Span usedAt, Reporter &report);
+  /// The array of a data file; nothing when that was reported.
+  std::optional<Array> load(std::string_view path, std::string_view name, uint32_t file, Span span,
+                            Reporter &report);
+  SourceMap &sources;
+
+private:
+  struct Pending {
+    Signature signature;
+    NodeInstance *instance;
+  };
+  void loadPrelude();
+  void refuseDeclaration(const ast::Decl &decl);
+  void addRoots();
+  void addRoot(const ast::Decl &decl, bool asked);
+  bool refuseUnboundedEnd(const ast::Decl &decl);
+  bool bindRoot(const ast::Decl &decl, bool asked, Env &env);
+  bool bindOption(const ast::StaticParam &param, const std::string &text, Env &env);
+  NodeInstance *newInstance(const ast::Decl &decl, std::string display, Span usedAt);
+  void evaluate(const ast::Decl &decl, const Module &module, Constant &constant);
+  void computeConstant(const ast::Decl &decl, Constant &constant, std::unique_ptr<NodeInstance> instance,
+                       const Expr *value);
+  bool orderNodes();
+
+  const CheckOptions &options;
+  Diagnostics &diagnostics;
+  Reporter report;
+  std::vector<std::unique_ptr<ast::File>> ownedFiles; ///< the prelude, texts of --param
+  std::unique_ptr<Module> prelude;
+  Module module;
+  DeclTable declarations;
+  std::map<std::string, NodeInstance *> instances; ///< by declaration and static values
+  std::map<std::string, int> nameUses;
+  std::unordered_map<const ast::Decl *, Constant> constants;
+  std::unordered_map<const NodeInstance *, std::vector<NodeInstance *>> calls;
+  std::deque<Pending> queue;
+  Program program;
+};
+
+} // namespace mlr::checking

@@ -1,0 +1,303 @@
+// Literals take the type of their context, operands take one shape, and what cannot is explained.
+#include "mlr/Check/Body.h"
+
+#include <cstring>
+#include <fmt/format.h>
+
+namespace mlr::checking {
+
+static Expr *own(const Expr *e) { return const_cast<Expr *>(e); }
+
+// ---- literals --------------------------------------------------------------------------------------------
+
+void Body::resolveLiteral(Expr *e, Scalar s) {
+  Literal literal = literals[e->var];
+  e->var = 0;
+  Array value;
+  LiteralError problem = parseLiteral(literal, s, value);
+  if (problem == LiteralError::None) {
+    e->constant = std::move(value);
+    return;
+  }
+  std::string shown = literal.text.empty() ? std::to_string(literal.value)
+                                           : (literal.negative ? "-" : "") + std::string(literal.text);
+  e->constant = Array(Type{s, {}});
+  if (problem == LiteralError::OutOfRange) {
+    error(kinds::literalRange, e->span, fmt::format("`{}` does not fit {}", shown, name(s)), "out of range");
+    return;
+  }
+  bool number = problem == LiteralError::NotInteger;
+  Diagnostic &d = error(kinds::typeMismatch, e->span,
+                        fmt::format("`{}` cannot be {} {}", shown, s == Scalar::Bool ? "a" : "an", name(s)),
+                        number ? "a decimal number" : "a number");
+  if (number) d.helps.push_back(fmt::format("to round it toward zero: `{}({})`", name(s), shown));
+}
+
+bool Body::foldReshape(Expr *e) {
+  if (e->args[0]->kind != ExprKind::Const || !e->args[0]->constant.data()) return false;
+  const Array &from = e->args[0]->constant;
+  Type type{from.type().scalar, e->type.shape};
+  if (type.elements() != from.type().elements()) return false;
+  e->constant = Array(type, std::vector<std::byte>(from.data(), from.data() + from.bytes()));
+  e->type = type;
+  e->kind = ExprKind::Const;
+  e->args.clear();
+  return true;
+}
+
+bool Body::foldConcat(Expr *e) {
+  for (const Expr *arg : e->args)
+    if (arg->kind != ExprKind::Const || !arg->constant.data() || arg->type.scalar != e->type.scalar)
+      return false;
+  std::vector<std::byte> bytes;
+  bytes.reserve(e->type.bytes());
+  for (const Expr *arg : e->args)
+    bytes.insert(bytes.end(), arg->constant.data(), arg->constant.data() + arg->constant.bytes());
+  if (bytes.size() != e->type.bytes()) return false;
+  e->constant = Array(e->type, std::move(bytes));
+  e->kind = ExprKind::Const;
+  e->args.clear();
+  return true;
+}
+
+/// Gives a flexible tree its scalar type. Operands of a flexible node that carry its value are flexible too.
+void Body::setScalar(Expr *e, Scalar s) {
+  e->type.scalar = s;
+  switch (e->kind) {
+  case ExprKind::Const: return resolveLiteral(e, s);
+  case ExprKind::Var: return; // of a guessed type; the guess is rolled back
+  case ExprKind::Op: {
+    size_t first = e->op == OpKind::Select ? 1 : 0;
+    for (size_t i = first; i < e->args.size(); ++i) setScalar(own(e->args[i]), s);
+    return;
+  }
+  case ExprKind::Reduce:
+  case ExprKind::ReduceAll: e->fused = e->fused && isFloat(s); break;
+  default: break;
+  }
+  for (const Expr *arg : e->args) setScalar(own(arg), s);
+  if (e->kind == ExprKind::Reshape) foldReshape(e);
+  if (e->kind == ExprKind::Concat) foldConcat(e);
+}
+
+void Body::force(Value &v, Scalar s) {
+  if (v.kind == Ty::Kind::Tuple)
+    for (Value &part : v.parts) force(part, s);
+  if (!v.plain() || v.flex == Flex::None) return;
+  v.flex = Flex::None;
+  setScalar(v.expr, s);
+}
+
+/// Literals that no operand decides: the wanted type if it suits them, else i32 or f32.
+void Body::forceDefault(Value &v, const Ty *want) {
+  if (v.kind == Ty::Kind::Tuple) {
+    bool alike = want && want->kind == Ty::Kind::Tuple && want->parts.size() == v.parts.size();
+    for (size_t i = 0; i < v.parts.size(); ++i) forceDefault(v.parts[i], alike ? &want->parts[i] : nullptr);
+    return;
+  }
+  if (!v.plain() || v.flex == Flex::None) return;
+  Scalar s = v.flex == Flex::Int ? Scalar::I32 : Scalar::F32;
+  if (want && want->kind == Ty::Kind::Plain && want->flex == Flex::None &&
+      want->type.scalar != Scalar::Bool && (v.flex == Flex::Int || isFloat(want->type.scalar)))
+    s = want->type.scalar;
+  force(v, s);
+}
+
+// ---- shapes ----------------------------------------------------------------------------------------------
+
+Expr *Body::broadcastTo(Expr *e, const Shape &shape) {
+  if (e->type.shape == shape) return e;
+  if (e->kind == ExprKind::Broadcast) {
+    e->type.shape = shape; // broadcasting twice is broadcasting once
+    return e;
+  }
+  return make(ExprKind::Broadcast, {e->type.scalar, shape}, e->span, {e});
+}
+
+Value Body::broadcast(Value v, const Shape &shape) {
+  if (v.plain()) v.expr = broadcastTo(v.expr, shape);
+  return v;
+}
+
+// ---- mismatches ------------------------------------------------------------------------------------------
+
+void Body::describeOperand(Diagnostic &d, const ast::Expr &e, const Value &v, bool primary) {
+  std::string label = fmt::format("this is {}", toString(v.ty()));
+  if (e.kind == ast::ExprKind::Name) {
+    label = fmt::format("`{}` is {}", e.text, toString(v.ty()));
+    if (const SymbolId *id = lookup(e.text); id && symbols[*id].declared) {
+      std::string origin = describeSizes(checker.sources, *symbols[*id].declared, env);
+      if (origin != fmt::format("declared `{}`", toString(v.ty())))
+        d.labels.push_back({symbols[*id].span, origin, false});
+    }
+  }
+  d.labels.push_back({e.span, label, primary});
+}
+
+bool Body::fitPlain(Value &v, const Type &type, const ast::Expr &e, const std::string &what) {
+  if (v.flex != Flex::None && v.shape().empty() && type.scalar != Scalar::Bool) {
+    force(v, type.scalar);
+    v = broadcast(v, type.shape);
+    return true;
+  }
+  if (v.flex != Flex::None && type.scalar != Scalar::Bool) force(v, type.scalar);
+  if (v.type() == type) return true;
+  bool scalars = v.type().scalar != type.scalar;
+  const DiagnosticKind &kind = scalars ? kinds::typeMismatch : kinds::shapeMismatch;
+  Diagnostic &d =
+      error(kind, e.span, fmt::format("{} is {}, but this is {}", what, toString(type), toString(v.ty())),
+            fmt::format("{}", toString(v.ty())));
+  if (e.kind == ast::ExprKind::Name)
+    if (const SymbolId *id = lookup(e.text); id && symbols[*id].declared)
+      d.labels.push_back(
+          {symbols[*id].span, describeSizes(checker.sources, *symbols[*id].declared, env), false});
+  if (scalars && v.flex == Flex::None && v.shape() == type.shape)
+    d.helps.push_back(fmt::format("convert it: `{}({})`", name(type.scalar), text(e)));
+  if (!scalars && v.shape().empty() && !type.shape.empty())
+    d.notes.push_back("only literals fill a shape; a scalar is repeated with a comprehension");
+  return false;
+}
+
+bool Body::fit(Value &v, const Ty &ty, const ast::Expr &e, const std::string &what) {
+  if (v.unknown() || ty.kind == Ty::Kind::Unknown) return false;
+  if (v.plain() && ty.kind == Ty::Kind::Plain) {
+    if (fitPlain(v, ty.type, e, what)) return true;
+    v = Value();
+    return false;
+  }
+  if (v.kind == ty.kind && v.parts.size() == ty.parts.size()) {
+    bool ok = true;
+    for (size_t i = 0; i < v.parts.size(); ++i) {
+      const ast::Expr &part =
+          e.kind == ast::ExprKind::Tuple && e.args.size() == v.parts.size() ? *e.args[i] : e;
+      ok &= fit(v.parts[i], ty.parts[i], part, what);
+    }
+    if (!ok) v = Value();
+    return ok;
+  }
+  error(kinds::typeMismatch, e.span,
+        fmt::format("{} is {}, but this is {}", what, toString(ty), toString(v.ty())), toString(v.ty()));
+  v = Value();
+  return false;
+}
+
+// ---- operands --------------------------------------------------------------------------------------------
+
+/// One scalar type for all: the first operand that has one decides for the literals. All flexible: they stay
+/// so.
+bool Body::unifyScalars(std::vector<Value> &values, const std::vector<const ast::Expr *> &where,
+                        const std::string &spelling) {
+  size_t decider = values.size();
+  Flex flex = Flex::Int;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (values[i].flex == Flex::None) {
+      decider = std::min(decider, i);
+      continue;
+    }
+    if (values[i].flex == Flex::Float) flex = Flex::Float;
+  }
+  if (decider == values.size()) {
+    for (Value &v : values) {
+      v.flex = flex;
+      v.expr->type.scalar = flex == Flex::Int ? Scalar::I32 : Scalar::F32;
+    }
+    return true;
+  }
+  Scalar s = values[decider].type().scalar;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (s == Scalar::Bool && values[i].flex != Flex::None) {
+      force(values[i], Scalar::I32);
+    } else {
+      force(values[i], s);
+    }
+    Scalar other = values[i].type().scalar;
+    if (other == s) continue;
+    Diagnostic &d = error(kinds::typeMismatch, where[i]->span.to(where[decider]->span),
+                          fmt::format("the operands of `{}` have types {} and {}", spelling,
+                                      toString(values[decider].ty()), toString(values[i].ty())));
+    describeOperand(d, *where[decider], values[decider], false);
+    describeOperand(d, *where[i], values[i], false);
+    bool first = s != Scalar::Bool && (isFloat(other) || !isFloat(s)) && other != Scalar::Bool;
+    size_t converted = first ? decider : i;
+    d.helps.push_back(
+        fmt::format("convert one of them: `{}({})`", name(first ? other : s), text(*where[converted])));
+    return false;
+  }
+  return true;
+}
+
+bool Body::unifyShapes(std::vector<Value> &values, const std::vector<const ast::Expr *> &where,
+                       const std::string &spelling) {
+  Shape shape = values[0].shape();
+  for (size_t i = 1; i < values.size(); ++i) {
+    auto joined = broadcastShapes(shape, values[i].shape());
+    if (joined) {
+      shape = *joined;
+      continue;
+    }
+    Diagnostic &d = error(kinds::shapeMismatch, where[0]->span.to(where[i]->span),
+                          fmt::format("the shapes {} and {} of the operands of `{}` do not broadcast",
+                                      toString(shape), toString(values[i].shape()), spelling));
+    for (size_t j = 0; j <= i; ++j) describeOperand(d, *where[j], values[j], false);
+    d.notes.push_back("axes are matched from the last one; sizes must be equal, or one of them 1");
+    return false;
+  }
+  auto count = elementCount(shape);
+  if (!count || *count > maxSize) {
+    error(kinds::invalidSize, where[0]->span.to(where.back()->span),
+          fmt::format("a tensor of shape {} is too large", toString(shape)));
+    return false;
+  }
+  for (Value &v : values) v = broadcast(v, shape);
+  return true;
+}
+
+/// One type for alternatives of one stream (`fby`, `if`, list elements): equal, but that literals adapt and
+/// fill. Works leaf by leaf on tuples.
+bool Body::join(std::vector<Value> &values, const std::vector<const ast::Expr *> &where,
+                const std::string &spelling) {
+  size_t arity = values[0].parts.size();
+  for (size_t i = 1; i < values.size(); ++i) {
+    if (values[i].kind == values[0].kind && values[i].parts.size() == arity) continue;
+    Diagnostic &d = error(kinds::typeMismatch, where[0]->span.to(where[i]->span),
+                          fmt::format("the operands of `{}` have types {} and {}", spelling,
+                                      toString(values[0].ty()), toString(values[i].ty())));
+    describeOperand(d, *where[0], values[0], false);
+    describeOperand(d, *where[i], values[i], false);
+    return false;
+  }
+  for (size_t part = 0; part < arity; ++part) {
+    std::vector<Value> leaves;
+    for (Value &v : values) leaves.push_back(std::move(v.parts[part]));
+    bool ok = true;
+    for (const Value &leaf : leaves) ok &= !leaf.unknown();
+    ok = ok && join(leaves, where, spelling);
+    for (size_t i = 0; i < values.size(); ++i) values[i].parts[part] = std::move(leaves[i]);
+    if (!ok) return false;
+  }
+  if (!values[0].plain()) return true;
+  std::vector<bool> fills;
+  for (const Value &v : values) fills.push_back(v.flex != Flex::None && v.shape().empty());
+  if (!unifyScalars(values, where, spelling)) return false;
+  Shape shape;
+  size_t decider = 0;
+  for (size_t i = 0; i < values.size(); ++i)
+    if (values[i].shape().size() > shape.size()) shape = values[i].shape(), decider = i;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (values[i].shape() == shape) continue;
+    if (fills[i]) {
+      values[i] = broadcast(values[i], shape);
+      continue;
+    }
+    Diagnostic &d = error(kinds::shapeMismatch, where[decider]->span.to(where[i]->span),
+                          fmt::format("the operands of `{}` have shapes {} and {}", spelling, toString(shape),
+                                      toString(values[i].shape())));
+    describeOperand(d, *where[decider], values[decider], false);
+    describeOperand(d, *where[i], values[i], false);
+    d.notes.push_back("only literals fill a shape here");
+    return false;
+  }
+  return true;
+}
+
+} // namespace mlr::checking

@@ -1,0 +1,78 @@
+// exp, sin, atan2, ...: names that mean a function of the prelude for f32 and one for f64, element by
+// element.
+#include "mlr/Check/Body.h"
+
+#include <fmt/format.h>
+
+namespace mlr::checking {
+
+Value Body::elabElementary(const ast::Expr &e, const Ty *want) {
+  const ast::Decl *narrow = module.elementary(e.text, false);
+  std::vector<Value> given, args;
+  std::vector<const ast::Expr *> where;
+  if (!elabArguments(e, narrow->inputs.size(), given)) return Value();
+  for (size_t i = 0; i < given.size(); ++i) {
+    if (given[i].kind == Ty::Kind::Tuple) {
+      error(kinds::typeMismatch, e.args[i]->span, fmt::format("`{}` does not take tuples", e.text),
+            toString(given[i].ty()));
+      return Value();
+    }
+    if (given[i].unknown()) continue;
+    args.push_back(given[i]);
+    where.push_back(e.args[i].get());
+  }
+  bool complete = args.size() == given.size();
+  if (args.empty() || (!complete && !report.isQuiet())) return Value();
+  if (!unifyScalars(args, where, e.text)) return Value();
+  bool wantsFloat =
+      want && want->kind == Ty::Kind::Plain && want->flex == Flex::None && isFloat(want->type.scalar);
+  for (Value &v : args) force(v, wantsFloat ? want->type.scalar : Scalar::F32);
+  Scalar s = args[0].type().scalar;
+  if (!isFloat(s)) {
+    Diagnostic &d =
+        error(kinds::typeMismatch, e.span, fmt::format("`{}` takes floats, not {}", e.text, name(s)));
+    for (size_t i = 0; i < args.size(); ++i) describeOperand(d, *where[i], args[i], false);
+    d.helps.push_back(fmt::format("convert it: `{}(f32({}))`", e.text, text(*where[0])));
+    return Value();
+  }
+  if (!unifyShapes(args, where, e.text)) return Value();
+  Type type{s, args[0].shape()};
+  if (report.isQuiet()) return plain(make(ExprKind::Var, type, e.span));
+
+  bool wide = s == Scalar::F64, half = byteSize(s) == 2;
+  const ast::Decl *decl = wide ? module.elementary(e.text, true) : narrow;
+  if (!decl || decl->inputs.size() != narrow->inputs.size()) {
+    error(kinds::unsupported, e.nameSpan, fmt::format("`{}` has no f64 version", e.text), "f64");
+    return Value();
+  }
+  Signature callee;
+  callee.decl = decl;
+  callee.env.module = module.home(*decl);
+  if (!evaluateSignature(callee) || callee.outputs.size() != 1) return Value();
+  NodeInstance *function = checker.instantiate(callee, e.nameSpan, report);
+  if (!function) return Value();
+  checker.noteCall(instance, *function);
+
+  std::vector<IndexId> indices;
+  std::vector<int64_t> axes;
+  static constexpr const char *names[] = {"i", "j", "k", "l"};
+  for (size_t i = 0; i < type.shape.size(); ++i) {
+    indices.push_back(newIndex(i < 4 ? names[i] : fmt::format("i{}", i), type.shape[i], e.span));
+    axes.push_back(indices.back());
+  }
+  std::vector<const Expr *> elements;
+  for (Value &v : args) {
+    Expr *element = elementAt(v.expr, axes, e.span);
+    if (half) element = makeOp(OpKind::Convert, {Scalar::F32, {}}, e.span, {element});
+    elements.push_back(element);
+  }
+  Expr *call = make(ExprKind::Call, {wide ? Scalar::F64 : Scalar::F32, {}}, e.span, std::move(elements));
+  call->callee = function;
+  if (half) call = makeOp(OpKind::Convert, {s, {}}, e.span, {call});
+  if (indices.empty()) return plain(call);
+  Expr *build = make(ExprKind::Build, type, e.span, {call});
+  build->indices = indices;
+  return plain(build);
+}
+
+} // namespace mlr::checking

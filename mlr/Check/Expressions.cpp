@@ -1,0 +1,337 @@
+// Names, literals, operators, tuples, lists, `if`.
+#include "mlr/Check/Body.h"
+
+#include <fmt/format.h>
+
+namespace mlr::checking {
+
+Value Body::elab(const ast::Expr &e, const Ty *want) {
+  using K = ast::ExprKind;
+  switch (e.kind) {
+  case K::Number: return elabNumber(e);
+  case K::Bool: return plain(makeConst(scalarArray(Scalar::Bool, e.text == "true"), e.span));
+  case K::Name: return elabName(e);
+  case K::Tuple: return elabTuple(e, want);
+  case K::List: return elabList(e, want);
+  case K::Comprehension: return elabComprehension(e, want);
+  case K::Call: return elabCall(e, want);
+  case K::Reduce: return elabReduce(e, want);
+  case K::Index: return elabIndex(e);
+  case K::Unary: return elabUnary(e, want);
+  case K::Binary: return elabBinary(e, want);
+  case K::If: return elabIf(e, want);
+  case K::String:
+    error(kinds::typeMismatch, e.span, "a text is not a value", "only `load` takes texts");
+    return Value();
+  case K::Field:
+  case K::StructLiteral:
+  case K::StructUpdate: report.unsupported(e.span, "structs are"); return Value();
+  case K::When: report.unsupported(e.span, "clocks (`when`, `every`) are"); return Value();
+  case K::MergeBool:
+  case K::MergeEnum: report.unsupported(e.span, "clocks (`merge`) are"); return Value();
+  }
+  return Value();
+}
+
+// ---- atoms -----------------------------------------------------------------------------------------------
+
+Value Body::elabNumber(const ast::Expr &e) {
+  return literal({e.text, 0, false}, isDecimal(e.text) ? Flex::Float : Flex::Int, e.span);
+}
+
+Value Body::elabStatic(const ast::Expr &e, const StaticValue &value) {
+  using K = StaticValue::Kind;
+  if (value.kind == K::Size) return literal({{}, value.size, false}, Flex::Int, e.span);
+  if (value.kind == K::Value) return plain(makeConst(value.value, e.span));
+  error(kinds::typeMismatch, e.span,
+        fmt::format("`{}` is a {}, not a value", e.text, value.kind == K::Type ? "type" : "shape"),
+        fmt::format("it is {}", value.display()));
+  return Value();
+}
+
+Value Body::elabConstant(const ast::Expr &e, const ast::Decl &decl) {
+  const Constant &constant = checker.constant(decl, *module.home(decl));
+  if (constant.failed) return Value();
+  if (constant.value) return plain(makeConst(*constant.value, e.span));
+  Expr *call = make(ExprKind::Call, constant.type.type, e.span);
+  call->callee = constant.computed;
+  return plain(call);
+}
+
+/// The tree of reads of a variable's leaves; while guessing, leaves may not exist yet.
+Value Body::tupleOf(const std::vector<Ty> &types, const std::vector<VarId> &vars, Span span) {
+  size_t next = 0;
+  auto build = [&](auto &self, const Ty &ty) -> Value {
+    if (ty.kind == Ty::Kind::Unknown) return Value();
+    if (ty.kind == Ty::Kind::Plain) {
+      if (next < vars.size()) return plain(makeVar(vars[next++], span));
+      return plain(make(ExprKind::Var, ty.type, span), ty.flex);
+    }
+    Value out;
+    out.kind = Ty::Kind::Tuple;
+    for (const Ty &part : ty.parts) out.parts.push_back(self(self, part));
+    return out;
+  };
+  if (types.size() == 1) return build(build, types[0]);
+  Ty tuple;
+  tuple.kind = Ty::Kind::Tuple;
+  tuple.parts = types;
+  return build(build, tuple);
+}
+
+Value Body::elabName(const ast::Expr &e) {
+  for (auto c = comprehended.rbegin(); c != comprehended.rend(); ++c)
+    if (c->name == e.text) return plain(makeIndex(c->id, e.span));
+  if (const SymbolId *id = lookup(e.text)) {
+    const Symbol &symbol = symbols[*id];
+    if (!report.isQuiet() && symbol.leaves.empty()) return Value();
+    return tupleOf({symbol.ty}, symbol.leaves, e.span);
+  }
+  if (const StaticValue *value = env.find(e.text)) return elabStatic(e, *value);
+  const ast::Decl *decl = module.find(e.text);
+  if (decl && decl->kind == ast::DeclKind::Const) return elabConstant(e, *decl);
+  if (decl && (decl->kind == ast::DeclKind::Node || decl->kind == ast::DeclKind::Fun)) {
+    Diagnostic &d = error(
+        kinds::wrongArguments, e.span,
+        fmt::format("`{}` is a {}, not a value", e.text, decl->kind == ast::DeclKind::Node ? "node" : "fun"),
+        "not called");
+    d.helps.push_back(fmt::format("call it: `{}(..)`", e.text));
+    return Value();
+  }
+  return unknownName(e);
+}
+
+Value Body::unknownName(const ast::Expr &e) {
+  Diagnostic &d =
+      error(kinds::unknownName, e.span, fmt::format("nothing called `{}` is declared", e.text), "unknown");
+  if (report.isQuiet()) return Value();
+  for (const Symbol &symbol : symbols) {
+    if (symbol.name != e.text || !symbol.scope->time) continue;
+    d.labels.push_back(
+        {symbol.span, fmt::format("a stream of the scan over `{}`, visible inside only", symbol.scope->index),
+         false});
+    d.helps.push_back(
+        fmt::format("inside the scan, `{0}_end = final {0};` or `{0}s[{1}] = {0};` makes it visible", e.text,
+                    symbol.scope->index));
+    return Value();
+  }
+  if (++suggestions > 20) return Value();
+  if (std::string near = nearest(e.text, visibleNames()); !near.empty())
+    d.helps.push_back(fmt::format("did you mean `{}`?", near));
+  return Value();
+}
+
+Value Body::elabTuple(const ast::Expr &e, const Ty *want) {
+  Value out;
+  out.kind = Ty::Kind::Tuple;
+  bool alike = want && want->kind == Ty::Kind::Tuple && want->parts.size() == e.args.size();
+  bool ok = true;
+  for (size_t i = 0; i < e.args.size(); ++i) {
+    out.parts.push_back(elab(*e.args[i], alike ? &want->parts[i] : nullptr));
+    ok &= !out.parts.back().unknown();
+  }
+  // While guessing, a tuple with unknown parts still tells its arity.
+  return ok || report.isQuiet() ? out : Value();
+}
+
+/// Elements stacked along a new leading axis: each gets an axis of 1 in front, then they are concatenated.
+Value Body::elabList(const ast::Expr &e, const Ty *want) {
+  Ty element;
+  if (want && want->kind == Ty::Kind::Plain && !want->type.shape.empty()) {
+    element = *want;
+    element.type.shape.erase(element.type.shape.begin());
+  }
+  std::vector<Value> values;
+  std::vector<const ast::Expr *> where;
+  bool ok = true;
+  for (const ast::ExprPtr &arg : e.args) {
+    values.push_back(elab(*arg, &element));
+    where.push_back(arg.get());
+    ok &= values.back().plain();
+    if (values.back().kind == Ty::Kind::Tuple)
+      error(kinds::typeMismatch, arg->span, "a tensor cannot hold tuples", toString(values.back().ty()));
+  }
+  if (!ok || !join(values, where, "[..]")) return Value();
+  Flex flex = values[0].flex;
+  Shape shape = values[0].shape();
+  shape.insert(shape.begin(), 1);
+  std::vector<const Expr *> rows;
+  for (Value &v : values) {
+    Expr *row = make(ExprKind::Reshape, {v.type().scalar, shape}, v.expr->span, {v.expr});
+    if (flex == Flex::None) foldReshape(row);
+    rows.push_back(row);
+  }
+  shape[0] = static_cast<int64_t>(rows.size());
+  if (auto count = elementCount(shape); !count || *count > maxSize) {
+    error(kinds::invalidSize, e.span, fmt::format("a tensor of shape {} is too large", toString(shape)));
+    return Value();
+  }
+  Expr *list = make(ExprKind::Concat, {values[0].type().scalar, shape}, e.span, std::move(rows));
+  if (flex == Flex::None) foldConcat(list);
+  return plain(list, flex);
+}
+
+// ---- operators -------------------------------------------------------------------------------------------
+
+static std::optional<OpKind> binaryOp(ast::Op op) {
+  switch (op) {
+  case ast::Op::Add: return OpKind::Add;
+  case ast::Op::Sub: return OpKind::Sub;
+  case ast::Op::Mul: return OpKind::Mul;
+  case ast::Op::Div: return OpKind::Div;
+  case ast::Op::Rem: return OpKind::Rem;
+  case ast::Op::Lt: return OpKind::Lt;
+  case ast::Op::Gt: return OpKind::Gt;
+  case ast::Op::Le: return OpKind::Le;
+  case ast::Op::Ge: return OpKind::Ge;
+  case ast::Op::Eq: return OpKind::Eq;
+  case ast::Op::Ne: return OpKind::Ne;
+  case ast::Op::And: return OpKind::And;
+  case ast::Op::Or: return OpKind::Or;
+  default: return std::nullopt;
+  }
+}
+
+static bool isComparison(OpKind op) { return op >= OpKind::Lt && op <= OpKind::Ne; }
+static bool isLogical(OpKind op) { return op >= OpKind::And && op <= OpKind::Not; }
+static bool isBitwise(OpKind op) { return op >= OpKind::BitAnd && op <= OpKind::Shr; }
+static bool needsFloat(OpKind op) { return op >= OpKind::Fma && op <= OpKind::RoundEven; }
+
+/// Whether the operator takes this scalar type; else what it takes.
+static const char *wanted(OpKind op, Scalar s) {
+  if (op == OpKind::Eq || op == OpKind::Ne) return nullptr;
+  if (isLogical(op)) return s == Scalar::Bool ? nullptr : "booleans";
+  if (isBitwise(op)) return isInt(s) ? nullptr : "integers";
+  if (needsFloat(op)) return isFloat(s) ? nullptr : "floats";
+  return s != Scalar::Bool ? nullptr : "numbers";
+}
+
+/// An operator on operands of one type, broadcast to one shape. Unknown operands (while guessing) are assumed
+/// to be like the others.
+Value Body::elementwise(OpKind op, std::vector<Value> operands, const ast::Expr &e,
+                        const std::string &spelling) {
+  std::vector<const ast::Expr *> where;
+  std::vector<Value> known;
+  for (size_t i = 0; i < operands.size(); ++i) {
+    if (operands[i].unknown()) continue;
+    if (operands[i].kind == Ty::Kind::Tuple) {
+      error(kinds::typeMismatch, e.args[i]->span, fmt::format("`{}` does not take tuples", spelling),
+            toString(operands[i].ty()));
+      return Value();
+    }
+    known.push_back(operands[i]);
+    where.push_back(e.args[i].get());
+  }
+  bool complete = known.size() == operands.size();
+  if (known.empty() || (!complete && !report.isQuiet())) return Value();
+  if (isLogical(op))
+    for (Value &v : known) forceDefault(v);
+  if (!unifyScalars(known, where, spelling)) return Value();
+  if (needsFloat(op) && known[0].flex == Flex::Int)
+    for (Value &v : known) v.flex = Flex::Float, v.expr->type.scalar = Scalar::F32;
+  Scalar s = known[0].type().scalar;
+  if (const char *need = wanted(op, s)) {
+    Diagnostic &d =
+        error(kinds::typeMismatch, e.span, fmt::format("`{}` needs {}, not {}", spelling, need, name(s)));
+    for (size_t i = 0; i < known.size(); ++i) describeOperand(d, *where[i], known[i], false);
+    if (needsFloat(op) && isInt(s)) d.helps.push_back(fmt::format("convert it: `f32({})`", text(*where[0])));
+    return Value();
+  }
+  if (!unifyShapes(known, where, spelling)) return Value();
+  if (isComparison(op))
+    for (Value &v : known) forceDefault(v);
+  Type type{isComparison(op) ? Scalar::Bool : known[0].type().scalar, known[0].shape()};
+  std::vector<const Expr *> args;
+  for (const Value &v : known) args.push_back(v.expr);
+  if (!complete)
+    return plain(make(ExprKind::Var, type, e.span), isComparison(op) ? Flex::None : known[0].flex);
+  return plain(makeOp(op, type, e.span, std::move(args)), isComparison(op) ? Flex::None : known[0].flex);
+}
+
+Value Body::elabBinary(const ast::Expr &e, const Ty *want) {
+  if (e.op == ast::Op::Fby || e.op == ast::Op::Eby || e.op == ast::Op::Arrow) return elabDelay(e, want);
+  Value a = elab(*e.args[0]), b = elab(*e.args[1]);
+  std::string spelling = ast::spelling(e.op);
+  if (e.op == ast::Op::MatMul)
+    return a.unknown() || b.unknown() ? Value() : matrixProduct(std::move(a), std::move(b), e);
+  std::vector<Value> operands;
+  operands.push_back(std::move(a));
+  operands.push_back(std::move(b));
+  return elementwise(*binaryOp(e.op), std::move(operands), e, spelling);
+}
+
+Value Body::negate(Value a, const ast::Expr &e) {
+  if (a.plain() && a.flex != Flex::None && a.expr->kind == ExprKind::Const) {
+    literals[a.expr->var].negative ^= true;
+    a.expr->span = e.span;
+    return a;
+  }
+  std::vector<Value> operands;
+  operands.push_back(std::move(a));
+  return elementwise(OpKind::Neg, std::move(operands), e, "-");
+}
+
+Value Body::elabUnary(const ast::Expr &e, const Ty *want) {
+  std::vector<Value> operands;
+  switch (e.op) {
+  case ast::Op::Neg: return negate(elab(*e.args[0], want), e);
+  case ast::Op::Not:
+    operands.push_back(elab(*e.args[0]));
+    return elementwise(OpKind::Not, std::move(operands), e, "not");
+  case ast::Op::Pre: return elabDelay(e, want);
+  case ast::Op::Final:
+  case ast::Op::Initial: return elabEndValue(e, want);
+  default: report.unsupported(e.span, "memories (`last u`) are"); return Value();
+  }
+}
+
+// ---- if --------------------------------------------------------------------------------------------------
+
+bool Body::elabScalarCondition(const ast::Expr &e, const std::string &what, Expr *&out) {
+  Value c = elab(e);
+  if (c.unknown()) return false;
+  forceDefault(c);
+  if (c.plain() && c.type() == Type{Scalar::Bool, {}}) {
+    out = c.expr;
+    return true;
+  }
+  Diagnostic &d = error(kinds::typeMismatch, e.span,
+                        fmt::format("{} must be a bool, not {}", what, toString(c.ty())), toString(c.ty()));
+  if (c.plain() && c.type().scalar == Scalar::Bool)
+    d.helps.push_back("to choose element by element: `where(c, a, b)`");
+  else if (c.plain() && c.type().isScalar()) d.helps.push_back(fmt::format("compare it: `{} != 0`", text(e)));
+  return false;
+}
+
+/// Leaf by leaf; the condition is copied for each further leaf.
+Value Body::select(Expr *condition, Value a, Value b, Span span) {
+  if (a.kind == Ty::Kind::Tuple) {
+    Value out;
+    out.kind = Ty::Kind::Tuple;
+    for (size_t i = 0; i < a.parts.size(); ++i)
+      out.parts.push_back(select(i ? clone(condition) : condition, a.parts[i], b.parts[i], span));
+    return out;
+  }
+  Expr *c = broadcastTo(condition, a.shape());
+  return plain(makeOp(OpKind::Select, a.type(), span, {c, a.expr, b.expr}), a.flex);
+}
+
+Value Body::elabIf(const ast::Expr &e, const Ty *want) {
+  Expr *condition = nullptr;
+  bool ok = elabScalarCondition(*e.args[0], "the condition of `if`", condition);
+  std::vector<Value> branches;
+  branches.push_back(elab(*e.args[1], want));
+  branches.push_back(elab(*e.args[2], want));
+  if (report.isQuiet()) {
+    if (branches[0].unknown()) return branches[1];
+    if (branches[1].unknown()) return branches[0];
+    if (!ok) condition = make(ExprKind::Var, {Scalar::Bool, {}}, e.span);
+    ok = true;
+  }
+  if (!ok || branches[0].unknown() || branches[1].unknown()) return Value();
+  if (!join(branches, {e.args[1].get(), e.args[2].get()}, "if")) return Value();
+  if (branches[0].kind == Ty::Kind::Tuple) condition = named(condition);
+  return select(condition, std::move(branches[0]), std::move(branches[1]), e.span);
+}
+
+} // namespace mlr::checking

@@ -1,0 +1,292 @@
+#include "mlr/Check/Names.h"
+
+#include "mlr/Check/AstWalk.h"
+#include "support/Array.h"
+
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+
+namespace mlr::checking {
+
+// ---- modules ---------------------------------------------------------------------------------------------
+
+void Module::declare(Reporter &report) {
+  for (const auto &decl : file->decls) {
+    if (decl->kind == ast::DeclKind::Import || decl->name.text.empty()) continue;
+    auto [at, isNew] = decls.emplace(decl->name.text, decl.get());
+    if (isNew) continue;
+    Diagnostic &d = report.error(kinds::duplicateDefinition, decl->name.span,
+                                 fmt::format("`{}` is declared twice", decl->name.text), "again here");
+    d.labels.push_back({at->second->name.span, "first declared here", false});
+  }
+}
+
+const ast::Decl *Module::findOwn(std::string_view name) const {
+  auto at = decls.find(name);
+  return at == decls.end() ? nullptr : at->second;
+}
+
+const ast::Decl *Module::find(std::string_view name) const {
+  if (const ast::Decl *own = findOwn(name)) return own;
+  return prelude ? prelude->findOwn(name) : nullptr;
+}
+
+const ast::Decl *Module::elementary(std::string_view name, bool wide) const {
+  const Module *math = prelude ? prelude : this;
+  const ast::Decl *decl = math->findOwn(fmt::format("{}_{}", name, wide ? "f64" : "f32"));
+  return decl && decl->kind == ast::DeclKind::Fun ? decl : nullptr;
+}
+
+const Module *Module::home(const ast::Decl &decl) const {
+  return findOwn(decl.name.text) == &decl || !prelude ? this : prelude;
+}
+
+// ---- built-ins -------------------------------------------------------------------------------------------
+
+const std::vector<std::string_view> &builtinNames() {
+  static const std::vector<std::string_view> names = {
+      "bool",   "i8",   "i16",    "i32",   "i64",    "u8",     "u16",   "u32",       "u64",    "f16",
+      "bf16",   "f32",  "f64",    "sum",   "prod",   "max",    "min",   "all",       "any",    "argmax",
+      "argmin", "mean", "sqrt",   "abs",   "floor",  "ceil",   "trunc", "round",     "fma",    "where",
+      "shl",    "shr",  "bitand", "bitor", "bitxor", "bitnot", "bits",  "from_bits", "concat", "reshape",
+      "zeros",  "ones", "at",     "isnan", "window", "count",  "load"};
+  return names;
+}
+
+bool isBuiltin(std::string_view name) {
+  const auto &names = builtinNames();
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+bool isLaterBuiltin(std::string_view name) {
+  static constexpr std::array<std::string_view, 13> later = {
+      "pack", "unpack", "hold", "split",         "join",  "map",   "reduce",
+      "grad", "vjp",    "jvp",  "stop_gradient", "merge", "random"};
+  return std::find(later.begin(), later.end(), name) != later.end();
+}
+
+// ---- what calls what -------------------------------------------------------------------------------------
+
+void DeclTable::collectExpr(const Module &module, const ast::Expr *root, bool own, Entry &entry) {
+  walk(root, [&](const ast::Expr &e) {
+    using K = ast::ExprKind;
+    bool time = e.op == ast::Op::Fby || e.op == ast::Op::Pre || e.op == ast::Op::Arrow;
+    if (own && (e.kind == K::Binary || e.kind == K::Unary)) {
+      entry.facts.state |= time;
+      entry.facts.end |= e.op == ast::Op::Eby;
+    }
+    if (e.kind != K::Call && e.kind != K::Reduce && e.kind != K::Name) return;
+    if (e.kind == K::Name && entry.locals.count(e.text)) return;
+    if (const ast::Decl *decl = module.find(e.text)) {
+      if ((e.kind == K::Name) != (decl->kind == ast::DeclKind::Const)) return;
+      entry.uses.emplace_back(decl, &e);
+      entry.ownTime.push_back(own);
+    } else if (own && e.kind == K::Call && e.text == "window") {
+      entry.facts.state = true;
+    }
+  });
+}
+
+void DeclTable::collectBlock(const Module &module, const ast::Block &block, bool own, Entry &entry) {
+  for (const auto &stmt : block.stmts) {
+    bool scan = stmt->kind == ast::StmtKind::Scan;
+    collectExpr(module, stmt->value.get(), own, entry);
+    collectExpr(module, stmt->condition.get(), own && !scan, entry);
+    collectExpr(module, stmt->bound.get(), own, entry);
+    entry.facts.scan |= scan;
+    entry.facts.state |= scan && own && stmt->resume;
+    collectBlock(module, stmt->body, own && !scan, entry);
+    collectBlock(module, stmt->other, own, entry);
+    for (const ast::Arm &arm : stmt->arms) collectBlock(module, arm.body, own, entry);
+  }
+}
+
+/// The names that a body defines: they hide constants.
+static void collectLocals(const ast::Block &block, std::unordered_set<std::string_view> &locals) {
+  for (const auto &stmt : block.stmts) {
+    for (const ast::Name &target : stmt->targets) locals.insert(target.text);
+    if (stmt->kind == ast::StmtKind::Scan) locals.insert(stmt->index.text);
+    walk(stmt->value.get(), [&](const ast::Expr &e) {
+      for (const ast::For &f : e.fors) locals.insert(f.index.text);
+    });
+    collectLocals(stmt->body, locals);
+    collectLocals(stmt->other, locals);
+    for (const ast::Arm &arm : stmt->arms) collectLocals(arm.body, locals);
+  }
+}
+
+void DeclTable::collect(const Module &module, const ast::Decl &decl) {
+  Entry &entry = entries[&decl];
+  for (const ast::StaticParam &p : decl.statics) entry.locals.insert(p.name.text);
+  for (const ast::Param &p : decl.inputs) entry.locals.insert(p.name.text);
+  for (const ast::Param &p : decl.outputs) entry.locals.insert(p.name.text);
+  collectLocals(decl.body, entry.locals);
+  if (decl.value) collectExpr(module, decl.value.get(), true, entry);
+  for (const ast::StaticParam &p : decl.statics) collectExpr(module, p.defaultValue.get(), true, entry);
+  auto types = [&](const ast::TypeExpr &type) {
+    for (const ast::ExprPtr &dim : type.dims) collectExpr(module, dim.get(), true, entry);
+  };
+  types(decl.type);
+  for (const ast::Param &p : decl.inputs) types(p.type);
+  for (const ast::Param &p : decl.outputs) types(p.type);
+  collectBlock(module, decl.body, true, entry);
+  entry.locals.clear();
+}
+
+void DeclTable::analyse(const Module &module, Reporter &report) {
+  for (const Module *m : {module.prelude, &module}) {
+    if (!m) continue;
+    for (const auto &decl : m->file->decls) collect(*m, *decl);
+    sort(*m, report);
+  }
+}
+
+/// Tarjan's algorithm with an explicit stack; components come out callees first.
+void DeclTable::sort(const Module &module, Reporter &report) {
+  struct Frame {
+    const ast::Decl *decl;
+    Entry *entry;
+    size_t next = 0;
+  };
+  int counter = 0;
+  std::vector<const ast::Decl *> open;
+  order.clear();
+  for (const auto &root : module.file->decls) {
+    if (entries[root.get()].number >= 0) continue;
+    std::vector<Frame> frames;
+    auto enter = [&](const ast::Decl *decl) {
+      Entry &entry = entries[decl];
+      entry.number = entry.low = counter++;
+      entry.onStack = true;
+      open.push_back(decl);
+      frames.push_back({decl, &entry});
+    };
+    enter(root.get());
+    while (!frames.empty()) {
+      Frame &frame = frames.back();
+      if (frame.next < frame.entry->uses.size()) {
+        const ast::Decl *used = frame.entry->uses[frame.next++].first;
+        Entry &entry = entries[used];
+        if (entry.number < 0) enter(used);
+        else if (entry.onStack) frame.entry->low = std::min(frame.entry->low, entry.number);
+        continue;
+      }
+      if (frame.entry->low == frame.entry->number) {
+        std::vector<const ast::Decl *> component;
+        do {
+          component.push_back(open.back());
+          open.pop_back();
+        } while (component.back() != frame.decl);
+        closeComponent(component, report);
+      }
+      int low = frame.entry->low;
+      frames.pop_back();
+      if (!frames.empty()) frames.back().entry->low = std::min(frames.back().entry->low, low);
+    }
+  }
+}
+
+void DeclTable::closeComponent(const std::vector<const ast::Decl *> &component, Reporter &report) {
+  bool cyclic = component.size() > 1;
+  for (const ast::Decl *decl : component) {
+    Entry &entry = entries[decl];
+    entry.onStack = false;
+    for (size_t i = 0; i < entry.uses.size(); ++i) {
+      const ast::Decl *used = entry.uses[i].first;
+      Entry &callee = entries[used];
+      cyclic |= used == decl;
+      if (used != decl) callee.called = true;
+      entry.facts.state |= callee.facts.state && entry.ownTime[i];
+      entry.facts.end |= callee.facts.end && entry.ownTime[i];
+      entry.facts.scan |= callee.facts.scan;
+    }
+    order.push_back(decl);
+  }
+  if (!cyclic) return;
+  for (const ast::Decl *decl : component) entries[decl].facts.recursive = true;
+  reportCycle(component, report);
+}
+
+/// The chain of uses along a shortest cycle through the component's textually first declaration.
+void DeclTable::reportCycle(const std::vector<const ast::Decl *> &component, Reporter &report) {
+  const ast::Decl *start = component.front();
+  for (const ast::Decl *decl : component)
+    if (decl->span.begin < start->span.begin) start = decl;
+  std::unordered_map<const ast::Decl *, std::pair<const ast::Decl *, const ast::Expr *>> from;
+  std::vector<const ast::Decl *> queue{start};
+  for (size_t i = 0; i < queue.size() && !from.count(start); ++i)
+    for (auto [used, where] : entries[queue[i]].uses)
+      if (entries[used].facts.recursive && from.emplace(used, std::pair(queue[i], where)).second)
+        queue.push_back(used);
+  std::vector<const ast::Expr *> chain;
+  std::string path = start->name.text;
+  const ast::Decl *at = start;
+  do {
+    auto [by, where] = from[at];
+    if (!by) break;
+    chain.push_back(where);
+    path = by->name.text + " -> " + path;
+    at = by;
+  } while (at != start);
+  if (chain.empty()) return;
+  std::reverse(chain.begin(), chain.end());
+  bool isConst = start->kind == ast::DeclKind::Const;
+  Diagnostic &d = report.error(
+      kinds::recursiveInstantiation, chain.front()->span,
+      fmt::format("`{}` {} itself", start->name.text, isConst ? "is defined by" : "instantiates"),
+      chain.size() == 1 ? "here"
+                        : fmt::format("`{}` needs `{}` here", start->name.text, chain.front()->text));
+  for (size_t i = 1; i < chain.size() && i < 8; ++i)
+    d.labels.push_back({chain[i]->span, fmt::format("which needs `{}` here", chain[i]->text), false});
+  if (path.size() < 200) d.notes.push_back("the chain: " + path);
+  d.notes.push_back(isConst ? "a constant must be computable before the program runs"
+                            : "every instance is laid out at compile time, so a node cannot contain itself; "
+                              "use `scan` to repeat");
+}
+
+const DeclFacts &DeclTable::facts(const ast::Decl &decl) const {
+  static const DeclFacts none;
+  auto at = entries.find(&decl);
+  return at == entries.end() ? none : at->second.facts;
+}
+
+bool DeclTable::isCalled(const ast::Decl &decl) const {
+  auto at = entries.find(&decl);
+  return at != entries.end() && at->second.called;
+}
+
+// ---- did you mean ----------------------------------------------------------------------------------------
+
+static size_t editDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      size_t above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+std::string nearest(std::string_view name, const std::vector<std::string_view> &candidates) {
+  std::string_view best;
+  size_t bound = std::max<size_t>(1, name.size() / 3) + 1;
+  if (name.size() > 60) return "";
+  for (std::string_view candidate : candidates) {
+    size_t gap =
+        candidate.size() > name.size() ? candidate.size() - name.size() : name.size() - candidate.size();
+    if (gap >= bound || candidate == name) continue;
+    if (size_t distance = editDistance(name, candidate); distance < bound) {
+      bound = distance;
+      best = candidate;
+    }
+  }
+  return std::string(best);
+}
+
+} // namespace mlr::checking

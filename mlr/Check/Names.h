@@ -1,0 +1,84 @@
+// The declarations of a file and of the prelude, which of them call which, and what follows from that alone:
+// state, ends of time, recursion.
+#pragma once
+
+#include "mlr/Ast/Ast.h"
+#include "mlr/Check/Reporter.h"
+
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace mlr::checking {
+
+/// What a declaration's text says about its own time, calls included; static parameters cannot change it.
+struct DeclFacts {
+  bool state = false;     ///< fby, pre, ->, window or a resume scan in its own time
+  bool end = false;       ///< eby in its own time
+  bool scan = false;      ///< contains a scan, or calls what does
+  bool recursive = false; ///< needs itself; reported
+};
+
+/// The declarations that names of one file mean.
+class Module {
+public:
+  /// `prelude` may be null (for the prelude itself).
+  Module(const ast::File &file, const Module *prelude) : file(&file), prelude(prelude) {}
+  /// Enters the declarations; reports names declared twice.
+  void declare(Reporter &report);
+
+  /// The declaration of a node, fun or const called `name`: the file's own, else the prelude's.
+  const ast::Decl *find(std::string_view name) const;
+  const ast::Decl *findOwn(std::string_view name) const;
+  /// The elementary function `name` on f32 or f64 (`exp_f32` for exp), in the prelude.
+  const ast::Decl *elementary(std::string_view name, bool wide) const;
+  /// The module whose declaration `decl` is: this one or the prelude.
+  const Module *home(const ast::Decl &decl) const;
+
+  const ast::File *file;
+  const Module *prelude;
+
+private:
+  std::unordered_map<std::string_view, const ast::Decl *> decls;
+};
+
+/// True for functions of the language itself that no declaration defines: sum, where, window, f32, ... .
+bool isBuiltin(std::string_view name);
+/// The names of all of them, for "did you mean".
+const std::vector<std::string_view> &builtinNames();
+/// Built-ins of the language that this version refuses: grad, hold, pack, ... .
+bool isLaterBuiltin(std::string_view name);
+
+/// Facts of every declaration of `module` and its prelude. `order` receives the module's own declarations,
+/// callees first. Reports each recursive one with its chain. Linear.
+class DeclTable {
+public:
+  void analyse(const Module &module, Reporter &report);
+  const DeclFacts &facts(const ast::Decl &decl) const;
+  /// Called by another declaration of the file.
+  bool isCalled(const ast::Decl &decl) const;
+  std::vector<const ast::Decl *> order;
+
+private:
+  struct Entry {
+    DeclFacts facts;
+    std::vector<std::pair<const ast::Decl *, const ast::Expr *>> uses; ///< with the place of the use
+    std::vector<bool> ownTime;                                         ///< the use is in the own time
+    std::unordered_set<std::string_view> locals;                       ///< only while collecting
+    int low = -1, number = -1;
+    bool onStack = false, called = false;
+  };
+  void collect(const Module &module, const ast::Decl &decl);
+  void collectBlock(const Module &module, const ast::Block &block, bool own, Entry &entry);
+  void collectExpr(const Module &module, const ast::Expr *e, bool own, Entry &entry);
+  void sort(const Module &module, Reporter &report);
+  void closeComponent(const std::vector<const ast::Decl *> &component, Reporter &report);
+  void reportCycle(const std::vector<const ast::Decl *> &component, Reporter &report);
+  std::unordered_map<const ast::Decl *, Entry> entries;
+};
+
+/// The entry of `candidates` nearest to `name` within a third of its length, or "".
+std::string nearest(std::string_view name, const std::vector<std::string_view> &candidates);
+
+} // namespace mlr::checking

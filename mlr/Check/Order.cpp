@@ -1,0 +1,180 @@
+// The order in which statements are elaborated: dependencies first. Where they form a cycle, types are
+// guessed until they agree.
+#include "mlr/Check/AstWalk.h"
+#include "mlr/Check/Body.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace mlr::checking {
+
+/// A guess may still grow a few times (literal to tensor, axis by axis) before it counts as contradictory.
+static constexpr int maxGuesses = 12;
+
+// ---- dependencies ----------------------------------------------------------------------------------------
+
+void Body::collectReads() {
+  for (Unit &u : units) {
+    if (u.kind == Unit::Kind::Scan) continue;
+    scope = u.scope;
+    const ast::Expr *root = u.kind == Unit::Kind::Until ? u.stmt->condition.get() : u.stmt->value.get();
+    walk(root, [&](const ast::Expr &e) {
+      if (e.kind != ast::ExprKind::Name) return;
+      const SymbolId *id = lookup(e.text);
+      if (id && symbols[*id].ty.kind == Ty::Kind::Unknown && symbols[*id].definition) u.reads.push_back(*id);
+    });
+    std::sort(u.reads.begin(), u.reads.end());
+    u.reads.erase(std::unique(u.reads.begin(), u.reads.end()), u.reads.end());
+  }
+}
+
+/// Tarjan's algorithm with an explicit stack over "reads a variable of unknown type that .. defines".
+void Body::elaborateInOrder() {
+  struct Frame {
+    Unit *unit;
+    size_t next = 0;
+  };
+  int counter = 0;
+  std::vector<Unit *> open;
+  for (Unit &root : units) {
+    if (root.kind == Unit::Kind::Scan || root.number >= 0) continue;
+    std::vector<Frame> frames;
+    auto enter = [&](Unit *u) {
+      u->number = u->low = counter++;
+      u->onStack = true;
+      open.push_back(u);
+      frames.push_back({u});
+    };
+    enter(&root);
+    while (!frames.empty()) {
+      Frame &frame = frames.back();
+      Unit *u = frame.unit;
+      if (frame.next < u->reads.size()) {
+        Unit *source = symbols[u->reads[frame.next++]].definition;
+        u->cyclic |= source == u;
+        if (source->number < 0) enter(source);
+        else if (source->onStack) u->low = std::min(u->low, source->number);
+        continue;
+      }
+      if (u->low == u->number) {
+        std::vector<Unit *> component;
+        do {
+          component.push_back(open.back());
+          open.pop_back();
+          component.back()->onStack = false;
+        } while (component.back() != u);
+        elaborateComponent(component);
+      }
+      frames.pop_back();
+      if (!frames.empty()) frames.back().unit->low = std::min(frames.back().unit->low, u->low);
+    }
+  }
+}
+
+void Body::elaborateComponent(std::vector<Unit *> &component) {
+  std::sort(component.begin(), component.end(),
+            [](const Unit *a, const Unit *b) { return a->stmt->span.begin < b->stmt->span.begin; });
+  bool cyclic = component.size() > 1 || component[0]->cyclic;
+  const Symbol *unknown = nullptr;
+  if (cyclic) guess(component);
+  for (Unit *u : component)
+    for (SymbolId id : u->targets)
+      if (cyclic && !unknown && !symbols[id].declared && !symbols[id].ty.isKnown()) unknown = &symbols[id];
+  size_t errors = report.errorCount();
+  for (Unit *u : component) elaborateUnit(*u);
+  if (!unknown || report.errorCount() != errors) return;
+  Diagnostic &d =
+      error(kinds::cannotInfer, unknown->span,
+            fmt::format("the type of `{}` cannot be inferred", unknown->name), "depends on itself alone");
+  d.helps.push_back(fmt::format("state it: `{}: f32 = ..;`", unknown->name));
+}
+
+// ---- guessing --------------------------------------------------------------------------------------------
+
+/// b is a with something unknown filled in, a literal decided, or a shape broadcast to a larger one.
+static bool refines(const Ty &a, const Ty &b) {
+  if (a.kind == Ty::Kind::Unknown) return true;
+  if (a.kind != b.kind || a.parts.size() != b.parts.size()) return false;
+  for (size_t i = 0; i < a.parts.size(); ++i)
+    if (!refines(a.parts[i], b.parts[i])) return false;
+  if (a.kind != Ty::Kind::Plain) return true;
+  if (a.flex == Flex::None && (b.flex != Flex::None || a.type.scalar != b.type.scalar)) return false;
+  if (a.flex == Flex::Float && b.flex == Flex::Int) return false;
+  auto joined = broadcastShapes(a.type.shape, b.type.shape);
+  return joined && *joined == b.type.shape;
+}
+
+void Body::updateGuess(Symbol &symbol, const Ty &ty, std::deque<Unit *> &queue) {
+  if (symbol.declared || ty.kind == Ty::Kind::Unknown || ty == symbol.ty) return;
+  if (!refines(symbol.ty, ty) || ++symbol.guesses > maxGuesses) return;
+  symbol.ty = ty;
+  for (Unit *reader : symbol.readers) {
+    if (reader->queued) continue;
+    reader->queued = true;
+    queue.push_back(reader);
+  }
+}
+
+void Body::guessUnit(Unit &u, std::deque<Unit *> &queue) {
+  unit = &u;
+  scope = u.scope;
+  Mark before = mark();
+  Value value = valueOf(u);
+  std::vector<Ty> types = targetTypes(u, value);
+  for (size_t i = 0; i < u.targets.size(); ++i) updateGuess(symbols[u.targets[i]], types[i], queue);
+  rollBack(before);
+}
+
+/// Literals that nothing in the component decides get their default, one variable after another.
+void Body::settleLiterals(std::vector<Unit *> &component, std::deque<Unit *> &queue) {
+  auto settle = [](auto &self, Ty &ty) -> bool {
+    bool changed = ty.kind == Ty::Kind::Plain && ty.flex != Flex::None;
+    ty.flex = Flex::None;
+    for (Ty &part : ty.parts) changed |= self(self, part);
+    return changed;
+  };
+  for (Unit *u : component) {
+    for (SymbolId id : u->targets) {
+      Ty ty = symbols[id].ty;
+      if (!settle(settle, ty)) continue;
+      symbols[id].guesses = 0;
+      updateGuess(symbols[id], ty, queue);
+      while (!queue.empty()) {
+        Unit *next = queue.front();
+        queue.pop_front();
+        next->queued = false;
+        guessUnit(*next, queue);
+      }
+    }
+  }
+}
+
+void Body::guess(std::vector<Unit *> &component) {
+  for (Unit *u : component) u->queued = true;
+  std::deque<Unit *> queue(component.begin(), component.end());
+  for (Unit *u : component)
+    for (SymbolId id : u->reads)
+      if (Unit *source = symbols[id].definition; source && source->queued) symbols[id].readers.push_back(u);
+  report.setQuiet(true);
+  while (!queue.empty()) {
+    Unit *next = queue.front();
+    queue.pop_front();
+    next->queued = false;
+    guessUnit(*next, queue);
+  }
+  settleLiterals(component, queue);
+  report.setQuiet(false);
+  for (Unit *u : component)
+    for (SymbolId id : u->targets)
+      if (symbols[id].ty.isKnown()) declareLeaves(symbols[id]);
+}
+
+// ---- assembly --------------------------------------------------------------------------------------------
+
+/// Equations go to their regions in textual order, those that expressions needed before the equation itself.
+void Body::assemble() {
+  for (Unit &u : units)
+    for (Equation &equation : u.equations) u.scope->region->equations.push_back(std::move(equation));
+}
+
+} // namespace mlr::checking

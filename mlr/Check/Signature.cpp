@@ -1,0 +1,253 @@
+// The static parameters of a call: given, inferred from arguments and expected results, defaults.
+#include "mlr/Check/Body.h"
+#include "mlr/Check/Fold.h"
+
+#include <fmt/format.h>
+
+namespace mlr::checking {
+
+static bool isTypeKind(const ast::StaticParam &param) {
+  const std::string &kind = param.kind.name.text;
+  return kind == "type" || kind == "float" || kind == "int" || kind == "num";
+}
+
+static const ast::StaticParam *parameter(const ast::Decl &decl, std::string_view name) {
+  for (const ast::StaticParam &param : decl.statics)
+    if (param.name.text == name) return &param;
+  return nullptr;
+}
+
+std::string Signature::display() const {
+  if (env.values.empty()) return decl->name.text;
+  std::string out = decl->name.text + "<<";
+  for (size_t i = 0; i < env.values.size(); ++i)
+    out += fmt::format("{}{} = {}", i ? ", " : "", env.values[i].first, env.values[i].second.display());
+  return out + ">>";
+}
+
+// ---- one value -------------------------------------------------------------------------------------------
+
+/// Kind of a type parameter that `type` violates, or null.
+static const char *violated(const std::string &kind, const Type &type) {
+  if (kind == "float" && !isFloat(type.scalar)) return "a float type";
+  if (kind == "int" && !isInt(type.scalar)) return "an integer type";
+  if (kind == "num" && type.scalar == Scalar::Bool) return "a number type";
+  return nullptr;
+}
+
+bool Body::bindParam(const ast::StaticParam &param, const ast::Expr *value,
+                     const std::vector<ast::ExprPtr> *shape, Span span, Env &target) {
+  StaticValue &out = *target.find(param.name.text);
+  const std::string &kind = param.kind.name.text;
+  if (value && value->kind == ast::ExprKind::List && kind == "shape") shape = &value->args, value = nullptr;
+  auto refuse = [&](const std::string &need) {
+    Diagnostic &d = error(kinds::typeMismatch, span, fmt::format("`{}` must be {}", param.name.text, need));
+    d.labels.push_back({param.name.span, fmt::format("declared `{}`", kind), false});
+    return false;
+  };
+  if (param.isFunction) {
+    report.unsupported(param.name.span, "functions as static parameters are");
+    return false;
+  }
+  if (kind == "size") {
+    auto size = value ? statics.size(*value) : std::nullopt;
+    if (!value) return refuse("a size");
+    if (size) out = {StaticValue::Kind::Size, *size, {}, {}, {}};
+    return size.has_value();
+  }
+  if (kind == "shape") {
+    const StaticValue *named = value && value->kind == ast::ExprKind::Name ? env.find(value->text) : nullptr;
+    std::optional<Shape> axes;
+    if (shape) axes = statics.shape(*shape);
+    else if (named && named->kind == StaticValue::Kind::Shape) axes = named->shape;
+    else return refuse("a shape such as `[2, 3]`");
+    if (axes) out = {StaticValue::Kind::Shape, 0, *axes, {}, {}};
+    return axes.has_value();
+  }
+  if (isTypeKind(param)) {
+    auto type = value && value->kind == ast::ExprKind::Name ? statics.namedType(value->text) : std::nullopt;
+    if (!type) return refuse("a type such as `f32`");
+    if (const char *need = violated(kind, *type))
+      return refuse(fmt::format("{}, not {}", need, toString(*type)));
+    out = {StaticValue::Kind::Type, 0, {}, *type, {}};
+    return true;
+  }
+  auto ty = StaticEvaluator(checker, target, report).type(param.kind);
+  if (!ty) return false;
+  if (!value) return refuse("a value");
+  Value v = constant(*value, *ty, fmt::format("`{}`", param.name.text));
+  if (!v.plain()) return false;
+  if (auto folded = fold(*v.expr)) {
+    out = {StaticValue::Kind::Value, 0, {}, {}, *folded};
+    return true;
+  }
+  error(kinds::notConstant, value->span, fmt::format("`{}` must be known at compile time", param.name.text),
+        "not made of constants and arithmetic");
+  return false;
+}
+
+/// A compile-time expression of the wanted type, elaborated outside any time.
+Value Body::constant(const ast::Expr &e, const Ty &ty, const std::string &what) {
+  Unit *outerUnit = unit;
+  std::vector<Comprehended> outer;
+  std::swap(outer, comprehended);
+  unit = nullptr;
+  Value v = elab(e, &ty);
+  if (!v.unknown() && !fit(v, ty, e, what)) v = Value();
+  unit = outerUnit;
+  std::swap(outer, comprehended);
+  return v;
+}
+
+// ---- inference -------------------------------------------------------------------------------------------
+
+bool Body::bindGiven(const ast::Decl &decl, const ast::Expr &e, Env &target) {
+  size_t position = 0;
+  bool ok = true;
+  for (const ast::StaticArg &arg : e.statics) {
+    const ast::StaticParam *param = nullptr;
+    if (!arg.name.text.empty()) param = parameter(decl, arg.name.text);
+    else if (position < decl.statics.size()) param = &decl.statics[position++];
+    if (!param || target.find(param->name.text)->kind != StaticValue::Kind::Unbound) {
+      Diagnostic &d =
+          error(kinds::wrongArguments, arg.span,
+                param ? fmt::format("`{}` is given twice", param->name.text)
+                : arg.name.text.empty()
+                    ? fmt::format("`{}` has {} static parameter{}", decl.name.text, decl.statics.size(),
+                                  decl.statics.size() == 1 ? "" : "s")
+                    : fmt::format("`{}` has no static parameter `{}`", decl.name.text, arg.name.text),
+                param ? "again here" : "no parameter for this");
+      d.labels.push_back({decl.name.span, "declared here", false});
+      ok = false;
+      continue;
+    }
+    ok &= bindParam(*param, arg.value.get(), arg.isShape ? &arg.shape : nullptr, arg.span, target);
+  }
+  return ok;
+}
+
+void Body::unifyName(const ast::Decl &decl, const ast::TypeExpr &type, const Type &actual, Env &target) {
+  const ast::StaticParam *param = parameter(decl, type.name.text);
+  StaticValue *value = target.find(type.name.text);
+  if (!param || !isTypeKind(*param) || value->kind != StaticValue::Kind::Unbound) return;
+  bool whole = !type.hasDims && param->kind.name.text == "type";
+  *value = {StaticValue::Kind::Type, 0, {}, {actual.scalar, whole ? actual.shape : Shape()}, {}};
+}
+
+void Body::unifyDims(const ast::Decl &decl, const ast::TypeExpr &type, const Shape &shape, Env &target) {
+  // Axes that are one size each, and what shape parameters already cover.
+  size_t covered = 0;
+  StaticValue *open = nullptr;
+  auto shapeOf = [&](const ast::Expr &dim) -> StaticValue * {
+    const ast::StaticParam *param = dim.kind == ast::ExprKind::Name ? parameter(decl, dim.text) : nullptr;
+    return param && param->kind.name.text == "shape" ? target.find(dim.text) : nullptr;
+  };
+  for (const ast::ExprPtr &dim : type.dims) {
+    StaticValue *value = shapeOf(*dim);
+    if (!value) ++covered;
+    else if (value->kind == StaticValue::Kind::Shape) covered += value->shape.size();
+    else if (open) return; // two open shapes: where one ends is not known
+    else open = value;
+  }
+  if (covered > shape.size() || (!open && covered != shape.size())) return;
+  size_t at = 0;
+  StaticEvaluator evaluator(checker, target, report, true);
+  for (const ast::ExprPtr &dim : type.dims) {
+    if (StaticValue *value = shapeOf(*dim)) {
+      size_t rank = value == open ? shape.size() - covered : value->shape.size();
+      if (value == open) {
+        auto first = shape.begin() + static_cast<ptrdiff_t>(at);
+        *value = {StaticValue::Kind::Shape, 0, Shape(first, first + static_cast<ptrdiff_t>(rank)), {}, {}};
+      }
+      at += rank;
+      continue;
+    }
+    int64_t axis = shape[at++];
+    auto linear = evaluator.linear(*dim);
+    if (!linear || linear->unknown.empty() || linear->factor == 0) continue;
+    const ast::StaticParam *param = parameter(decl, linear->unknown);
+    if (!param || param->kind.name.text != "size") continue;
+    int64_t size = (axis - linear->constant) / linear->factor;
+    if (size >= 0 && size <= maxSize)
+      *target.find(linear->unknown) = {StaticValue::Kind::Size, size, {}, {}, {}};
+  }
+}
+
+/// What a declared type and an actual one say about unbound parameters. Literals say something only if
+/// nothing else did (`literals`).
+void Body::unify(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty, Env &target, bool literals) {
+  if (ty.kind == Ty::Kind::Tuple && ty.parts.size() == type.tuple.size())
+    for (size_t i = 0; i < ty.parts.size(); ++i) unify(decl, type.tuple[i], ty.parts[i], target, literals);
+  if (ty.kind != Ty::Kind::Plain || !type.tuple.empty()) return;
+  bool flexible = ty.flex != Flex::None;
+  if (type.hasDims && (!flexible || literals || !ty.type.shape.empty()))
+    unifyDims(decl, type, ty.type.shape, target);
+  if (flexible && !literals) return;
+  Type actual = ty.type;
+  const ast::StaticParam *param = parameter(decl, type.name.text);
+  if (flexible && param && param->kind.name.text == "float") actual.scalar = Scalar::F32;
+  unifyName(decl, type, actual, target);
+}
+
+void Body::unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const std::vector<Ty> *want,
+                    Env &target) {
+  auto unbound = [&] {
+    size_t count = 0;
+    for (auto &[name, value] : target.values) count += value.kind == StaticValue::Kind::Unbound;
+    return count;
+  };
+  auto repeat = [&](auto &&pass) {
+    for (size_t before = unbound() + 1, now = before - 1; now > 0 && now < before;
+         before = now, now = unbound())
+      pass();
+  };
+  auto inputs = [&](bool literals) {
+    for (size_t i = 0; i < args.size(); ++i) unify(decl, decl.inputs[i].type, args[i].ty(), target, literals);
+  };
+  repeat([&] { inputs(false); });
+  if (want)
+    repeat([&] {
+      for (size_t i = 0; i < want->size(); ++i) unify(decl, decl.outputs[i].type, (*want)[i], target, false);
+    });
+  bool failed = !checker.bindDefaults(decl, target, report);
+  if (!failed) repeat([&] { inputs(true); });
+}
+
+bool Body::inferStatics(const ast::Decl &decl, const ast::Expr &e, const std::vector<Value> &args,
+                        const std::vector<Ty> *want, Signature &out) {
+  out.env.module = module.home(decl);
+  for (const ast::StaticParam &param : decl.statics)
+    out.env.values.emplace_back(param.name.text, StaticValue());
+  if (!bindGiven(decl, e, out.env)) return false;
+  size_t errors = report.errorCount();
+  unifyAll(decl, args, want, out.env);
+  if (report.errorCount() != errors) return false;
+  for (const ast::StaticParam &param : decl.statics) {
+    const StaticValue &value = *out.env.find(param.name.text);
+    if (value.kind == StaticValue::Kind::Unbound) {
+      Diagnostic &d = error(
+          kinds::cannotInfer, e.nameSpan,
+          fmt::format("`{}` of `{}` cannot be inferred from the arguments", param.name.text, decl.name.text),
+          "needs it");
+      d.labels.push_back({param.name.span, "declared here", false});
+      const std::string &kind = param.kind.name.text;
+      d.helps.push_back(fmt::format("give it: `{}<<{} = {}>>(..)`", decl.name.text, param.name.text,
+                                    kind == "size"      ? "8"
+                                    : kind == "shape"   ? "[8]"
+                                    : isTypeKind(param) ? "f32"
+                                                        : "1"));
+      return false;
+    }
+    if (!isTypeKind(param)) continue;
+    if (const char *need = violated(param.kind.name.text, value.type)) {
+      Diagnostic &d = error(kinds::typeMismatch, e.nameSpan,
+                            fmt::format("`{}` of `{}` must be {}, not {}", param.name.text, decl.name.text,
+                                        need, toString(value.type)));
+      d.labels.push_back({param.name.span, fmt::format("declared `{}`", param.kind.name.text), false});
+      return false;
+    }
+  }
+  return true;
+}
+
+} // namespace mlr::checking

@@ -1,0 +1,267 @@
+#include "mlr/Check/Statics.h"
+
+#include "mlr/Check/Checker.h"
+#include "mlr/Check/Literals.h"
+
+#include <charconv>
+#include <fmt/format.h>
+
+namespace mlr::checking {
+
+// ---- values ----------------------------------------------------------------------------------------------
+
+static std::string displayElement(const Array &value, int64_t i) {
+  Scalar s = value.type().scalar;
+  if (s == Scalar::Bool) return integerAt(value, i) ? "true" : "false";
+  if (s == Scalar::F32) return fmt::format("{}", static_cast<float>(floatAt(value, i)));
+  if (isFloat(s)) return fmt::format("{}", floatAt(value, i));
+  return isSigned(s) ? std::to_string(integerAt(value, i)) : std::to_string(bitsAt(value, i));
+}
+
+std::string StaticValue::display() const {
+  switch (kind) {
+  case Kind::Unbound: return "?";
+  case Kind::Size: return std::to_string(size);
+  case Kind::Shape: return toString(shape);
+  case Kind::Type: return toString(type);
+  case Kind::Value:
+    return value.type().isScalar() ? displayElement(value, 0) : toString(value.type()) + "(..)";
+  }
+  return "";
+}
+
+std::string StaticValue::key() const {
+  if (kind != Kind::Value) return display();
+  std::string bytes(reinterpret_cast<const char *>(value.data()), value.bytes());
+  return toString(value.type()) + ":" + bytes;
+}
+
+const StaticValue *Env::find(std::string_view name) const {
+  for (const auto &[key, value] : values)
+    if (key == name) return &value;
+  return nullptr;
+}
+
+StaticValue *Env::find(std::string_view name) {
+  return const_cast<StaticValue *>(static_cast<const Env *>(this)->find(name));
+}
+
+std::string excerpt(const SourceMap &sources, Span span) {
+  std::string out;
+  for (char c : sources.text(span)) {
+    bool space = c == ' ' || c == '\n' || c == '\t' || c == '\r';
+    if (!space) out += c;
+    else if (!out.empty() && out.back() != ' ') out += ' ';
+    if (out.size() > 60) return out.substr(0, 57) + "...";
+  }
+  return out;
+}
+
+std::string describeSizes(const SourceMap &sources, const ast::TypeExpr &type, const Env &env) {
+  std::string out = fmt::format("declared `{}`", excerpt(sources, type.span));
+  std::vector<std::string_view> named{type.name.text};
+  for (const ast::ExprPtr &dim : type.dims) {
+    std::vector<const ast::Expr *> stack{dim.get()};
+    while (!stack.empty()) {
+      const ast::Expr *e = stack.back();
+      stack.pop_back();
+      if (e->kind == ast::ExprKind::Name) named.push_back(e->text);
+      for (auto arg = e->args.rbegin(); arg != e->args.rend(); ++arg) stack.push_back(arg->get());
+    }
+  }
+  for (size_t i = 0; i < named.size() && i < 6; ++i) {
+    const StaticValue *value = env.find(named[i]);
+    bool repeated = std::find(named.begin(), named.begin() + static_cast<ptrdiff_t>(i), named[i]) !=
+                    named.begin() + static_cast<ptrdiff_t>(i);
+    if (value && !repeated) out += fmt::format(", {} = {}", named[i], value->display());
+  }
+  return out;
+}
+
+// ---- sizes -----------------------------------------------------------------------------------------------
+
+std::optional<LinearSize> StaticEvaluator::fail(const DiagnosticKind &kind, const ast::Expr &e,
+                                                const std::string &title, const std::string &label) {
+  if (!partial) report.error(kind, e.span, title, label);
+  return std::nullopt;
+}
+
+std::optional<LinearSize> StaticEvaluator::name(const ast::Expr &e) {
+  if (const StaticValue *value = env.find(e.text)) {
+    using K = StaticValue::Kind;
+    if (value->kind == K::Unbound) return partial ? std::optional(LinearSize{0, 1, e.text}) : std::nullopt;
+    if (value->kind == K::Size) return LinearSize{value->size, 0, {}};
+    if (value->kind == K::Value && value->value.type().isScalar() && isInt(value->value.type().scalar))
+      return LinearSize{integerAt(value->value, 0), 0, {}};
+    return fail(kinds::typeMismatch, e, fmt::format("`{}` is not an integer", e.text),
+                fmt::format("it is {}", value->display()));
+  }
+  if (std::string what = describeName ? describeName(e.text) : ""; !what.empty())
+    return fail(kinds::notConstant, e,
+                fmt::format("`{}` is {}, and a size must be known at compile time", e.text, what),
+                "not a constant");
+  if (const ast::Decl *decl = env.module->find(e.text); decl && decl->kind == ast::DeclKind::Const) {
+    const Constant &constant = checker.constant(*decl, *env.module->home(*decl));
+    if (constant.failed) return std::nullopt;
+    if (constant.value && constant.value->type().isScalar() && isInt(constant.value->type().scalar))
+      return LinearSize{integerAt(*constant.value, 0), 0, {}};
+    return fail(kinds::notConstant, e, fmt::format("`{}` cannot be a size", e.text),
+                fmt::format("it is a constant of type {}", toString(constant.type)));
+  }
+  return fail(kinds::unknownName, e, fmt::format("nothing called `{}` is declared", e.text),
+              "not a size or constant");
+}
+
+std::optional<LinearSize> StaticEvaluator::binary(const ast::Expr &e) {
+  std::optional<LinearSize> a = linear(*e.args[0]), b = linear(*e.args[1]);
+  if (!a || !b) return std::nullopt;
+  if (!a->unknown.empty() && !b->unknown.empty() && a->unknown != b->unknown) return std::nullopt;
+  LinearSize r;
+  r.unknown = a->unknown.empty() ? b->unknown : a->unknown;
+  bool overflow = false;
+  auto add = [&](int64_t x, int64_t y, int64_t &out) { overflow |= __builtin_add_overflow(x, y, &out); };
+  auto sub = [&](int64_t x, int64_t y, int64_t &out) { overflow |= __builtin_sub_overflow(x, y, &out); };
+  auto mul = [&](int64_t x, int64_t y, int64_t &out) { overflow |= __builtin_mul_overflow(x, y, &out); };
+  switch (e.op) {
+  case ast::Op::Add:
+    add(a->constant, b->constant, r.constant);
+    add(a->factor, b->factor, r.factor);
+    break;
+  case ast::Op::Sub:
+    sub(a->constant, b->constant, r.constant);
+    sub(a->factor, b->factor, r.factor);
+    break;
+  case ast::Op::Mul: {
+    if (a->factor && b->factor) return std::nullopt;
+    mul(a->constant, b->constant, r.constant);
+    int64_t left = 0, right = 0;
+    mul(a->factor, b->constant, left);
+    mul(a->constant, b->factor, right);
+    add(left, right, r.factor);
+    break;
+  }
+  default:
+    if (a->factor || b->factor) return std::nullopt;
+    if (b->constant == 0)
+      return fail(kinds::invalidSize, e, "a size divides by zero", "this is 0 on the right");
+    if (b->constant == -1) sub(0, e.op == ast::Op::Div ? a->constant : 0, r.constant);
+    else r.constant = e.op == ast::Op::Div ? a->constant / b->constant : a->constant % b->constant;
+  }
+  if (overflow) return fail(kinds::invalidSize, e, "a size is too large", "more than 64 bits");
+  if (r.factor == 0) r.unknown = {};
+  return r;
+}
+
+std::optional<LinearSize> StaticEvaluator::linear(const ast::Expr &e) {
+  using K = ast::ExprKind;
+  if (e.kind == K::Number) {
+    if (auto value = parseSize(e.text)) return LinearSize{*value, 0, {}};
+    bool decimal = isDecimal(e.text);
+    return fail(decimal ? kinds::typeMismatch : kinds::literalRange, e,
+                fmt::format("`{}` cannot be a size", excerpt(report.sources(), e.span)),
+                decimal ? "sizes are integers" : "too large");
+  }
+  if (e.kind == K::Name) return name(e);
+  if (e.kind == K::Unary && e.op == ast::Op::Neg) {
+    auto a = linear(*e.args[0]);
+    if (!a) return std::nullopt;
+    if (a->constant == INT64_MIN || a->factor == INT64_MIN)
+      return fail(kinds::invalidSize, e, "a size is too large");
+    return LinearSize{-a->constant, -a->factor, a->unknown};
+  }
+  bool arithmetic = e.op == ast::Op::Add || e.op == ast::Op::Sub || e.op == ast::Op::Mul ||
+                    e.op == ast::Op::Div || e.op == ast::Op::Rem;
+  if (e.kind == K::Binary && arithmetic) return binary(e);
+  if (e.kind == K::Call && (e.text == "min" || e.text == "max") && e.args.size() == 2) {
+    auto a = integer(*e.args[0]), b = integer(*e.args[1]);
+    if (!a || !b) return std::nullopt;
+    return LinearSize{e.text == "min" ? std::min(*a, *b) : std::max(*a, *b), 0, {}};
+  }
+  return fail(kinds::notConstant, e, fmt::format("`{}` cannot be a size", excerpt(report.sources(), e.span)),
+              "sizes are made of integers, size parameters, constants and + - * / %");
+}
+
+std::optional<int64_t> StaticEvaluator::integer(const ast::Expr &e) {
+  auto r = linear(e);
+  if (!r || r->factor) return std::nullopt;
+  return r->constant;
+}
+
+std::optional<int64_t> StaticEvaluator::size(const ast::Expr &e) {
+  auto value = integer(e);
+  if (!value || (*value >= 0 && *value <= maxSize)) return value;
+  fail(kinds::invalidSize, e, *value < 0 ? "a size is negative" : "a size is too large",
+       fmt::format("this is {}{}", *value, *value < 0 ? "" : fmt::format("; the largest is {}", maxSize)));
+  return std::nullopt;
+}
+
+// ---- shapes and types ------------------------------------------------------------------------------------
+
+std::optional<Shape> StaticEvaluator::shape(const std::vector<ast::ExprPtr> &dims) {
+  Shape out;
+  bool ok = true;
+  for (const ast::ExprPtr &dim : dims) {
+    const StaticValue *value = dim->kind == ast::ExprKind::Name ? env.find(dim->text) : nullptr;
+    if (value && value->kind == StaticValue::Kind::Shape) {
+      out.insert(out.end(), value->shape.begin(), value->shape.end());
+      continue;
+    }
+    auto axis = size(*dim);
+    ok &= axis.has_value();
+    if (axis) out.push_back(*axis);
+  }
+  if (!ok) return std::nullopt;
+  auto count = elementCount(out);
+  if (count && *count <= maxSize) return out;
+  if (!partial)
+    report.error(kinds::invalidSize, dims.front()->span.to(dims.back()->span),
+                 fmt::format("a tensor of shape {} is too large", toString(out)),
+                 fmt::format("more than {} elements", maxSize));
+  return std::nullopt;
+}
+
+std::optional<Type> StaticEvaluator::namedType(std::string_view name) const {
+  if (const StaticValue *value = env.find(name))
+    return value->kind == StaticValue::Kind::Type ? std::optional(value->type) : std::nullopt;
+  if (auto scalar = scalarNamed(name)) return Type{*scalar, {}};
+  return std::nullopt;
+}
+
+std::optional<Ty> StaticEvaluator::type(const ast::TypeExpr &type) {
+  if (!type.tuple.empty()) {
+    Ty out;
+    out.kind = Ty::Kind::Tuple;
+    for (const ast::TypeExpr &part : type.tuple) {
+      auto ty = this->type(part);
+      if (!ty) return std::nullopt;
+      out.parts.push_back(*ty);
+    }
+    return out;
+  }
+  std::optional<Type> base = namedType(type.name.text);
+  const StaticValue *parameter = env.find(type.name.text);
+  if (!base) {
+    if (partial || (parameter && parameter->kind == StaticValue::Kind::Unbound)) return std::nullopt;
+    const ast::Decl *decl = env.module->find(type.name.text);
+    bool later = decl && (decl->kind == ast::DeclKind::Struct || decl->kind == ast::DeclKind::Enum);
+    if (later) return std::nullopt; // its declaration was refused
+    std::vector<std::string_view> known;
+    for (Scalar s = Scalar::Bool;; s = static_cast<Scalar>(static_cast<int>(s) + 1)) {
+      known.push_back(mlr::name(s));
+      if (s == Scalar::F64) break;
+    }
+    for (const auto &[key, value] : env.values) known.push_back(key);
+    Diagnostic &d = report.error(kinds::unknownName, type.name.span,
+                                 fmt::format("there is no type `{}`", type.name.text), "not a type");
+    if (std::string near = nearest(type.name.text, known); !near.empty())
+      d.helps.push_back(fmt::format("did you mean `{}`?", near));
+    return std::nullopt;
+  }
+  if (!type.hasDims) return Ty::of(*base);
+  auto axes = shape(type.dims);
+  if (!axes) return std::nullopt;
+  axes->insert(axes->end(), base->shape.begin(), base->shape.end());
+  return Ty::of({base->scalar, *axes});
+}
+
+} // namespace mlr::checking

@@ -1,0 +1,286 @@
+// The variables of a body and the statements that define them.
+#include "mlr/Check/Body.h"
+
+#include <fmt/format.h>
+
+namespace mlr::checking {
+
+Body::Body(Checker &checker, const Signature &signature, NodeInstance &instance, Diagnostics &diagnostics)
+    : checker(checker), signature(signature), env(signature.env), module(*signature.env.module),
+      instance(instance), report(diagnostics), statics(checker, signature.env, report) {
+  if (!signature.env.values.empty() && instance.usedAt.valid())
+    report.setInstance(instance.display, instance.usedAt);
+  statics.describeName = [this](std::string_view name) { return describe(name); };
+}
+
+void Body::elaborate() {
+  Scope &root = scopes.emplace_back();
+  root.region = &instance.body;
+  root.span = signature.decl->span;
+  scope = &root;
+  declareParameters();
+  collectBlock(signature.decl->body, root);
+  requireOutputs();
+  collectReads();
+  elaborateInOrder();
+  assemble();
+}
+
+// ---- names -----------------------------------------------------------------------------------------------
+
+const SymbolId *Body::lookup(std::string_view name) const {
+  for (const Scope *s = scope; s; s = s->parent)
+    if (auto at = s->names.find(name); at != s->names.end()) return &at->second;
+  return nullptr;
+}
+
+std::string Body::describe(std::string_view name) const {
+  for (const Comprehended &c : comprehended)
+    if (c.name == name) return "a comprehension index";
+  const SymbolId *id = lookup(name);
+  if (!id) return "";
+  return symbols[*id].kind == Var::Kind::Input ? "an input" : "a variable";
+}
+
+std::vector<std::string_view> Body::visibleNames() const {
+  std::vector<std::string_view> out;
+  for (const Comprehended &c : comprehended) out.push_back(c.name);
+  for (const Symbol &symbol : symbols)
+    if (const SymbolId *id = lookup(symbol.name); id && &symbols[*id] == &symbol) out.push_back(symbol.name);
+  for (const auto &[name, value] : env.values) out.push_back(name);
+  for (const auto &decl : module.file->decls)
+    if (decl->kind == ast::DeclKind::Const) out.push_back(decl->name.text);
+  return out;
+}
+
+bool Body::hidesSomething(const ast::Name &name, Scope &at) {
+  Scope *before = scope;
+  scope = &at;
+  const SymbolId *id = lookup(name.text);
+  scope = before;
+  const StaticValue *parameter = env.find(name.text);
+  if (!id && !parameter) return false;
+  if (id && symbols[*id].kind == Var::Kind::Input) {
+    Diagnostic &d = error(kinds::duplicateDefinition, name.span,
+                          fmt::format("`{}` is an input and cannot be defined", name.text), "defined here");
+    d.labels.push_back({symbols[*id].span, "the caller gives its value", false});
+    return true;
+  }
+  Diagnostic &d = error(kinds::duplicateDefinition, name.span,
+                        parameter ? fmt::format("`{}` is already a static parameter", name.text)
+                                  : fmt::format("`{}` is defined twice", name.text),
+                        parameter ? "hides it" : "again here");
+  if (id) d.labels.push_back({symbols[*id].span, "the other one", false});
+  return true;
+}
+
+SymbolId Body::newSymbol(const ast::Name &name, Var::Kind kind, Scope &at) {
+  auto id = static_cast<SymbolId>(symbols.size());
+  Symbol &symbol = symbols.emplace_back();
+  symbol.name = name.text;
+  symbol.span = name.span;
+  symbol.kind = kind;
+  symbol.scope = &at;
+  at.names.emplace(name.text, id);
+  return id;
+}
+
+void Body::declareLeaves(Symbol &symbol, const Ty &ty, const std::string &name) {
+  for (size_t i = 0; i < ty.parts.size(); ++i)
+    declareLeaves(symbol, ty.parts[i], fmt::format("{}.{}", name, i));
+  if (ty.kind != Ty::Kind::Plain) return;
+  symbol.leaves.push_back(static_cast<VarId>(instance.vars.size()));
+  instance.vars.push_back({symbol.kind, name, ty.type, symbol.span, symbol.scope->time});
+}
+
+void Body::declareLeaves(Symbol &symbol) {
+  if (symbol.leaves.empty()) declareLeaves(symbol, symbol.ty, std::string(symbol.name));
+}
+
+void Body::declareParameters() {
+  auto declare = [&](const std::vector<ast::Param> &params, const std::vector<Ty> &types, Var::Kind kind,
+                     std::vector<VarId> &vars) {
+    for (size_t i = 0; i < params.size(); ++i) {
+      if (scope->names.count(params[i].name.text) || env.find(params[i].name.text)) {
+        hidesSomething(params[i].name, *scope);
+        continue;
+      }
+      Symbol &symbol = symbols[newSymbol(params[i].name, kind, *scope)];
+      symbol.declared = &params[i].type;
+      symbol.ty = types[i];
+      declareLeaves(symbol);
+      vars.insert(vars.end(), symbol.leaves.begin(), symbol.leaves.end());
+    }
+  };
+  instance.vars.clear();
+  instance.inputs.clear();
+  instance.outputs.clear();
+  declare(signature.decl->inputs, signature.inputs, Var::Kind::Input, instance.inputs);
+  declare(signature.decl->outputs, signature.outputs, Var::Kind::Output, instance.outputs);
+}
+
+void Body::requireOutputs() {
+  for (Symbol &symbol : symbols) {
+    if (symbol.kind != Var::Kind::Output || symbol.definition) continue;
+    Diagnostic &d = error(kinds::missingDefinition, symbol.span,
+                          fmt::format("the output `{}` has no equation", symbol.name), "never defined");
+    d.helps.push_back(fmt::format("add an equation: `{} = ..;`", symbol.name));
+  }
+}
+
+// ---- statements ------------------------------------------------------------------------------------------
+
+/// Statements of later versions, by name. True: refused.
+bool Body::refuse(const ast::Stmt &stmt) {
+  using K = ast::StmtKind;
+  for (const ast::Annotation &annotation : stmt.annotations)
+    report.unsupported(annotation.span, fmt::format("annotations (`@{}`) are", annotation.name.text));
+  auto refused = [&](const char *what) {
+    report.unsupported({stmt.span.file, stmt.span.begin, std::min(stmt.span.end, stmt.span.begin + 1)}, what);
+    return true;
+  };
+  switch (stmt.kind) {
+  case K::Last: return refused("memories (`last u = ..`) are");
+  case K::When: return refused("activation blocks (`when .. { }`) are");
+  case K::If: return refused("activation blocks (`if .. { }`) are");
+  case K::Match: return refused("activation blocks (`match`) are");
+  case K::Reset: return refused("resets (`reset { } every`) are");
+  case K::Automaton: return refused("state machines (`automaton`) are");
+  case K::Assert: return refused("contracts (`assert`) are");
+  case K::Assume: return refused("contracts (`assume`) are");
+  case K::Guarantee: return refused("contracts (`guarantee`) are");
+  default: break;
+  }
+  return stmt.clock && refused("clocks (`when`, `every`) are");
+}
+
+void Body::collectBlock(const ast::Block &block, Scope &at) {
+  for (const auto &stmt : block.stmts)
+    if (stmt && !refuse(*stmt)) collectStmt(*stmt, at);
+}
+
+void Body::collectStmt(const ast::Stmt &stmt, Scope &at) {
+  if (stmt.kind == ast::StmtKind::Scan) return collectScan(stmt, at);
+  if (stmt.kind == ast::StmtKind::Equation || stmt.kind == ast::StmtKind::Stacked) collectEquation(stmt, at);
+}
+
+void Body::addTarget(Unit &unit, const ast::Name &name, Scope &at, bool leavesScan) {
+  // An output of the node may get its definition; everything else visible must not be hidden.
+  auto own = at.names.find(name.text);
+  if (own != at.names.end() && symbols[own->second].kind == Var::Kind::Output &&
+      !symbols[own->second].definition) {
+    symbols[own->second].definition = &unit;
+    unit.targets.push_back(own->second);
+    return;
+  }
+  Scope *before = scope;
+  scope = &at;
+  const SymbolId *outer = lookup(name.text);
+  scope = before;
+  if (outer && !leavesScan && symbols[*outer].kind == Var::Kind::Output && symbols[*outer].scope != &at &&
+      !symbols[*outer].definition) {
+    Symbol &symbol = symbols[*outer];
+    Diagnostic &d =
+        error(kinds::outsideScan, name.span,
+              fmt::format("`{}` is an output of the node, but this defines a stream of the scan", name.text),
+              "one value at each instant of the scan");
+    d.labels.push_back({symbol.span, "an output", false});
+    d.helps.push_back(fmt::format("stack all values: `{}[{}] = ..;`", name.text, at.index));
+    d.helps.push_back(fmt::format("keep the last one: `{} = final ..;`", name.text));
+    symbol.definition = &unit; // one cause, one error
+    return;
+  }
+  if (hidesSomething(name, at)) return;
+  SymbolId id = newSymbol(name, Var::Kind::Local, at);
+  symbols[id].definition = &unit;
+  unit.targets.push_back(id);
+}
+
+/// `final e`, `initial e` or `count(t)` alone: the equation defines a variable of the enclosing time.
+static bool isEndValue(const ast::Expr &e, const Scope &at) {
+  if (e.kind == ast::ExprKind::Unary) return e.op == ast::Op::Final || e.op == ast::Op::Initial;
+  return e.kind == ast::ExprKind::Call && e.text == "count" && e.args.size() == 1 &&
+         e.args[0]->kind == ast::ExprKind::Name && e.args[0]->text == at.index;
+}
+
+void Body::collectEquation(const ast::Stmt &stmt, Scope &at) {
+  if (!stmt.value) return;
+  Unit &unit = units.emplace_back();
+  unit.stmt = &stmt;
+  unit.scope = &at;
+  Scope *home = &at;
+  if (stmt.kind == ast::StmtKind::Stacked) {
+    unit.kind = Unit::Kind::Stacked;
+    if (!at.time || at.index != stmt.index.text) {
+      Diagnostic &d =
+          error(kinds::outsideScan, stmt.index.span,
+                fmt::format("`{}` is not the index of the innermost scan", stmt.index.text),
+                at.time ? fmt::format("the index here is `{}`", at.index) : "there is no scan around it");
+      if (!at.time)
+        d.helps.push_back(fmt::format("build a tensor with a comprehension: `{} = [.. for {} < N];`",
+                                      stmt.targets[0].text, stmt.index.text));
+      units.pop_back();
+      return;
+    }
+    home = at.parent;
+  } else if (at.time && isEndValue(*stmt.value, at)) {
+    unit.kind = Unit::Kind::EndValue;
+    home = at.parent;
+  }
+  for (const ast::Name &target : stmt.targets) addTarget(unit, target, *home, home != &at);
+  if (!stmt.type || unit.targets.empty()) return;
+  Symbol &symbol = symbols[unit.targets[0]];
+  if (symbol.declared) {
+    Diagnostic &d =
+        error(kinds::duplicateDefinition, stmt.type->span,
+              fmt::format("the type of the output `{}` is given twice", symbol.name), "again here");
+    d.labels.push_back({symbol.span, "first here", false});
+    return;
+  }
+  auto ty = statics.type(*stmt.type);
+  symbol.declared = &*stmt.type;
+  if (!ty) return;
+  symbol.ty = *ty;
+  declareLeaves(symbol);
+}
+
+void Body::collectScan(const ast::Stmt &stmt, Scope &at) {
+  Unit &unit = units.emplace_back();
+  unit.kind = Unit::Kind::Scan;
+  unit.stmt = &stmt;
+  unit.scope = &at;
+  Equation &equation = unit.equations.emplace_back();
+  equation.kind = Equation::Kind::Scan;
+  equation.span = stmt.span;
+  equation.scan = std::make_unique<ScanTime>();
+  ScanTime &time = *equation.scan;
+  time.parent = at.time;
+  time.span = stmt.index.span;
+  time.resume = stmt.resume;
+  if (stmt.bound) time.length = statics.size(*stmt.bound).value_or(1);
+  if (stmt.resume && instance.isFun && !at.time)
+    error(kinds::stateInFun, time.span,
+          fmt::format("the fun `{}` cannot keep state", signature.decl->name.text),
+          "`resume` keeps state from one instant to the next");
+  Scope &inner = scopes.emplace_back();
+  inner.parent = &at;
+  inner.time = &time;
+  inner.region = &time.body;
+  inner.index = stmt.index.text;
+  inner.span = stmt.span;
+  if (!hidesSomething(stmt.index, at)) {
+    Symbol &index = symbols[newSymbol(stmt.index, Var::Kind::ScanIndex, inner)];
+    index.ty = Ty::of({Scalar::I32, {}});
+    declareLeaves(index);
+    time.index = index.leaves[0];
+  }
+  if (stmt.condition) {
+    Unit &until = units.emplace_back();
+    until.kind = Unit::Kind::Until;
+    until.stmt = &stmt;
+    until.scope = &inner;
+  }
+  collectBlock(stmt.body, inner);
+}
+
+} // namespace mlr::checking

@@ -1,0 +1,197 @@
+// Building, copying and taking apart the expressions of the typed program.
+#include "mlr/Check/Body.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <unordered_set>
+
+namespace mlr::checking {
+
+/// The expressions of an instance are immutable for others; while its body is elaborated they are ours.
+static Expr *own(const Expr *e) { return const_cast<Expr *>(e); }
+
+Ty Value::ty() const {
+  Ty out;
+  out.kind = kind;
+  if (kind == Ty::Kind::Plain) {
+    out.flex = flex;
+    out.type = expr->type;
+  }
+  for (const Value &part : parts) out.parts.push_back(part.ty());
+  return out;
+}
+
+// ---- building --------------------------------------------------------------------------------------------
+
+Expr *Body::make(ExprKind kind, Type type, Span span, std::vector<const Expr *> args) {
+  Expr &e = instance.arena.emplace_back();
+  e.kind = kind;
+  e.type = std::move(type);
+  e.span = span;
+  e.args = std::move(args);
+  return &e;
+}
+
+Expr *Body::makeOp(OpKind op, Type type, Span span, std::vector<const Expr *> args) {
+  Expr *e = make(ExprKind::Op, std::move(type), span, std::move(args));
+  e->op = op;
+  return e;
+}
+
+Expr *Body::makeConst(Array value, Span span) {
+  Expr *e = make(ExprKind::Const, value.type(), span);
+  e->constant = std::move(value);
+  return e;
+}
+
+Expr *Body::makeVar(VarId var, Span span) {
+  Expr *e = make(ExprKind::Var, instance.vars[var].type, span);
+  e->var = var;
+  return e;
+}
+
+Expr *Body::makeIndex(IndexId index, Span span) {
+  Expr *e = make(ExprKind::Index, {Scalar::I32, {}}, span);
+  e->index = index;
+  return e;
+}
+
+/// A flexible constant: `var` is its number in `literals` until setScalar() gives it a value.
+Value Body::literal(Literal literal, Flex flex, Span span) {
+  Expr *e = make(ExprKind::Const, {flex == Flex::Int ? Scalar::I32 : Scalar::F32, {}}, span);
+  e->var = static_cast<VarId>(literals.size());
+  literals.push_back(literal);
+  return plain(e, flex);
+}
+
+Value Body::plain(Expr *e, Flex flex) const {
+  Value v;
+  v.kind = Ty::Kind::Plain;
+  v.flex = flex;
+  v.expr = e;
+  return v;
+}
+
+IndexId Body::newIndex(std::string name, int64_t size, Span span) {
+  instance.indices.push_back({std::move(name), size, span});
+  return static_cast<IndexId>(instance.indices.size() - 1);
+}
+
+VarId Body::newHidden(Type type, Span span, std::string_view base) {
+  auto id = static_cast<VarId>(instance.vars.size());
+  instance.vars.push_back({Var::Kind::Hidden, fmt::format("{}#{}", base, id), std::move(type), span,
+                           scope ? scope->time : nullptr});
+  return id;
+}
+
+// ---- copying ---------------------------------------------------------------------------------------------
+
+Expr *Body::clone(const Expr *e) {
+  Renaming none;
+  return clone(e, none);
+}
+
+Expr *Body::clone(const Expr *e, Renaming &renaming) {
+  if (e->kind == ExprKind::Index) {
+    auto at = renaming.find(e->index);
+    if (at == renaming.end()) return makeIndex(e->index, e->span);
+    if (at->second < 0) return makeConst(scalarArray(Scalar::I32, 0), e->span);
+    return makeIndex(static_cast<IndexId>(at->second), e->span);
+  }
+  Expr copy = *e;
+  for (IndexId &index : copy.indices) {
+    IndexVar var = instance.indices[index];
+    IndexId fresh = newIndex(var.name, var.size, var.span);
+    renaming[index] = fresh;
+    index = fresh;
+  }
+  for (const Expr *&arg : copy.args) arg = clone(arg, renaming);
+  for (ReadIndex &axis : copy.reads)
+    if (axis.at) axis.at = clone(axis.at, renaming);
+  return &instance.arena.emplace_back(std::move(copy));
+}
+
+std::vector<IndexId> Body::freeIndices(const std::vector<const Expr *> &trees) const {
+  std::vector<IndexId> out;
+  if (comprehended.empty()) return out;
+  std::unordered_set<IndexId> mentioned;
+  std::vector<const Expr *> stack(trees);
+  while (!stack.empty()) {
+    const Expr *e = stack.back();
+    stack.pop_back();
+    if (e->kind == ExprKind::Index) mentioned.insert(e->index);
+    stack.insert(stack.end(), e->args.begin(), e->args.end());
+    for (const ReadIndex &axis : e->reads)
+      if (axis.at) stack.push_back(axis.at);
+  }
+  for (const Comprehended &c : comprehended)
+    if (mentioned.count(c.id)) out.push_back(c.id);
+  return out;
+}
+
+// ---- elements --------------------------------------------------------------------------------------------
+
+static bool isElementwise(const Expr &e) { return e.kind == ExprKind::Op; }
+
+Expr *Body::elementAt(Expr *e, const std::vector<int64_t> &axes, Span span) {
+  if (axes.empty()) return e;
+  if (isElementwise(*e)) {
+    for (const Expr *&arg : e->args) arg = elementAt(own(arg), axes, span);
+    e->type.shape.clear();
+    return e;
+  }
+  if (e->kind == ExprKind::Broadcast) {
+    const Shape &from = e->args[0]->type.shape;
+    size_t dropped = axes.size() - from.size();
+    std::vector<int64_t> inner;
+    for (size_t i = 0; i < from.size(); ++i)
+      inner.push_back(from[i] == 1 && e->type.shape[dropped + i] != 1 ? -1 : axes[dropped + i]);
+    return elementAt(own(e->args[0]), inner, span);
+  }
+  if (e->kind == ExprKind::Build && e->args[0]->type.isScalar()) {
+    Renaming renaming;
+    for (size_t i = 0; i < e->indices.size(); ++i) renaming[e->indices[i]] = axes[i];
+    return clone(e->args[0], renaming);
+  }
+  std::vector<ReadIndex> reads(axes.size());
+  for (size_t i = 0; i < axes.size(); ++i) {
+    reads[i].at = axes[i] < 0 ? makeConst(scalarArray(Scalar::I32, 0), span)
+                              : makeIndex(static_cast<IndexId>(axes[i]), span);
+    reads[i].inBounds = true;
+  }
+  return read(named(e), std::move(reads), span);
+}
+
+Expr *Body::define(Expr *e, std::string_view base) {
+  VarId var = newHidden(e->type, e->span, base);
+  Equation equation;
+  equation.span = e->span;
+  equation.targets = {var};
+  equation.value = e;
+  unit->equations.push_back(std::move(equation));
+  return makeVar(var, e->span);
+}
+
+Expr *Body::named(Expr *e) {
+  const Expr *core = e->kind == ExprKind::Broadcast ? e->args[0] : e;
+  if (core->kind == ExprKind::Var || core->kind == ExprKind::Const || !unit) return e;
+  if (!freeIndices({e}).empty()) return e;
+  return define(e, "value");
+}
+
+// ---- guesses ---------------------------------------------------------------------------------------------
+
+Body::Mark Body::mark() const {
+  return {instance.arena.size(), instance.vars.size(), instance.indices.size(), literals.size(),
+          unit ? unit->equations.size() : 0};
+}
+
+void Body::rollBack(const Mark &mark) {
+  instance.arena.resize(mark.arena);
+  instance.vars.resize(mark.vars);
+  instance.indices.resize(mark.indices);
+  literals.resize(mark.literals);
+  if (unit) unit->equations.resize(mark.equations);
+}
+
+} // namespace mlr::checking
