@@ -119,6 +119,16 @@ TEST(Render, ALongLineIsTrimmedAroundTheLabel) {
   EXPECT_EQ(sourceColumn, mark - text.rfind('\n', mark));
 }
 
+TEST(Render, TheCostOfAnErrorDoesNotDependOnTheLengthOfItsLine) {
+  SourceMap sources;
+  uint32_t f = sources.add("a.mlr", std::string(8 << 20, 'a'));
+  for (uint32_t i = 0; i < 2000; ++i) { // seconds, were the whole line looked at
+    Diagnostic d{&clash, "t", {{{f, i * 4000, i * 4000 + 1}, "here", true}}, {}, {}};
+    d.labels.push_back({{f, 0, 8 << 20}, "all", false});
+    ASSERT_LT(render(d, sources, false).size(), 1000u);
+  }
+}
+
 TEST(Render, NoPlaceMeansNoSource) {
   SourceMap sources;
   Diagnostic d{&clash, "no such node", {{Span(), "", true}}, {"why"}, {"how"}};
