@@ -1,0 +1,191 @@
+// Demand-driven evaluation with memory: cell (frame, slot, instant) is the value of a slot at an instant of one
+// activation of its time. A cell that needs another one which is not ready pushes it on an explicit stack and is
+// tried again afterwards, so that neither the length of a scan nor the distance of a chain of fby costs native stack.
+#pragma once
+
+#include "mlr/Eval/Interpreter.h"
+#include "mlr/Eval/Plan.h"
+
+#include <deque>
+
+namespace mlr::eval {
+
+/// Elements in row-major order; shared and never changed once they are in a cell.
+struct Tensor {
+  std::shared_ptr<std::byte[]> owner;
+  const std::byte *data = nullptr;
+};
+
+struct Value {
+  Bits bits = 0;  ///< scalars
+  Tensor tensor;
+};
+
+enum class CellState : uint8_t { Empty, Active, Ready, Undefined };
+
+struct Activation;
+
+/// The cells of one region in one activation of its time: a scan's body within one instant of the enclosing time, or
+/// the body of one instance of a node.
+struct Frame {
+  const RegionPlan *plan = nullptr;
+  Activation *time = nullptr;
+  Frame *caller = nullptr;      ///< of a node's body: where the call stands (same time); null for roots
+  uint32_t call = 0;            ///< number of the call there
+  int64_t ring = 0;             ///< instants that are kept; 0: all
+  int64_t instants = 0;         ///< rows allocated
+  std::vector<CellState> states;
+  std::vector<Bits> bits;
+  std::vector<Tensor> tensors;
+  std::vector<std::unique_ptr<Frame>> callees;  ///< by call, made on demand
+  struct Runs {
+    std::deque<std::unique_ptr<Activation>> runs;
+    int64_t first = 0;          ///< instant of runs[0]
+  };
+  std::vector<Runs> scans;      ///< by scan
+  int64_t *live = nullptr;      ///< counts the frames of a machine
+
+  Frame() = default;
+  Frame(const Frame &) = delete;
+  ~Frame() {
+    if (live) --*live;
+  }
+
+  size_t row(int64_t t) const { return static_cast<size_t>(ring ? t % ring : t); }
+  size_t cell(uint32_t slot, int64_t t) const { return row(t) * plan->slots.size() + slot; }
+  size_t tensorCell(uint32_t slot, int64_t t) const {
+    return row(t) * plan->tensors + static_cast<size_t>(plan->slots[slot].tensor);
+  }
+};
+
+/// One run of a time: the base clock (scan is null), or a scan within one instant of the frame that it stands in.
+struct Activation {
+  const ScanPlan *scan = nullptr;
+  Frame *in = nullptr;
+  int64_t at = 0;               ///< instant of `in`
+  int64_t length = INT64_MAX;   ///< at most that many instants
+  int64_t count = -1;           ///< executed instants, once known
+  int64_t checked = 0;          ///< `until` is known to be false before this instant
+  size_t missing = 0;           ///< results not yet computed
+  Frame body;
+};
+
+class Machine {
+public:
+  Machine(Plans &plans, Options options);
+
+  /// Prepares a frame for a region in a time.
+  void open(Frame &frame, const RegionPlan &plan, Activation &time, int64_t ring);
+  /// Makes the cell ready or undefined. False: an error, in `error`.
+  bool run(Frame &frame, uint32_t slot, int64_t t);
+  /// All slots of the instant, and what resuming scans and called nodes will remember of it.
+  bool runAll(Frame &frame, int64_t t);
+  /// Makes room for instant t and empties its cells; for frames with a ring, called nodes included.
+  bool beginInstant(Frame &frame, int64_t t);
+  /// Forgets scans of instants up to t that no later instant can ask for, called nodes included.
+  void endInstant(Frame &frame, int64_t t);
+  void set(Frame &frame, uint32_t slot, int64_t t, Value value);
+  CellState state(const Frame &frame, uint32_t slot, int64_t t) const { return frame.states[frame.cell(slot, t)]; }
+  Value get(const Frame &frame, uint32_t slot, int64_t t) const;
+
+  Error error;
+  Span undefinedAt;  ///< the `pre` behind the last undefined value that was met
+
+private:
+  enum class Status : uint8_t { Ok, Wait, Undefined, Failed };
+  struct CellRef {
+    Frame *frame;
+    uint32_t slot;
+    int64_t t;
+  };
+  struct Place {
+    Frame *frame = nullptr;
+    int64_t t = 0;
+  };
+  enum class Past : uint8_t { None, There, Unknown };  ///< Unknown: status tells why
+  struct Target {
+    const Term *term = nullptr;
+    Place place;
+  };
+  struct Cached {
+    uint64_t epoch = 0;
+    Place place;
+    std::vector<int64_t> indices;
+    Value value;
+  };
+  struct Pool {
+    std::vector<std::unique_ptr<Activation>> idle;
+    std::vector<uint32_t> order;  ///< slots in an order in which they once became ready
+    bool isKnown = false;         ///< of a constant fun: `results` hold
+    std::vector<Value> results;
+  };
+
+  // Frames.cpp
+  bool room(Frame &frame, int64_t t);
+  Frame *callee(Frame &frame, uint32_t call);
+  Activation *activation(Frame &frame, uint32_t scan, int64_t t);
+  Past previous(Frame &frame, int64_t t, Place &place);
+  Frame *inRun(Frame &frame, Activation &from, Activation &to);
+  int64_t count(Activation &run);
+  bool isLast(Frame &frame, int64_t t);
+  bool runActivation(Activation &run);
+
+  // Cells.cpp
+  bool drain(size_t base);
+  bool ready(Frame &frame, uint32_t slot, int64_t t);
+  bool isReady(Frame &frame, uint32_t slot, int64_t t);
+  void compute(const CellRef &cell, Value &value);
+  void computeScanResult(const CellRef &cell, Value &value);
+  void computeStack(Activation &run, uint32_t slot, const Type &type, Value &value);
+  void copyCell(Frame &frame, uint32_t slot, int64_t t, Value &value);
+  void release(const CellRef &cell);
+  void fail(std::string message, Span span);
+  void failCycle(const CellRef &cell);
+  std::string describe(const CellRef &cell) const;
+
+  // Terms.cpp
+  void evaluate(const Term &term, Frame &frame, int64_t t, Value &value);
+  void demand(const Term &term, Frame &frame, int64_t t);
+  Bits scalar(const Term &term, Frame &frame, int64_t t);
+  Bits scalarUncached(const Term &term, Frame &frame, int64_t t);
+  Tensor tensor(const Term &term, Frame &frame, int64_t t);
+  Tensor tensorUncached(const Term &term, Frame &frame, int64_t t);
+  Place home(const Term &var, Frame &frame, int64_t t) const;
+  Target target(const Term &term, Frame &frame, int64_t t);
+  Bits scalarAt(const Term &term, const Target &target);
+  Tensor tensorAt(const Term &term, const Target &target);
+  bool needsDefined(const Term &term, const Target &target);
+  Bits scalarOp(const Term &term, Frame &frame, int64_t t);
+  Cached *cached(const Term &term, Frame &frame, int64_t t, bool &hit);
+  void call(const Term &term, Frame &frame, int64_t t, Value &value);
+  bool runFun(NodePlan &plan, std::vector<Value> &args, uint32_t result, Value &value);
+
+  // Tensors.cpp
+  Tensor allocate(const Term &term, std::byte *&data);
+  Tensor tensorOp(const Term &term, Frame &frame, int64_t t);
+  Tensor selectElements(const Term &term, Frame &frame, int64_t t);
+  Tensor broadcast(const Term &term, Frame &frame, int64_t t);
+  Tensor concat(const Term &term, Frame &frame, int64_t t);
+  Tensor window(const Term &term, Frame &frame, int64_t t);
+  Tensor build(const Term &term, Frame &frame, int64_t t);
+  Tensor slice(const Term &term, Frame &frame, int64_t t);
+  Tensor reduceElements(const Term &term, Frame &frame, int64_t t);
+  Bits reduce(const Term &term, Frame &frame, int64_t t);
+  Bits reduceAll(const Term &term, Frame &frame, int64_t t);
+  Bits element(const Term &term, Frame &frame, int64_t t);
+  bool placeOn(const Term &term, size_t axis, Frame &frame, int64_t t, int64_t &place, bool &outside);
+  template <class Body> int64_t forIndices(const Term &term, Frame &frame, Body body);
+
+  Plans &plans;
+  Options options;
+  int64_t frames = 0;               ///< live; stands before everything that holds frames
+  std::vector<CellRef> stack;
+  Status status = Status::Ok;
+  uint64_t epoch = 0, epochs = 0;   ///< of the cell under evaluation; given out so far
+  std::vector<Cached> caches;
+  std::vector<Pool> pools;          ///< by plan
+  std::vector<uint32_t> *record = nullptr;
+  Frame *recordFrame = nullptr;
+};
+
+} // namespace mlr::eval
