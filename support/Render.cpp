@@ -190,7 +190,7 @@ private:
   }
 
   void showLine(uint32_t file, uint32_t line, std::vector<Mark> &marks) {
-    std::vector<Glyph> shown = glyphs(sources.line(file, line));
+    std::vector<Glyph> shown = glyphs(cut(sources.line(file, line), marks));
     place(shown, marks);
     std::string text;
     for (const Glyph &g : window(shown, marks)) text += g.bytes;
@@ -199,6 +199,24 @@ private:
     out += text.empty() ? "\n" : " " + text + "\n";
     std::stable_sort(marks.begin(), marks.end(), [](auto &a, auto &b) { return a.column < b.column; });
     showMarks(marks);
+  }
+
+  /// The bytes of a very long line around its first mark, so that the cost of an error does not depend on the
+  /// length of its line; window() then cuts at columns.
+  static std::string_view cut(std::string_view line, std::vector<Mark> &marks) {
+    constexpr uint32_t before = 400, after = 1200;
+    if (line.size() <= before + after) return line;
+    uint32_t lead =
+        std::min(marks.front().begin, static_cast<uint32_t>(line.size())); // primary labels come first
+    uint32_t from = lead > before ? lead - before : 0;
+    while (from < lead && (line[from] & 0xC0) == 0x80) ++from; // not inside a character
+    line = line.substr(from, before + after);
+    uint32_t size = static_cast<uint32_t>(line.size());
+    for (Mark &m : marks) {
+      m.begin = std::min(m.begin > from ? m.begin - from : 0, size);
+      m.end = std::clamp(m.end > from ? m.end - from : 0, m.begin, size);
+    }
+    return line;
   }
 
   /// Gives each mark its columns. An empty mark, or one at the end of the line, is one column wide.

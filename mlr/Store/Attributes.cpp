@@ -103,17 +103,27 @@ static LogicalResult decodeLocations(Operation *op, ValueRange values, Plan &pla
   return success();
 }
 
+FailureOr<std::vector<Buffer>> buffersOf(Operation *op) {
+  auto entries = op->getAttrOfType<ArrayAttr>(kBuffers);
+  if (!entries) return op->emitError("has no buffer table");
+  std::vector<Buffer> buffers;
+  for (Attribute attr : entries) {
+    FailureOr<Buffer> buffer = decodeBuffer(attr, buffers.size());
+    if (failed(buffer)) return op->emitError("`mlr.buffers` has a malformed entry");
+    buffers.push_back(std::move(*buffer));
+  }
+  return buffers;
+}
+
 FailureOr<Plan> read(NodeOp node) {
-  auto buffers = node->getAttrOfType<ArrayAttr>(kBuffers), outputs = node->getAttrOfType<ArrayAttr>(kOutputs);
+  auto outputs = node->getAttrOfType<ArrayAttr>(kOutputs);
   auto bytes = node->getAttrOfType<DenseI64ArrayAttr>(kBytes);
-  if (!buffers || !outputs || !bytes || bytes.size() != 4) return node.emitError("has no buffer plan");
+  if (!outputs || !bytes || bytes.size() != 4) return node.emitError("has no buffer plan");
   Plan plan;
   plan.stateBytes = bytes[0], plan.scratchBytes = bytes[1], plan.inBytes = bytes[2], plan.outBytes = bytes[3];
-  for (Attribute attr : buffers) {
-    FailureOr<Buffer> buffer = decodeBuffer(attr, plan.buffers.size());
-    if (failed(buffer)) return node.emitError("`mlr.buffers` has a malformed entry");
-    plan.buffers.push_back(std::move(*buffer));
-  }
+  FailureOr<std::vector<Buffer>> buffers = buffersOf(node);
+  if (failed(buffers)) return failure();
+  plan.buffers = std::move(*buffers);
   for (Attribute attr : outputs) {
     FailureOr<Location> location = decodeLocation(attr, plan.buffers.size());
     if (failed(location)) return node.emitError("`mlr.outputs` has a malformed entry");

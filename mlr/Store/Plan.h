@@ -79,6 +79,8 @@ Plan plan(dataflow::NodeOp node);
 /// Plan <-> attributes: `mlr.buffers` and sizes on the node, `mlr.at` on operations (one entry a result) and arguments.
 void attach(dataflow::NodeOp node, const Plan &plan);
 mlir::FailureOr<Plan> read(dataflow::NodeOp node);
+/// The table `mlr.buffers` alone, which Loops leaves on the functions.
+mlir::FailureOr<std::vector<Buffer>> buffersOf(mlir::Operation *op);
 /// Re-checks an attached plan from first principles: no read sees a slot overwritten since its definition, offsets
 /// inside their space and aligned, no two live values overlap. Emits an MLIR error on violation.
 mlir::LogicalResult validate(dataflow::NodeOp node);

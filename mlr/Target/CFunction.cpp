@@ -1,0 +1,391 @@
+// The body of a function of scalar loops as C99 statements: each SSA value is a const local, loop-carried values are
+// variables. Integers are unsigned, so that wrapping is defined; signed operators cast.
+#include "mlr/Target/CWriter.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace mlr::target {
+
+namespace {
+
+class Writer {
+public:
+  Writer(func::FuncOp function, const Layout &layout, std::string &out) : function(function), layout(layout), out(out) {}
+
+  LogicalResult run();
+
+private:
+  // ---- text ----
+  void line(const std::string &text) { out.append(2 * static_cast<size_t>(depth), ' ').append(text).append("\n"); }
+  std::string fresh() { return fmt::format("v{}", next++); }
+  std::string operator[](Value v) const;
+  void define(Value v, const std::string &expression);
+  void traceLocation(Operation *op);
+
+  // ---- operations ----
+  LogicalResult block(Block &b);
+  LogicalResult operation(Operation *op);
+  LogicalResult forLoop(scf::ForOp op);
+  LogicalResult ifElse(scf::IfOp op);
+  LogicalResult whileLoop(scf::WhileOp op);
+  void assign(ValueRange variables, ValueRange values, ArrayRef<std::string> targets);
+  std::vector<std::string> declare(ValueRange results);
+  LogicalResult arithmetic(Operation *op);
+  std::string constant(TypedAttr value);
+  std::string compare(arith::CmpIOp op);
+  std::string compare(arith::CmpFOp op);
+  std::string convert(Operation *op);
+  std::string place(Value memref, ValueRange indices);
+
+  func::FuncOp function;
+  const Layout &layout;
+  std::string &out;
+  int depth = 0;
+  unsigned next = 0;
+  llvm::DenseMap<Value, std::string> names;
+  std::string lastLocation;
+};
+
+std::string Writer::operator[](Value v) const {
+  auto it = names.find(v);
+  return it == names.end() ? "/* undefined */" : it->second;
+}
+
+void Writer::define(Value v, const std::string &expression) {
+  std::string name = fresh();
+  line(fmt::format("const {} {} = {};", registerType(v.getType()), name, expression));
+  names[v] = name;
+}
+
+/// "wakeword.mlr:52" of the innermost source position of an operation, once for each run of equal ones.
+void Writer::traceLocation(Operation *op) {
+  std::string text;
+  op->getLoc()->walk([&](Location l) {
+    if (auto file = dyn_cast<FileLineColLoc>(l); file && text.empty()) {
+      StringRef path = file.getFilename().getValue();
+      text = fmt::format("{}:{}", path.substr(path.rfind('/') + 1).str(), file.getLine());
+      return WalkResult::interrupt();
+    }
+    return WalkResult::advance();
+  });
+  if (text.empty() || text == lastLocation || text.find("*/") != std::string::npos) return;
+  lastLocation = text;
+  line(fmt::format("/* {} */", text));
+}
+
+std::string Writer::constant(TypedAttr value) {
+  if (auto f = dyn_cast<FloatAttr>(value)) return floatLiteral(f.getValue());
+  auto i = cast<IntegerAttr>(value);
+  if (i.getType().isIndex()) return std::to_string(i.getInt());
+  return integerLiteral(i.getValue());
+}
+
+/// The element of a buffer or constant that a load or store touches.
+std::string Writer::place(Value memref, ValueRange indices) {
+  auto type = cast<MemRefType>(memref.getType());
+  std::string at;
+  for (auto [k, index] : llvm::enumerate(indices)) {
+    std::string i = (*this)[index];
+    if (k == 0) at = i;
+    else if (at == "0") at = i;
+    else at = fmt::format("({}) * {} + {}", at, type.getDimSize(k), i);
+  }
+  if (auto global = memref.getDefiningOp<memref::GetGlobalOp>())
+    return fmt::format("{}[{}]", cIdentifier(global.getName()), at.empty() ? "0" : at);
+  auto view = memref.getDefiningOp<memref::ViewOp>();
+  auto id = view ? view->getAttrOfType<IntegerAttr>("mlr.buffer") : nullptr;
+  return id ? layout.element(id.getInt(), at) : "";
+}
+
+std::string Writer::compare(arith::CmpIOp op) {
+  static const char *const spelling[] = {"==", "!=", "<", "<=", ">", ">=", "<", "<=", ">", ">="};
+  auto p = static_cast<size_t>(op.getPredicate());
+  bool isSigned = p >= 2 && p <= 5;
+  std::string a = (*this)[op.getLhs()], b = (*this)[op.getRhs()];
+  mlir::Type t = op.getLhs().getType();
+  if (isSigned && !t.isIndex()) {
+    std::string cast = fmt::format("(int{}_t)", t.getIntOrFloatBitWidth());
+    a = cast + a;
+    b = cast + b;
+  }
+  if (p >= 6 && t.isIndex()) {
+    a = "(size_t)" + a;
+    b = "(size_t)" + b;
+  }
+  return fmt::format("{} {} {}", a, spelling[p], b);
+}
+
+std::string Writer::compare(arith::CmpFOp op) {
+  std::string a = (*this)[op.getLhs()], b = (*this)[op.getRhs()];
+  auto ordered = [&](const char *c) { return fmt::format("{} {} {}", a, c, b); };
+  using P = arith::CmpFPredicate;
+  switch (op.getPredicate()) {
+  case P::AlwaysFalse: return "false";
+  case P::OEQ: return ordered("==");
+  case P::OGT: return ordered(">");
+  case P::OGE: return ordered(">=");
+  case P::OLT: return ordered("<");
+  case P::OLE: return ordered("<=");
+  case P::ONE: return fmt::format("{} < {} || {} > {}", a, b, a, b);
+  case P::ORD: return a == b ? fmt::format("{} == {}", a, a) : fmt::format("{} == {} && {} == {}", a, a, b, b);
+  case P::UEQ: return fmt::format("!({} < {} || {} > {})", a, b, a, b);
+  case P::UGT: return fmt::format("!({} <= {})", a, b);
+  case P::UGE: return fmt::format("!({} < {})", a, b);
+  case P::ULT: return fmt::format("!({} >= {})", a, b);
+  case P::ULE: return fmt::format("!({} > {})", a, b);
+  case P::UNE: return ordered("!=");
+  case P::UNO: return a == b ? fmt::format("{} != {}", a, a) : fmt::format("{} != {} || {} != {}", a, a, b, b);
+  case P::AlwaysTrue: return "true";
+  }
+  return "";
+}
+
+/// Conversions between register types; empty if `op` is none.
+std::string Writer::convert(Operation *op) {
+  if (op->getNumOperands() != 1 || op->getNumResults() != 1) return "";
+  std::string x = (*this)[op->getOperand(0)];
+  mlir::Type from = op->getOperand(0).getType(), to = op->getResult(0).getType();
+  auto width = [](mlir::Type t) { return t.isIndex() ? 64u : t.getIntOrFloatBitWidth(); };
+  auto asSigned = [&](mlir::Type t) { return t.isIndex() ? std::string("ptrdiff_t") : fmt::format("int{}_t", width(t)); };
+  std::string target = registerType(to);
+  if (isa<arith::ExtUIOp, arith::IndexCastUIOp>(op)) return fmt::format("({}){}", target, x);
+  if (isa<arith::TruncIOp>(op)) return to.isInteger(1) ? fmt::format("({} & 1u) != 0", x) : fmt::format("({}){}", target, x);
+  if (isa<arith::ExtSIOp, arith::IndexCastOp>(op)) {
+    if (from.isInteger(1)) return fmt::format("({})(0u - (unsigned){})", target, x);
+    if (from.isIndex() && to.isInteger(1)) return fmt::format("({} & 1) != 0", x);
+    return fmt::format("({})({}){}", target, asSigned(from), x);
+  }
+  if (isa<arith::SIToFPOp>(op))
+    return from.isInteger(1) ? fmt::format("-({}){}", target, x) : fmt::format("({})({}){}", target, asSigned(from), x);
+  if (isa<arith::UIToFPOp, arith::ExtFOp, arith::TruncFOp>(op)) return fmt::format("({}){}", target, x);
+  if (isa<arith::FPToUIOp>(op)) return fmt::format("({}){}", target, x);
+  if (isa<arith::FPToSIOp>(op)) return fmt::format("({})({}){}", target, asSigned(to), x);
+  if (isa<arith::BitcastOp>(op)) {
+    if (from == to) return x;
+    return fmt::format("mlr_{}_from_{}({})", to.isF32() ? "f32" : to.isF64() ? "f64" : fmt::format("u{}", width(to)),
+                       from.isF32() ? "f32" : from.isF64() ? "f64" : fmt::format("u{}", width(from)), x);
+  }
+  return "";
+}
+
+static const char *infix(Operation *op) {
+  return llvm::TypeSwitch<Operation *, const char *>(op)
+      .Case<arith::AddFOp, arith::AddIOp>([](auto) { return "+"; })
+      .Case<arith::SubFOp, arith::SubIOp>([](auto) { return "-"; })
+      .Case<arith::MulFOp, arith::MulIOp>([](auto) { return "*"; })
+      .Case<arith::DivFOp, arith::DivUIOp, arith::DivSIOp>([](auto) { return "/"; })
+      .Case<arith::RemUIOp, arith::RemSIOp>([](auto) { return "%"; })
+      .Case<arith::AndIOp>([](auto) { return "&"; })
+      .Case<arith::OrIOp>([](auto) { return "|"; })
+      .Case<arith::XOrIOp>([](auto) { return "^"; })
+      .Case<arith::ShLIOp>([](auto) { return "<<"; })
+      .Case<arith::ShRUIOp, arith::ShRSIOp>([](auto) { return ">>"; })
+      .Default([](auto) { return nullptr; });
+}
+
+static const char *mathFunction(Operation *op) {
+  return llvm::TypeSwitch<Operation *, const char *>(op)
+      .Case<math::SqrtOp>([](auto) { return "sqrt"; })
+      .Case<math::FloorOp>([](auto) { return "floor"; })
+      .Case<math::CeilOp>([](auto) { return "ceil"; })
+      .Case<math::TruncOp>([](auto) { return "trunc"; })
+      .Case<math::RoundEvenOp>([](auto) { return "rint"; })  // in the default rounding mode
+      .Case<math::AbsFOp>([](auto) { return "fabs"; })
+      .Case<math::CopySignOp>([](auto) { return "copysign"; })
+      .Case<math::FmaOp>([](auto) { return "fma"; })
+      .Case<arith::RemFOp>([](auto) { return "fmod"; })
+      .Default([](auto) { return nullptr; });
+}
+
+LogicalResult Writer::arithmetic(Operation *op) {
+  Value result = op->getResult(0);
+  mlir::Type t = result.getType();
+  std::string type = registerType(t);
+  auto x = [&](unsigned k) { return (*this)[op->getOperand(k)]; };
+  if (const char *name = mathFunction(op)) {
+    std::string arguments;
+    for (unsigned k = 0; k < op->getNumOperands(); ++k) arguments += (k ? ", " : "") + x(k);
+    define(result, fmt::format("{}{}({})", name, t.isF32() ? "f" : "", arguments));
+    return success();
+  }
+  if (const char *symbol = infix(op)) {
+    std::string text = fmt::format("{} {} {}", x(0), symbol, x(1));
+    bool isSigned = isa<arith::DivSIOp, arith::RemSIOp, arith::ShRSIOp>(op) && !t.isIndex();
+    if (isSigned) {
+      std::string cast = fmt::format("(int{}_t)", t.getIntOrFloatBitWidth());
+      text = isa<arith::ShRSIOp>(op) ? fmt::format("({}){}{} >> {}", type, "", fmt::format("({}{}", cast, x(0)), x(1) + ")")
+                                     : fmt::format("({})({}{} {} {}{})", type, cast, x(0), symbol, cast, x(1));
+    } else if (t.isInteger(1)) {
+      if (StringRef(symbol) == "+" || StringRef(symbol) == "-") text = fmt::format("{} != {}", x(0), x(1));
+      else if (StringRef(symbol) == "*") text = fmt::format("{} && {}", x(0), x(1));
+      else if (StringRef(symbol) == "&") text = fmt::format("{} && {}", x(0), x(1));
+      else if (StringRef(symbol) == "|") text = fmt::format("{} || {}", x(0), x(1));
+      else text = fmt::format("{} != {}", x(0), x(1));
+    } else if (isa<IntegerType>(t) && t.getIntOrFloatBitWidth() < 32) {
+      // narrow operands are promoted to int; 65535 * 65535 would overflow it
+      text = fmt::format("({})((unsigned){} {} (unsigned){})", type, x(0), symbol, x(1));
+    }
+    define(result, text);
+    return success();
+  }
+  if (std::string text = convert(op); !text.empty()) return define(result, text), success();
+  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+      .Case([&](arith::ConstantOp c) { return names[result] = constant(c.getValue()), success(); })
+      .Case([&](arith::CmpIOp c) { return define(result, compare(c)), success(); })
+      .Case([&](arith::CmpFOp c) { return define(result, compare(c)), success(); })
+      .Case([&](arith::SelectOp) { return define(result, fmt::format("{} ? {} : {}", x(0), x(1), x(2))), success(); })
+      .Case([&](arith::NegFOp) { return define(result, "-" + x(0)), success(); })
+      .Case<arith::MaxSIOp, arith::MinSIOp>([&](auto) {
+        std::string cast = t.isIndex() ? "" : fmt::format("(int{}_t)", t.getIntOrFloatBitWidth());
+        const char *c = isa<arith::MaxSIOp>(op) ? ">" : "<";
+        return define(result, fmt::format("{}{} {} {}{} ? {} : {}", cast, x(0), c, cast, x(1), x(0), x(1))), success();
+      })
+      .Case<arith::MaxUIOp, arith::MinUIOp>([&](auto) {
+        const char *c = isa<arith::MaxUIOp>(op) ? ">" : "<";
+        return define(result, fmt::format("{} {} {} ? {} : {}", x(0), c, x(1), x(0), x(1))), success();
+      })
+      .Default([&](Operation *) { return op->emitOpError("has no form in C"), failure(); });
+}
+
+std::vector<std::string> Writer::declare(ValueRange results) {
+  std::vector<std::string> targets;
+  for (Value v : results) {
+    targets.push_back(fresh());
+    line(fmt::format("{} {};", registerType(v.getType()), targets.back()));
+    names[v] = targets.back();
+  }
+  return targets;
+}
+
+/// targets = values, all at once: a value that is itself a target is saved first.
+void Writer::assign(ValueRange, ValueRange values, ArrayRef<std::string> targets) {
+  std::vector<std::string> texts;
+  for (Value v : values) texts.push_back((*this)[v]);
+  for (size_t k = 0; k < texts.size(); ++k) {
+    bool clobbered = llvm::is_contained(targets.take_front(k), texts[k]);
+    if (!clobbered) continue;
+    std::string saved = fresh();
+    line(fmt::format("const {} {} = {};", registerType(values[k].getType()), saved, texts[k]));
+    texts[k] = saved;
+  }
+  // the saved copies must be read before any target is written, so the declarations above come first
+  for (size_t k = 0; k < texts.size(); ++k)
+    if (texts[k] != targets[k]) line(fmt::format("{} = {};", targets[k], texts[k]));
+}
+
+LogicalResult Writer::forLoop(scf::ForOp op) {
+  std::vector<std::string> carried = declare(op.getResults());
+  assign({}, op.getInitArgs(), carried);
+  for (auto [argument, name] : llvm::zip(op.getRegionIterArgs(), carried)) names[argument] = name;
+  std::string i = fmt::format("i{}", next++);
+  names[op.getInductionVar()] = i;
+  std::string step = (*this)[op.getStep()];
+  line(fmt::format("for ({0} {1} = {2}; {1} < {3}; {4}) {{", registerType(op.getInductionVar().getType()), i,
+                   (*this)[op.getLowerBound()], (*this)[op.getUpperBound()], step == "1" ? "++" + i : i + " += " + step));
+  ++depth;
+  if (failed(block(*op.getBody()))) return failure();
+  assign({}, cast<scf::YieldOp>(op.getBody()->getTerminator()).getOperands(), carried);
+  --depth;
+  line("}");
+  return success();
+}
+
+LogicalResult Writer::ifElse(scf::IfOp op) {
+  std::vector<std::string> targets = declare(op.getResults());
+  line(fmt::format("if ({}) {{", (*this)[op.getCondition()]));
+  ++depth;
+  if (failed(block(*op.thenBlock()))) return failure();
+  assign({}, op.thenYield().getOperands(), targets);
+  --depth;
+  if (op.elseBlock() && (op.elseBlock()->getOperations().size() > 1 || op.elseYield().getNumOperands())) {
+    line("} else {");
+    ++depth;
+    if (failed(block(*op.elseBlock()))) return failure();
+    assign({}, op.elseYield().getOperands(), targets);
+    --depth;
+  }
+  line("}");
+  return success();
+}
+
+LogicalResult Writer::whileLoop(scf::WhileOp op) {
+  std::vector<std::string> carried;
+  for (Value v : op.getBeforeArguments()) {
+    carried.push_back(fresh());
+    line(fmt::format("{} {};", registerType(v.getType()), carried.back()));
+    names[v] = carried.back();
+  }
+  assign({}, op.getInits(), carried);
+  std::vector<std::string> results = declare(op.getResults());
+  for (auto [argument, name] : llvm::zip(op.getAfterArguments(), results)) names[argument] = name;
+  line("for (;;) {");
+  ++depth;
+  if (failed(block(*op.getBeforeBody()))) return failure();
+  auto condition = op.getConditionOp();
+  assign({}, condition.getArgs(), results);
+  line(fmt::format("if (!{}) break;", (*this)[condition.getCondition()]));
+  if (failed(block(*op.getAfterBody()))) return failure();
+  assign({}, op.getYieldOp().getOperands(), carried);
+  --depth;
+  line("}");
+  return success();
+}
+
+LogicalResult Writer::operation(Operation *op) {
+  if (isa<memref::ViewOp, memref::GetGlobalOp>(op)) return success();
+  if (!isa<arith::ConstantOp>(op)) traceLocation(op);
+  return llvm::TypeSwitch<Operation *, LogicalResult>(op)
+      .Case([&](scf::ForOp o) { return forLoop(o); })
+      .Case([&](scf::IfOp o) { return ifElse(o); })
+      .Case([&](scf::WhileOp o) { return whileLoop(o); })
+      .Case([&](memref::LoadOp o) {
+        std::string at = place(o.getMemRef(), o.getIndices());
+        if (at.empty()) return LogicalResult(o.emitOpError("reads memory outside of the plan"));
+        std::string type = registerType(o.getType());
+        return define(o.getResult(), isa<IntegerType>(o.getType()) ? fmt::format("({}){}", type, at) : at), success();
+      })
+      .Case([&](memref::StoreOp o) {
+        std::string at = place(o.getMemRef(), o.getIndices());
+        if (at.empty()) return LogicalResult(o.emitOpError("writes memory outside of the plan"));
+        line(fmt::format("{} = {};", at, (*this)[o.getValueToStore()]));
+        return success();
+      })
+      .Case([&](func::CallOp o) {
+        std::string arguments;
+        for (Value v : o.getOperands()) arguments += (arguments.empty() ? "" : ", ") + (*this)[v];
+        std::string text = fmt::format("{}({})", cIdentifier(o.getCallee()), arguments);
+        o.getNumResults() ? define(o.getResult(0), text) : line(text + ";");
+        return success();
+      })
+      .Default([&](Operation *o) {
+        if (o->getNumResults() == 1) return arithmetic(o);
+        return LogicalResult(o->emitOpError("has no form in C"));
+      });
+}
+
+LogicalResult Writer::block(Block &b) {
+  for (Operation &op : b.without_terminator())
+    if (failed(operation(&op))) return failure();
+  return success();
+}
+
+LogicalResult Writer::run() {
+  depth = 1;
+  for (auto [k, argument] : llvm::enumerate(function.getArguments()))
+    if (!isa<MemRefType>(argument.getType())) names[argument] = fmt::format("a{}", k);
+  if (failed(block(function.getBody().front()))) return failure();
+  auto result = cast<func::ReturnOp>(function.getBody().front().getTerminator());
+  if (result.getNumOperands()) line(fmt::format("return {};", (*this)[result.getOperand(0)]));
+  return success();
+}
+
+} // namespace
+
+LogicalResult writeFunction(func::FuncOp function, const Layout &layout, std::string &out) {
+  if (function.getBody().getBlocks().size() != 1) return function.emitOpError("has more than one block");
+  return Writer(function, layout, out).run();
+}
+
+} // namespace mlr::target

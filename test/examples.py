@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""Runs every example (examples/*/example.json) in every engine: interpreter, JIT, C by gcc and by clang agree to the
+bit, and the outputs agree with the reference within the stated tolerance.
+
+usage: examples.py MLRC [--only NAME] [--engines interp,run,gcc,clang-22]
+"""
+import argparse
+import json
+import pathlib
+import sys
+import tempfile
+
+import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import engines  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent / "examples"
+
+
+def compare_with_reference(case, folder, outputs):
+    problems = []
+    with np.load(folder / case.get("expected", "expected.npz")) as reference:
+        for name, want in case["expect"].items():
+            skip = want.get("skip", 0)
+            got, expected = outputs[name][skip:], reference[want["array"]]
+            if got.shape != expected.shape:
+                problems.append(f"{name}: shape {got.shape}, reference {expected.shape}")
+                continue
+            error = float(np.max(np.abs(got.astype(np.float64) - expected))) if got.size else 0.0
+            print(f"    {name}: largest error {error:.3g}, allowed {want['tolerance']:g}")
+            if not error <= want["tolerance"]:
+                problems.append(f"{name}: off by {error} from the reference")
+            if "labels" in want and not np.array_equal(np.argmax(got, axis=1), reference[want["labels"]]):
+                problems.append(f"{name}: classes differ from {want['labels']}")
+    return problems
+
+
+def run_case(mlrc, folder, name, case, chosen):
+    """Runs one case; returns its outputs by the JIT and a list of problems."""
+    program, inputs = folder / case["program"], [folder / case["input"]] if "input" in case else []
+    arguments = dict(node=case["node"], params=case.get("params"))
+    jit = engines.mlrc_run(mlrc, "run", program, inputs=inputs, **arguments)
+    steps = len(next(iter(jit.values())))
+    print(f"  {name}: {steps} instants")
+    problems = compare_with_reference(case, folder, jit)
+
+    def agree(engine, outputs):
+        for output, values in outputs.items():
+            if not engines.same_bits(values, jit[output][:len(values)]):
+                problems.append(f"{engine} and JIT differ in {output} "
+                                + engines.first_difference(values, jit[output][:len(values)]))
+
+    if "interp" in chosen:
+        n = min(steps, case.get("interp_steps", steps))
+        agree("interpreter", engines.mlrc_run(mlrc, "interp", program, inputs=inputs, steps=n, **arguments))
+    for compiler in chosen:
+        if compiler in ("interp", "run"):
+            continue
+        with tempfile.TemporaryDirectory() as out:
+            library, description = engines.build_c(mlrc, program, out, compiler, **arguments)
+            streams = {k: v for i in inputs for k, v in np.load(i).items()}
+            agree(f"C ({compiler})", engines.c_run(library, description, streams, steps))
+    return jit, problems
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("mlrc", type=pathlib.Path)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--engines", default="interp,run,gcc,clang-22")
+    options = parser.parse_args()
+    passed = failed = 0
+    for manifest in sorted(ROOT.glob("*/example.json")):
+        if options.only not in manifest.parent.name:
+            continue
+        print(manifest.parent.name)
+        example, results = json.loads(manifest.read_text()), {}
+        for name, case in example["cases"].items():
+            try:
+                results[name], problems = run_case(options.mlrc.resolve(), manifest.parent, name, case, options.engines.split(","))
+            except engines.EngineError as error:
+                problems = [str(error)]
+            failed, passed = (failed + 1, passed) if problems else (failed, passed + 1)
+            for p in problems:
+                print(f"    FAILED {p}")
+        for rule in example.get("equal", []):
+            a, b = (results.get(c, {}).get(rule["output"]) for c in rule["cases"])
+            equal = a is not None and b is not None and engines.same_bits(a[rule["skip"]:], b[rule["skip"]:])
+            print(f"  {' = '.join(rule['cases'])}: {'equal to the bit' if equal else 'FAILED'}")
+            failed, passed = (failed, passed + 1) if equal else (failed + 1, passed)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+sys.exit(main())
