@@ -1,0 +1,220 @@
+// Vertices, edges and liveness of the dependence graph. Units: see Units.cpp.
+#include "mlr/Schedule/Graph.h"
+
+using namespace mlir;
+using namespace mlr::dataflow;
+
+namespace mlr::schedule {
+
+bool sameSweep(Access access, Direction direction) {
+  bool up = direction == Direction::Up;
+  switch (access) {
+  case Access::Same:
+  case Access::Upto: return true;
+  case Access::Fby:
+  case Access::Initial:
+  case Access::Window: return up;
+  case Access::Eby:
+  case Access::Final: return !up;
+  case Access::Whole: return false;
+  }
+  return false;
+}
+
+int64_t elementsOf(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor ? tensor.getNumElements() : 1;
+}
+
+int64_t bytesOf(Type type) {
+  Type element = getElementTypeOrSelf(type);
+  int64_t bits = element.isIndex() ? 64 : element.getIntOrFloatBitWidth();
+  return elementsOf(type) * ((bits + 7) / 8);
+}
+
+int64_t work(Operation *op) {
+  if (isa<ConstOp, YieldOp>(op)) return 0;
+  if (isa<DivOp, RemOp, SqrtOp>(op)) return 4;
+  if (!isa<GenOp, ReduceOp>(op)) return op->getNumResults() ? elementsOf(op->getResult(0).getType()) : 1;
+  int64_t body = 0, times = isa<GenOp>(op) ? elementsOf(op->getResult(0).getType()) : 1;
+  for (Operation &inner : bodyOf(op)) body += work(&inner);
+  if (auto reduce = dyn_cast<ReduceOp>(op))
+    for (int64_t size : reduce.getSizes()) times *= size;
+  return std::min<int64_t>(std::max<int64_t>(body, 1), 1 << 20) * std::min<int64_t>(times, int64_t(1) << 40);
+}
+
+Graph::Graph(NodeOp node) : node(node) {
+  addScan(node, -1);
+  findLive();
+  addUptoEdges();
+  findUnits();
+  findRecomputable();
+}
+
+Operation *Graph::anchor(Operation *op) {
+  while (!isa<NodeOp, ScanOp>(op->getParentOp())) op = op->getParentOp();
+  return op;
+}
+
+int Graph::ancestor(int scan, int depth) const {
+  if (scans[scan].depth < depth) return -1;
+  while (scans[scan].depth > depth) scan = scans[scan].parent;
+  return scan;
+}
+
+// Numbers the operations of a body in textual order, those of an inner scan where it stands. Recursion is over nesting only.
+void Graph::addScan(Operation *op, int parent) {
+  int id = scans.size();
+  scanIds[op] = id;
+  Scan &self = scans.emplace_back();
+  self.parent = parent;
+  if (parent >= 0) {
+    self.op = cast<ScanOp>(op);
+    self.depth = scans[parent].depth + 1;
+    self.length = self.op.getLength();
+    scans[parent].children.push_back(id);
+  }
+  for (Operation &inner : bodyOf(op)) {
+    if (isa<ScanOp>(inner)) {
+      addScan(&inner, id);
+      continue;
+    }
+    if (isa<YieldOp>(inner)) continue;
+    if (isa<CountOp>(inner) && scans[id].count >= 0) {
+      vertexOf[&inner] = scans[id].count;
+      continue;
+    }
+    int vertex = vertices.size();
+    vertexOf[&inner] = vertex;
+    Vertex &v = vertices.emplace_back();
+    v.op = &inner;
+    v.where = v.scan = id;
+    if (isa<FinalOp, InitialOp, StackOp, CountOp>(inner)) v.scan = parent;
+    if (isa<UntilOp>(inner)) scans[id].until = vertex;
+    if (isa<CountOp>(inner)) {
+      scans[id].count = vertex;
+      v.op = nullptr;
+    }
+    v.bytes = inner.getNumResults() ? bytesOf(inner.getResult(0).getType()) : 0;
+  }
+  if (scans[id].until < 0 || scans[id].count >= 0) return;
+  scans[id].count = vertices.size();
+  Vertex &count = vertices.emplace_back();
+  count.where = id;
+  count.scan = parent;
+  count.bytes = 4;
+}
+
+Graph::Source Graph::resolve(Value value) const {
+  while (auto scan = value.getDefiningOp<ScanOp>())
+    value = bodyOf(scan).getTerminator()->getOperand(cast<OpResult>(value).getResultNumber());
+  Operation *def = value.getDefiningOp();
+  auto it = def ? vertexOf.find(def) : vertexOf.end();
+  return {it == vertexOf.end() ? -1 : it->second, value};
+}
+
+void Graph::addEdges(int vertex) {
+  Vertex &v = vertices[vertex];
+  auto add = [&](Edge e) {
+    for (const Edge &other : v.preds)
+      if (other.from == e.from && other.access == e.access && other.time == e.time) return;
+    v.preds.push_back(e);
+  };
+  auto addOperand = [&](Value operand, Access access) {
+    Source source = resolve(operand);
+    if (source.vertex < 0) return;
+    const Vertex &u = vertices[source.vertex];
+    int time = v.scan;
+    if (u.exit() && within(v.where, u.where)) {  // a constant, at whatever instant it is looked at
+      time = u.where;
+      access = !u.op ? Access::Whole
+                     : isa<FinalOp>(u.op) ? Access::Final : isa<InitialOp>(u.op) ? Access::Initial : Access::Whole;
+    }
+    add({source.vertex, access, time});
+  };
+  if (!v.op) {
+    add({scans[v.where].until, Access::Same, v.where});
+    return;
+  }
+  Value ahead;
+  Access access = Access::Same;
+  if (auto fby = dyn_cast<FbyOp>(v.op)) ahead = fby.getValue(), access = Access::Fby;
+  if (auto eby = dyn_cast<EbyOp>(v.op)) ahead = eby.getValue(), access = Access::Eby;
+  if (auto window = dyn_cast<WindowOp>(v.op)) ahead = window.getValue(), access = Access::Window;
+  if (ahead) {
+    addOperand(ahead, access);
+    addOperand(v.op->getOperand(access == Access::Eby ? 1 : access == Access::Fby ? 0 : 1), Access::Same);
+    return;
+  }
+  v.op->walk([&](Operation *inner) {
+    for (Value operand : inner->getOperands())
+      if (Operation *parent = operand.getParentRegion()->getParentOp(); parent != v.op && !v.op->isProperAncestor(parent))
+        addOperand(operand, Access::Same);
+  });
+}
+
+// Backwards from the node's outputs. What runs in a scan needs the scan's condition and bound.
+void Graph::findLive() {
+  std::vector<int> stack;
+  std::vector<bool> scanLive(scans.size());
+  auto visit = [&](int vertex) {
+    if (vertex < 0 || vertices[vertex].live) return;
+    vertices[vertex].live = true;
+    stack.push_back(vertex);
+  };
+  for (Value output : bodyOf(node).getTerminator()->getOperands()) visit(resolve(output).vertex);
+  while (!stack.empty()) {
+    int vertex = stack.back();
+    stack.pop_back();
+    addEdges(vertex);
+    for (const Edge &e : vertices[vertex].preds) visit(e.from);
+    for (int s = vertices[vertex].where; s > 0 && !scanLive[s]; s = scans[s].parent) {
+      scanLive[s] = true;
+      visit(scans[s].until);
+      if (scans[s].until >= 0) visit(scans[s].count);
+      if (scans[s].op.getUpto()) visit(resolve(scans[s].op.getUpto()).vertex);
+    }
+  }
+}
+
+std::vector<std::vector<int>> Graph::membersOfScans() const {
+  std::vector<std::vector<int>> members(scans.size());
+  for (int v = 0, n = vertices.size(); v < n; ++v)
+    if (vertices[v].live)
+      for (int s = vertices[v].where; s >= 0; s = scans[s].parent) members[s].push_back(v);
+  return members;
+}
+
+// All that the condition needs within the scan. Members of one scan, any depth.
+void Graph::markUntilCone(int scan, const std::vector<int> &members, std::vector<bool> &cone) const {
+  std::vector<int> stack{scans[scan].until};
+  cone[scans[scan].until] = true;
+  while (!stack.empty()) {
+    int v = stack.back();
+    stack.pop_back();
+    for (const Edge &e : vertices[v].preds)
+      if (!cone[e.from] && within(vertices[e.from].where, scan)) {
+        cone[e.from] = true;
+        stack.push_back(e.from);
+      }
+  }
+}
+
+void Graph::addUptoEdges() {
+  auto members = membersOfScans();
+  for (int s = 1, n = scans.size(); s < n; ++s) {
+    Source upto = scans[s].op.getUpto() ? resolve(scans[s].op.getUpto()) : Source{};
+    if (upto.vertex >= 0)
+      for (int v : members[s]) vertices[v].preds.push_back({upto.vertex, Access::Same, s});
+    if (scans[s].until < 0 || members[s].empty()) continue;
+    std::vector<bool> cone(vertices.size());
+    markUntilCone(s, members[s], cone);
+    for (int v : members[s])
+      if (!cone[v] && v != scans[s].count) {
+        bool end = vertices[v].scan == s && isa_and_nonnull<EbyOp>(vertices[v].op);  // must know where the end is
+        vertices[v].preds.push_back({scans[s].count, end ? Access::Whole : Access::Upto, s});
+      }
+  }
+}
+
+} // namespace mlr::schedule
