@@ -141,6 +141,7 @@ private:
     if (isLetter(c)) return word();
     if (isDigit(c) || (c == '.' && isDigit(peek(1)) && !afterOperand())) return number();
     if (c == '"') return string();
+    if (startsWith("||")) return unknown(); // two alternatives of a transition are never empty
     for (const Spelling &p : punctuation)
       if (p.text && startsWith(p.text)) {
         uint32_t begin = pos;
@@ -241,8 +242,8 @@ private:
     else if (c == 'u' && peek(1) == '{') good = unicodeEscape();
     else if (pos < text.size() && c != '\n') ++pos;
     if (!good)
-      error(begin, pos, "this is no escape sequence", "").notes = {
-          "a string knows \\n \\t \\r \\0 \\\\ \\\" \\xHH \\u{HHHH}"};
+      error(begin, pos, "`" + std::string(text.substr(begin, pos - begin)) + "` is no escape sequence")
+          .notes = {"a string knows \\n \\t \\r \\0 \\\\ \\\" \\xHH \\u{HHHH}"};
     return good;
   }
 
@@ -263,8 +264,8 @@ private:
       return std::any_of(punctuation.begin(), punctuation.end(),
                          [&](const Spelling &p) { return p.text && startsWith(p.text); });
     };
-    do ++pos;
-    while (pos < text.size() && !starts());
+    pos += startsWith("||") ? 2 : 1;
+    while (pos < text.size() && !starts()) ++pos;
     std::string_view seen = text.substr(begin, pos - begin);
     Diagnostic &d =
         error(begin, pos, "`" + std::string(seen.substr(0, 30)) + "` is not part of the language");
@@ -275,6 +276,7 @@ private:
   void explain(Diagnostic &d, std::string_view seen) {
     unsigned char c = static_cast<unsigned char>(seen[0]);
     if (seen == "&&" || seen == "&") d.helps = {"write `and`; for the bits of integers, `bitand(a, b)`"};
+    else if (seen == "||") d.helps = {"write `or`; for the bits of integers, `bitor(a, b)`"};
     else if (seen == "!") d.helps = {"write `not`"};
     else if (seen == "^") d.helps = {"write `pow(a, b)` for a power, `bitxor(a, b)` for bits"};
     else if (seen == "~") d.helps = {"write `bitnot(a)`"};

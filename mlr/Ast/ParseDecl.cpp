@@ -5,6 +5,32 @@ namespace mlr::ast {
 /// Names before one type; the tree repeats the type for each of them.
 static constexpr size_t maxNamesInGroup = 256;
 
+/// Insertions, deletions and replacements that make one word of the other; for short words.
+static size_t editDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+/// The keyword of a declaration that a word may have been meant to be, or null.
+static const char *nearKeyword(std::string_view word) {
+  if (word == "function" || word == "def" || word == "fn") return "fun";
+  if (word.size() < 3 || word.size() > 10) return nullptr;
+  for (Tok kind :
+       {Tok::KwNode, Tok::KwFun, Tok::KwConst, Tok::KwEnum, Tok::KwStruct, Tok::KwImport, Tok::KwExtern})
+    if (editDistance(word, spelling(kind)) <= (word.size() > 4 ? 2u : 1u)) return spelling(kind);
+  return nullptr;
+}
+
 std::string Parser::takeDoc() {
   std::string doc;
   for (; nextComment < comments.size() && comments[nextComment].span.begin < token().begin; ++nextComment) {
@@ -36,10 +62,13 @@ std::unique_ptr<Decl> Parser::parseDecl() {
   case Tok::KwFun: parseNode(*d); break;
   case Tok::RBrace: error(span(token()), "this `}` closes nothing"); return nullptr;
   default:
-    if (Diagnostic *e = unexpected("a declaration"))
+    if (Diagnostic *e = unexpected("a declaration")) {
+      if (const char *meant = nearKeyword(text(token())))
+        e->helps = {"did you mean `" + std::string(meant) + "`?"};
       e->notes = {
           "a file is made of `import`, `const`, `enum`, `struct`, `node` and `fun` declarations; equations "
           "stand in the body of a `node` or `fun`"};
+    }
     return nullptr;
   }
   d->span = spanFrom(begin);

@@ -118,8 +118,10 @@ bool Parser::checkOperands(const Expr &e, const Token &op) {
   if (isComparison(e.op) && bare(0, isComparison)) {
     Diagnostic *d = error(span(op), "comparisons do not chain", "a second comparison");
     if (!d) return false;
-    d->labels.push_back({e.args[0]->nameSpan, "the first", false});
-    d->helps = {"compare twice: `a < b and b < c`"};
+    const Expr &first = *e.args[0];
+    d->labels.push_back({first.nameSpan, "the first", false});
+    d->helps = {"compare twice: " + written(first) + " and " + written(*first.args[1]) + " " +
+                spelling(e.op) + " " + written(*e.args[1])};
     return false;
   }
   Op other = e.op == Op::Fby ? Op::Eby : Op::Fby;
@@ -129,10 +131,23 @@ bool Parser::checkOperands(const Expr &e, const Token &op) {
   Diagnostic *d =
       error(span(op), "`fby` and `eby` beside each other need parentheses", "which one comes first?");
   if (!d) return false;
-  d->labels.push_back({e.args[mixed]->nameSpan, "beside this", false});
-  d->helps = {e.op == Op::Fby ? "write `a fby (b eby c)` or `(a fby b) eby c`"
-                              : "write `(a eby b) fby c` or `a eby (b fby c)`"};
+  const Expr &inner = *e.args[mixed];
+  d->labels.push_back({inner.nameSpan, "beside this", false});
+  std::string a = written(mixed == 0 ? *inner.args[0] : *e.args[0]),
+              c = written(mixed == 0 ? *e.args[1] : *inner.args[1]);
+  std::string b = written(mixed == 0 ? *inner.args[1] : *inner.args[0]);
+  std::string left = std::string(" ") + spelling(mixed == 0 ? inner.op : e.op) + " ";
+  std::string right = std::string(" ") + spelling(mixed == 0 ? e.op : inner.op) + " ";
+  d->helps = {"either  (" + a + left + b + ")" + right + c,
+              "or      " + a + left + "(" + b + right + c + ")"};
   return false;
+}
+
+/// The text of an expression for a message; dots when it is long.
+std::string Parser::written(const Expr &e) const {
+  std::string_view all = source.substr(e.span.begin, e.span.end - e.span.begin);
+  std::string out = all.size() > 40 || all.find('\n') != std::string_view::npos ? ".." : std::string(all);
+  return e.parenthesised ? "(" + out + ")" : out;
 }
 
 ExprPtr Parser::parseWhenSuffix(ExprPtr left, uint32_t begin) {
@@ -147,8 +162,10 @@ ExprPtr Parser::parseWhenSuffix(ExprPtr left, uint32_t begin) {
     if (Diagnostic *d = error(span(token()), "the condition of `when` ends before " + describe(token()),
                               "needs parentheses")) {
       d->labels.push_back({e->clock->span, "the condition", false});
-      d->helps = {"write `x when (a " + std::string(text(token())) + " b)`, or `(x when a) " +
-                  std::string(text(token())) + " b`"};
+      std::string_view condition =
+          source.substr(e->clock->span.begin, e->clock->span.end - e->clock->span.begin);
+      if (condition.size() <= 40)
+        d->helps = {"write `when (" + std::string(condition) + " " + std::string(text(token())) + " ..)`"};
     }
   return finish(std::move(e), begin);
 }

@@ -63,10 +63,14 @@ bool Parser::expect(Tok kind, std::string_view where) {
 
 bool Parser::expectClose(Tok kind, size_t open, std::string_view where) {
   if (accept(kind)) return true;
-  Span opening = span(tokens[open]);
-  if (Diagnostic *d = unexpected("`" + std::string(spelling(kind)) + "`" +
-                                 (where.empty() ? "" : " " + std::string(where))))
-    d->labels.push_back({opening, "to close this", false});
+  std::string what = quoted(kind) + (where.empty() ? "" : " " + std::string(where));
+  Diagnostic *d = nullptr;
+  // As for `;`: what is missing at the end of a line is missing there, not on the next one.
+  if (!panic && token().firstOnLine && token().kind != Tok::Error && kind != Tok::RBrace)
+    d = error({file, previousEnd(), previousEnd()}, "expected " + what + ", found " + describe(token()),
+              quoted(kind) + " is missing here");
+  else d = unexpected(what);
+  if (d) d->labels.push_back({span(tokens[open]), "to close this", false});
   return false;
 }
 

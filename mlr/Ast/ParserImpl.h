@@ -108,6 +108,7 @@ private:
   ExprPtr parseBinary(ExprPtr left, uint32_t begin);
   ExprPtr parseWhenSuffix(ExprPtr left, uint32_t begin);
   bool checkOperands(const Expr &e, const Token &op);
+  std::string written(const Expr &e) const;
   ExprPtr parseUnary();
   ExprPtr parsePrefix(Op op);
   ExprPtr parseIfExpr();

@@ -82,7 +82,16 @@ TEST(Messages, ComparisonsDoNotChain) {
 TEST(Messages, FbyAndEbyNeedParentheses) {
   EXPECT_EQ(inNode("a = b fby c eby d;"), "2:7 `fby` and `eby` beside each other need parentheses\n");
   EXPECT_EQ(inNode("a = b eby c fby d;"), "2:13 `fby` and `eby` beside each other need parentheses\n");
-  EXPECT_EQ(helps("a = b eby c fby d;"), "write `a fby (b eby c)` or `(a fby b) eby c`\n");
+  EXPECT_EQ(helps("a = b eby c fby d;"), "either  (b eby c) fby d\nor      b eby (c fby d)\n");
+}
+
+TEST(Messages, AMisspeltDeclarationIsAnswered) {
+  Parsed p("nod main() -> () { }\n");
+  EXPECT_EQ(p.diagnostics.sorted().at(0)->helps, std::vector<std::string>{"did you mean `node`?"});
+}
+
+TEST(Messages, AMissingBracketIsMissedAtTheEndOfItsLine) {
+  EXPECT_EQ(inNode("a = (b + c\nd = 1;"), "2:11 expected `)` or an operator, found `d`\n");
 }
 
 TEST(Messages, TheConditionOfWhenIsOneTerm) {

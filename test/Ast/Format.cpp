@@ -78,7 +78,7 @@ TEST(FormatLaws, ACommentMayStandBetweenAnyTwoTokens) {
     Parsed p(text);
     std::vector<Token> tokens = tokenize(p.file, p.diagnostics).tokens;
     for (const char *comment : {" // c\n", "\n// c\n", "/* c */", "\n/* c\n d */\n", "  // c\n\n\n // d\n"})
-      for (size_t i = 0; i < tokens.size(); i += 7) {
+      for (size_t i = 0; i < tokens.size(); i += 11) {
         std::string with = text.substr(0, tokens[i].begin) + comment + text.substr(tokens[i].begin);
         checkFormat(with);
         if (HasFatalFailure()) return;
@@ -108,7 +108,7 @@ TEST(FormatLaws, WhatParsesAfterAMutationKeepsTheLaws) {
   for (const std::string &text : corpus()) {
     Parsed p(text);
     std::vector<Token> tokens = tokenize(p.file, p.diagnostics).tokens;
-    for (int k = 0; k < 300; ++k) {
+    for (int k = 0; k < 200; ++k) {
       const Token &a = tokens[random(tokens.size())], &b = tokens[random(tokens.size())];
       std::string replacement(p.sources.text(Span{p.file, b.begin, b.end}));
       std::string mutated =
@@ -121,7 +121,7 @@ TEST(FormatLaws, WhatParsesAfterAMutationKeepsTheLaws) {
       if (HasFatalFailure()) return;
     }
   }
-  EXPECT_GT(parsed, 20);
+  EXPECT_GT(parsed, 10);
 }
 
 TEST(Format, SpacesAreCanonical) {
