@@ -271,6 +271,7 @@ private:
   std::vector<IndexId> freeIndices(const std::vector<const Expr *> &trees) const;
   /// The element of `e` at one index (or 0: -1) for each axis; takes `e` apart.
   Expr *elementAt(Expr *e, const std::vector<int64_t> &axes, Span span);
+  Expr *elementOfSlice(Expr *e, const std::vector<int64_t> &axes, Span span);
   /// `e` itself if it is a variable or constant, else a hidden variable for it where that is possible.
   Expr *named(Expr *e);
   Expr *define(Expr *e, std::string_view base);

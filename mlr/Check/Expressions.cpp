@@ -104,7 +104,7 @@ Value Body::elabName(const ast::Expr &e) {
 Value Body::unknownName(const ast::Expr &e) {
   Diagnostic &d =
       error(kinds::unknownName, e.span, fmt::format("nothing called `{}` is declared", e.text), "unknown");
-  if (report.isQuiet()) return Value();
+  if (report.isQuiet() || ++suggestions > 20) return Value();
   for (const Symbol &symbol : symbols) {
     if (symbol.name != e.text || !symbol.scope->time) continue;
     d.labels.push_back(
@@ -115,7 +115,6 @@ Value Body::unknownName(const ast::Expr &e) {
                     symbol.scope->index));
     return Value();
   }
-  if (++suggestions > 20) return Value();
   if (std::string near = nearest(e.text, visibleNames()); !near.empty())
     d.helps.push_back(fmt::format("did you mean `{}`?", near));
   return Value();

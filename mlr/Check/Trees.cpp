@@ -153,6 +153,9 @@ Expr *Body::elementAt(Expr *e, const std::vector<int64_t> &axes, Span span) {
     for (size_t i = 0; i < e->indices.size(); ++i) renaming[e->indices[i]] = axes[i];
     return clone(e->args[0], renaming);
   }
+  bool sliced = e->kind == ExprKind::Read && e->args[0]->kind == ExprKind::Var;
+  for (const ReadIndex &axis : e->reads) sliced &= axis.kind != ReadIndex::Kind::Slide;
+  if (sliced) return elementOfSlice(e, axes, span);
   std::vector<ReadIndex> reads(axes.size());
   for (size_t i = 0; i < axes.size(); ++i) {
     reads[i].at = axes[i] < 0 ? makeConst(scalarArray(Scalar::I32, 0), span)
@@ -160,6 +163,25 @@ Expr *Body::elementAt(Expr *e, const std::vector<int64_t> &axes, Span span) {
     reads[i].inBounds = true;
   }
   return read(named(e), std::move(reads), span);
+}
+
+/// x[2..5][i] is x[i + 2].
+Expr *Body::elementOfSlice(Expr *e, const std::vector<int64_t> &axes, Span span) {
+  size_t next = 0;
+  for (ReadIndex &axis : e->reads) {
+    if (axis.kind == ReadIndex::Kind::At) continue;
+    int64_t index = axes[next++];
+    const Expr *at = makeConst(scalarArray(Scalar::I32, static_cast<uint64_t>(axis.start)), span);
+    if (index >= 0) {
+      const Expr *i = makeIndex(static_cast<IndexId>(index), span);
+      at = axis.start == 0 ? i : makeOp(OpKind::Add, {Scalar::I32, {}}, span, {i, at});
+    }
+    axis = ReadIndex();
+    axis.at = at;
+    axis.inBounds = true;
+  }
+  e->type.shape.clear();
+  return e;
 }
 
 Expr *Body::define(Expr *e, std::string_view base) {
