@@ -59,10 +59,10 @@ struct ClockExpr {
 // ---- expressions -----------------------------------------------------------------------------------------
 
 enum class ExprKind : uint8_t {
-  Number,         // text
+  Number,         // text, without its `_`
   String,         // text: the contents without quotes, escapes resolved
   Bool,           // text: "true" or "false"
-  Name,           // text: a variable, constant, index, static parameter
+  Name,           // text: a variable, constant, index, static parameter; in << >> with statics: f = relu<<8>>
   Tuple,          // args (two or more)
   List,           // [a, b, c]: args stacked along a new leading axis
   Comprehension,  // [args[0] for fors]

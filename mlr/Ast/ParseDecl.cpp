@@ -46,6 +46,7 @@ std::string Parser::takeDoc() {
 std::unique_ptr<Decl> Parser::parseDecl() {
   auto d = std::make_unique<Decl>();
   d->doc = takeDoc();
+  suspect = 0;
   uint32_t begin = token().begin;
   d->isExtern = accept(Tok::KwExtern);
   Tok kind = token().kind;

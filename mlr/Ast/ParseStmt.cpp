@@ -32,10 +32,28 @@ void Parser::parseStatements(Block &block, size_t open) {
   }
 }
 
+/// Columns before the first token of the line of token `i`; -1 on a line too long to look at.
+int Parser::indentation(size_t i) const {
+  for (size_t steps = 0; !tokens[i].firstOnLine; --i)
+    if (i == 0 || ++steps > 100) return -1;
+  uint32_t begin = tokens[i].begin;
+  while (begin > 0 && source[begin - 1] != '\n') --begin;
+  return static_cast<int>(tokens[i].begin - begin);
+}
+
 bool Parser::closeBlock(size_t open, std::string_view of) {
-  if (accept(Tok::RBrace)) return true;
-  if (Diagnostic *e = unexpected("`}` after " + std::string(of)))
-    e->labels.push_back({span(tokens[open]), "this `{` is not closed", false});
+  size_t close = pos;
+  if (accept(Tok::RBrace)) {
+    bool aligned = !tokens[close].firstOnLine || indentation(open) == indentation(close);
+    if (!aligned && suspect == 0) suspect = open;
+    return true;
+  }
+  Diagnostic *e = unexpected("`}` after " + std::string(of));
+  if (!e) return false;
+  e->labels.push_back({span(tokens[open]), "this `{` is not closed", false});
+  if (suspect != 0)
+    e->labels.push_back(
+        {span(tokens[suspect]), "perhaps because this one took its `}`: they are not aligned", false});
   return false;
 }
 

@@ -97,6 +97,7 @@ private:
   ExprPtr parseHeadExpr();
   bool atTransition() const;
   bool closeBlock(size_t open, std::string_view of);
+  int indentation(size_t i) const;
 
   // ---- expressions (ParseExpr.cpp, ParsePrimary.cpp)
   enum Precedence : int { PArrow, PSeq, PWhen, POr, PAnd, PNot, PCompare, PAdd, PMul, PUnary };
@@ -173,8 +174,9 @@ private:
   size_t nextComment = 0; // the first one that takeDoc() has not passed
   bool panic = false;
   int depth = 0, height = 0;
-  int openBraces = 0;        // braces of expressions around the current token
-  bool noStruct = false;     // x° of the grammar: a name followed by `{` is no struct literal
+  int openBraces = 0;    // braces of expressions around the current token
+  bool noStruct = false; // x° of the grammar: a name followed by `{` is no struct literal
+  size_t suspect = 0;    // the first `{` of this declaration whose `}` is not aligned with its line; 0: none
   bool inStaticArgs = false; // a name with << >> may stand alone there
 };
 

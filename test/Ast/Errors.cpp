@@ -61,6 +61,19 @@ TEST(Recovery, ADeclarationEndsWhateverIsOpen) {
             "2:22 expected an expression, found `;`\n");
 }
 
+TEST(Recovery, AMissingBraceIsLookedForByIndentation) {
+  Parsed p("node f() -> () {\n  if c {\n    a = 1;\n  b = 2;\n}\nnode g() -> () { }\n");
+  EXPECT_EQ(p.errors(), R"(error[syntax]: expected `}` after the body of `f`, found `node`
+  --> test.mlr:6:1
+  1 | node f() -> () {
+    |                - this `{` is not closed
+  2 |   if c {
+    |        - perhaps because this one took its `}`: they are not aligned
+  6 | node g() -> () { }
+    | ^^^^
+)");
+}
+
 TEST(Recovery, TextOutsideDeclarationsIsOneError) {
   EXPECT_EQ(errors("x = 1;\ny = 2;\nnode f() -> () { }\n}\n}"),
             "1:1 expected a declaration, found `x`\n4:1 this `}` closes nothing\n");
