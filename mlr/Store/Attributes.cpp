@@ -1,6 +1,6 @@
-// Plan <-> attributes. `mlr.buffers`: a dictionary a buffer; `mlr.bytes`: sizes of state, scratch, in, out; `mlr.outputs`
-// and `mlr.at`: locations as arrays `buffer, offset, depth, stride, ...`, empty where a value has none. `mlr.at` stands on
-// operations, an entry a result, and on the node, an entry an argument.
+// Plan <-> attributes. `mlr.buffers`: a dictionary a buffer; `mlr.bytes`: sizes of state, scratch, in, out;
+// `mlr.outputs` and `mlr.at`: locations as arrays `buffer, offset, depth, stride, ...`, empty where a value
+// has none. `mlr.at` stands on operations, an entry a result, and on the node, an entry an argument.
 #include "mlr/Store/Plan.h"
 
 using namespace mlir;
@@ -8,7 +8,8 @@ using namespace mlr::dataflow;
 
 namespace mlr::store {
 
-static constexpr StringLiteral kBuffers = "mlr.buffers", kBytes = "mlr.bytes", kOutputs = "mlr.outputs", kAt = "mlr.at";
+static constexpr StringLiteral kBuffers = "mlr.buffers", kBytes = "mlr.bytes", kOutputs = "mlr.outputs",
+                               kAt = "mlr.at";
 
 static Attribute encode(Builder &b, const Location *location) {
   SmallVector<int64_t> numbers;
@@ -48,7 +49,8 @@ void attach(NodeOp node, const Plan &plan) {
   for (const Buffer &buffer : plan.buffers) buffers.push_back(encode(b, buffer));
   for (const Location &output : plan.outputs) outputs.push_back(encode(b, &output));
   node->setAttr(kBuffers, b.getArrayAttr(buffers));
-  node->setAttr(kBytes, b.getDenseI64ArrayAttr({plan.stateBytes, plan.scratchBytes, plan.inBytes, plan.outBytes}));
+  node->setAttr(kBytes,
+                b.getDenseI64ArrayAttr({plan.stateBytes, plan.scratchBytes, plan.inBytes, plan.outBytes}));
   node->setAttr(kOutputs, b.getArrayAttr(outputs));
   node.getBody().walk([&](Operation *op) {
     op->removeAttr(kAt);

@@ -35,11 +35,16 @@ private:
   Range rowOf(Value stack, int64_t from, int64_t to) const;
 
   // Memory.
-  Contents write(const Range &range) { return {{range.space, range.begin, range.end, memory.write(range.space, range.begin, range.end)}}; }
+  Contents write(const Range &range) {
+    return {{range.space, range.begin, range.end, memory.write(range.space, range.begin, range.end)}};
+  }
   LogicalResult intact(Operation *by, Value value, Range part);
-  LogicalResult intact(Operation *by, Value value) { return tensor(value) || located(value) ? intact(by, value, address(value)) : success(); }
+  LogicalResult intact(Operation *by, Value value) {
+    return tensor(value) || located(value) ? intact(by, value, address(value)) : success();
+  }
   LogicalResult define(Operation *op, Value result);
   LogicalResult copyOrShare(Operation *op, Value from, const Range &to, Contents &contents);
+  LogicalResult rename(Operation *op);
 
   // Execution.
   LogicalResult begin();
@@ -63,7 +68,8 @@ private:
   const Plan &plan;
   Memory memory;
   llvm::DenseMap<Value, Contents> contents;
-  llvm::DenseMap<Operation *, SmallVector<Operation *>> slotsOf;  ///< initialised at the start of a scan (or at reset)
+  llvm::DenseMap<Operation *, SmallVector<Operation *>>
+      slotsOf; ///< initialised at the start of a scan (or at reset)
   SmallVector<int64_t> instants;
 };
 
@@ -95,13 +101,15 @@ LogicalResult Machine::intact(Operation *by, Value value, Range part) {
     if (piece.begin >= piece.end) continue;
     seen += piece.end - piece.begin;
     if (!memory.holds(piece)) {
-      InFlightDiagnostic d = by->emitError("buffer plan: reads a value after its memory has been overwritten (")
-                             << name(piece.space) << " bytes " << piece.begin << " to " << piece.end << ")";
+      InFlightDiagnostic d =
+          by->emitError("buffer plan: reads a value after its memory has been overwritten (")
+          << name(piece.space) << " bytes " << piece.begin << " to " << piece.end << ")";
       d.attachNote(value.getLoc()) << "the value";
       return d;
     }
   }
-  if (seen != part.end - part.begin) return by->emitError("buffer plan: reads memory that its value never wrote");
+  if (seen != part.end - part.begin)
+    return by->emitError("buffer plan: reads memory that its value never wrote");
   return success();
 }
 
@@ -123,7 +131,8 @@ LogicalResult Machine::copyOrShare(Operation *op, Value from, const Range &to, C
     return success();
   }
   if (range.overlaps(to)) return op->emitError("buffer plan: copies between memory that overlaps");
-  if (to.space == Space::In || to.space == Space::Rom) return op->emitError("buffer plan: writes to ") << name(to.space);
+  if (to.space == Space::In || to.space == Space::Rom)
+    return op->emitError("buffer plan: writes to ") << name(to.space);
   result = write(to);
   return success();
 }
@@ -141,7 +150,8 @@ LogicalResult Machine::reads(Operation *op) {
     if (failed(intact(op, source, part))) return WalkResult::interrupt();
     if (!target || !target->overlaps(part)) return WalkResult::advance();
     auto shift = elementShift(read, gen, instants);
-    if (shift && all.begin + *shift * size == target->begin && elementOf(source.getType()) == elementOf(gen.getType()))
+    if (shift && all.begin + *shift * size == target->begin &&
+        elementOf(source.getType()) == elementOf(gen.getType()))
       return WalkResult::advance();
     op->emitError("buffer plan: overwrites elements that it still reads");
     return WalkResult::interrupt();
@@ -190,17 +200,25 @@ LogicalResult Machine::stack(StackOp op) {
   return success();
 }
 
-/// final and initial: at the instant that they name, final in execution upwards at every one.
-LogicalResult Machine::end(Operation *op, bool firstExecuted) {
+/// reshape, final and initial: an alias is no read, what matters is whoever reads it later.
+LogicalResult Machine::rename(Operation *op) {
   Value value = op->getOperand(0), result = op->getResult(0);
-  if (!tensor(value)) return success();
-  auto scan = cast<ScanOp>(op->getParentOp());
-  bool up = !scan.getSweep() || *scan.getSweep() == Direction::Up;
-  if (isa<FinalOp>(op) != up && !firstExecuted) return success();
   Contents pieces;
-  if (failed(copyOrShare(op, value, address(result), pieces))) return failure();
+  if (address(value) == address(result)) {
+    if (auto it = contents.find(value); it != contents.end()) pieces = it->second;
+  } else if (failed(copyOrShare(op, value, address(result), pieces))) {
+    return failure();
+  }
   contents[result] = pieces;
   return success();
+}
+
+/// final and initial: at the instant that they name, final in execution upwards at every one.
+LogicalResult Machine::end(Operation *op, bool firstExecuted) {
+  if (!tensor(op->getOperand(0))) return success();
+  auto scan = cast<ScanOp>(op->getParentOp());
+  bool up = !scan.getSweep() || *scan.getSweep() == Direction::Up;
+  return isa<FinalOp>(op) == up || firstExecuted ? rename(op) : success();
 }
 
 LogicalResult Machine::shift(WindowOp op) {
@@ -233,12 +251,7 @@ LogicalResult Machine::execute(Operation *op, bool firstExecuted) {
   if (auto o = dyn_cast<StackOp>(op)) return stack(o);
   if (auto o = dyn_cast<WindowOp>(op)) return window(o);
   if (isa<FinalOp, InitialOp>(op)) return end(op, firstExecuted);
-  if (auto o = dyn_cast<ReshapeOp>(op)) {
-    Contents pieces;
-    if (failed(copyOrShare(op, o.getSource(), address(o.getResult()), pieces))) return failure();
-    contents[o.getResult()] = pieces;
-    return success();
-  }
+  if (isa<ReshapeOp>(op)) return rename(op);
   for (Value operand : op->getOperands())
     if (!tensor(operand) && failed(intact(op, operand))) return failure();
   if (failed(reads(op))) return failure();
@@ -252,7 +265,8 @@ SmallVector<int64_t> Machine::executedInstants(ScanOp op) const {
   SmallVector<int64_t> chosen;
   bool early = op.getUpto() || llvm::any_of(bodyOf(op), [](Operation &o) { return isa<UntilOp>(o); });
   if (early) {
-    for (int64_t t = 0; t < std::min<int64_t>(most - 1, std::max<int64_t>(1, length - 1)) && t < length; ++t) chosen.push_back(t);
+    for (int64_t t = 0; t < std::min<int64_t>(most - 1, std::max<int64_t>(1, length - 1)) && t < length; ++t)
+      chosen.push_back(t);
   } else if (length <= most) {
     for (int64_t t = 0; t < length; ++t) chosen.push_back(t);
   } else {
@@ -309,13 +323,15 @@ LogicalResult Machine::scan(ScanOp op) {
   for (Operation &inner : body)
     if (auto stack = dyn_cast<StackOp>(inner)) {
       if (early)
-        for (auto [from, to] : others) contents[stack.getResult()].append(write(rowOf(stack.getResult(), from, to)));
+        for (auto [from, to] : others)
+          contents[stack.getResult()].append(write(rowOf(stack.getResult(), from, to)));
       if (failed(intact(stack, stack.getResult()))) return failure();
     }
   instants.pop_back();
   for (auto [result, yielded] : llvm::zip(op.getResults(), body.getTerminator()->getOperands())) {
     if (!tensor(result)) continue;
-    if (!(at(result) == at(yielded))) return op.emitError("buffer plan: a result is not where the body leaves it");
+    if (!(at(result) == at(yielded)))
+      return op.emitError("buffer plan: a result is not where the body leaves it");
     if (auto it = contents.find(yielded); it != contents.end()) {
       Contents copy = it->second;
       contents[result] = copy;
@@ -362,7 +378,8 @@ LogicalResult Machine::outputs() {
   }
   for (const Contents &output : written)
     for (const Piece &piece : output)
-      if (!memory.holds(piece)) return node.emitError("buffer plan: an output is overwritten before the step ends");
+      if (!memory.holds(piece))
+        return node.emitError("buffer plan: an output is overwritten before the step ends");
   return success();
 }
 

@@ -75,7 +75,8 @@ LogicalResult TableChecker::checkInterface() {
       return node.emitError("buffer plan: argument ") << arg.getArgNumber() << " is no member of in";
   }
   auto results = node.getFunctionType().getResults();
-  if (plan.outputs.size() != results.size()) return node.emitError("buffer plan: has no entry for each output");
+  if (plan.outputs.size() != results.size())
+    return node.emitError("buffer plan: has no entry for each output");
   llvm::DenseSet<int64_t> taken;
   for (auto [i, output] : llvm::enumerate(plan.outputs))
     if (!whole(output, results[i], Space::Out) || !taken.insert(output.buffer).second)
@@ -86,8 +87,9 @@ LogicalResult TableChecker::checkInterface() {
 LogicalResult TableChecker::checkLocation(Operation *at, Value value) {
   const Location &l = plan.locations.find(value)->second;
   const Buffer &b = plan.buffers[l.buffer];
-  if (b.element != elementOf(value.getType())) return at->emitError("buffer plan: element type differs from the buffer's");
-  SmallVector<int64_t> lengths;  // of the scans around, innermost first
+  if (b.element != elementOf(value.getType()))
+    return at->emitError("buffer plan: element type differs from the buffer's");
+  SmallVector<int64_t> lengths; // of the scans around, innermost first
   for (Operation *p = at->getParentOp(); p && !isa<NodeOp>(p); p = p->getParentOp())
     if (auto scan = dyn_cast<ScanOp>(p)) lengths.push_back(scan.getLength());
   int64_t first = l.offset, last = l.offset + elementCount(value.getType()), depth = -1;

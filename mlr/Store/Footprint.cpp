@@ -35,7 +35,8 @@ std::optional<Interval> rangeOf(Value index, ArrayRef<int64_t> instants) {
 }
 
 std::optional<Interval> evaluate(AffineExpr expr, ArrayRef<std::optional<Interval>> dims) {
-  if (auto constant = dyn_cast<AffineConstantExpr>(expr)) return Interval{constant.getValue(), constant.getValue()};
+  if (auto constant = dyn_cast<AffineConstantExpr>(expr))
+    return Interval{constant.getValue(), constant.getValue()};
   if (auto dim = dyn_cast<AffineDimExpr>(expr)) return dims[dim.getPosition()];
   auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
   if (!binary) return std::nullopt;
@@ -65,16 +66,19 @@ SmallVector<std::optional<Interval>> operandRanges(ReadOp read, ArrayRef<int64_t
   return ranges;
 }
 
-/// Adds `factor * expr` to the coefficients of the operands, the last entry the constant; false if it is not linear.
+/// Adds `factor * expr` to the coefficients of the operands, the last entry the constant; false if it is not
+/// linear.
 bool addLinear(AffineExpr expr, int64_t factor, SmallVectorImpl<int64_t> &sum) {
-  if (auto constant = dyn_cast<AffineConstantExpr>(expr)) return sum.back() += factor * constant.getValue(), true;
+  if (auto constant = dyn_cast<AffineConstantExpr>(expr))
+    return sum.back() += factor * constant.getValue(), true;
   if (auto dim = dyn_cast<AffineDimExpr>(expr)) return sum[dim.getPosition()] += factor, true;
   auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
   if (!binary) return false;
   if (expr.getKind() == AffineExprKind::Add)
     return addLinear(binary.getLHS(), factor, sum) && addLinear(binary.getRHS(), factor, sum);
   auto scale = dyn_cast<AffineConstantExpr>(binary.getRHS());
-  return expr.getKind() == AffineExprKind::Mul && scale && addLinear(binary.getLHS(), factor * scale.getValue(), sum);
+  return expr.getKind() == AffineExprKind::Mul && scale &&
+         addLinear(binary.getLHS(), factor * scale.getValue(), sum);
 }
 
 } // namespace

@@ -13,8 +13,9 @@ struct Footprint {
 /// `instants`: index of each enclosing scan, outermost first.
 Footprint footprint(dataflow::ReadOp read, llvm::ArrayRef<int64_t> instants);
 
-/// For a read in the body of a gen whose flat element is `shift` + (the flat element that the gen computes): that shift.
-/// Empty for any other access (also one that may be clamped).
-std::optional<int64_t> elementShift(dataflow::ReadOp read, dataflow::GenOp gen, llvm::ArrayRef<int64_t> instants);
+/// For a read in the body of a gen whose flat element is `shift` + (the flat element that the gen computes):
+/// that shift. Empty for any other access (also one that may be clamped).
+std::optional<int64_t> elementShift(dataflow::ReadOp read, dataflow::GenOp gen,
+                                    llvm::ArrayRef<int64_t> instants);
 
 } // namespace mlr::store

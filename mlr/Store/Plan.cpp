@@ -1,5 +1,7 @@
 #include "mlr/Store/Plan.h"
-#include "mlr/Store/Storage.h"
+#include "mlr/Store/Coalesce.h"
+#include "mlr/Store/Offsets.h"
+#include "mlr/Store/Reasons.h"
 #include "mlr/Store/Tables.h"
 
 using namespace mlir;
@@ -28,73 +30,146 @@ int64_t Buffer::bytes() const { return elements() * elementBytes(element); }
 
 namespace {
 
-/// Tensors of a cache line or more start at one, for vector loads; the others as C would align them.
-int64_t scratchAlignment(const Buffer &b) { return b.bytes() >= 64 ? 64 : elementBytes(b.element); }
-
 class Planner {
 public:
-  explicit Planner(NodeOp node) : node(node), storage(node) {}
+  explicit Planner(NodeOp node)
+      : node(node), timeline(node), storage(node, timeline), lifetimes(node, storage, timeline),
+        coalesced(node, storage, lifetimes), reasons(node) {}
   Plan run();
 
 private:
-  void useOutputs();
+  using Class = Coalesced::Class;
+  void placeFixed();
+  void useOutputsBefore();
   void addScratch();
   void addLocations();
+  TimedBlock blockOf(const Class &c) const;
+
+  /// Where a class is: buffer and first element. The buffer is -1 while it has none.
+  struct Home {
+    int64_t buffer = -1, offset = 0;
+  };
 
   NodeOp node;
+  Timeline timeline;
   Storage storage;
+  Lifetimes lifetimes;
+  Coalesced coalesced;
+  Reasons reasons;
   Plan plan;
-  std::vector<int64_t> bufferOf;  ///< of each root
+  std::vector<int64_t> tableOf; ///< buffer of each root that has one by its nature
+  std::vector<Home> homes;      ///< of each class
 };
 
 Plan Planner::run() {
-  bufferOf = addTables(node, storage, plan);
-  useOutputs();
+  tableOf = addTables(node, storage, plan);
+  placeFixed();
+  useOutputsBefore();
   addScratch();
   addLocations();
   return std::move(plan);
 }
 
-/// An output's operand that has memory of its own has it in Out.
-void Planner::useOutputs() {
+/// Tensors of a cache line or more start at one, for vector loads; the others as C would align them. A moment
+/// at which an operation reads is one at which it writes, but to classes that are its own.
+TimedBlock Planner::blockOf(const Class &c) const {
+  int64_t size = elementBytes(c.element);
+  TimedBlock block{c.elements * size, c.elements * size >= 64 ? 64 : size, {}};
+  for (auto &[begin, s] : c.segments) {
+    int64_t end = s.end | 1;
+    if (!block.times.empty() && begin <= block.times.back().second)
+      block.times.back().second = std::max(block.times.back().second, end);
+    else block.times.push_back({begin, end});
+  }
+  return block;
+}
+
+void Planner::placeFixed() {
+  homes.resize(coalesced.classes.size());
   int64_t firstOut = node.getFunctionType().getNumInputs();
-  for (auto [i, value] : llvm::enumerate(bodyOf(node).getTerminator()->getOperands())) {
+  for (unsigned i = 0; i < storage.roots.size(); ++i)
+    if (tableOf[i] >= 0) homes[coalesced.classOf(i)].buffer = tableOf[i];
+  for (auto [i, c] : llvm::enumerate(coalesced.outputs)) {
     plan.outputs.push_back({firstOut + static_cast<int64_t>(i), 0, {}});
-    const Place *place = storage.place(value);
-    if (!place || !isa<RankedTensorType>(value.getType())) continue;
-    Value owner = storage.owner(value);
-    bool whole = storage.roots[place->root].value == owner && storage.roots[place->root].kind == Root::Temporary;
-    if (whole && bufferOf[place->root] < 0) bufferOf[place->root] = plan.outputs.back().buffer;
+    homes[c].buffer = plan.outputs.back().buffer;
+  }
+}
+
+/// Memory of outputs that are not yet written is free storage: the largest classes go there, where they fit.
+void Planner::useOutputsBefore() {
+  constexpr size_t mostOutputs = 8;
+  struct Guests {
+    unsigned output;
+    std::vector<std::pair<TimedBlock, int64_t>> placed; ///< with byte offsets
+  };
+  std::vector<Guests> hosts;
+  for (unsigned c : coalesced.outputs) hosts.push_back({c, {{blockOf(coalesced.classes[c]), 0}}});
+  llvm::stable_sort(hosts,
+                    [](auto &a, auto &b) { return a.placed[0].first.bytes > b.placed[0].first.bytes; });
+  if (hosts.size() > mostOutputs) hosts.resize(mostOutputs);
+  std::vector<unsigned> order;
+  for (unsigned c = 0; c < coalesced.classes.size(); ++c)
+    if (homes[c].buffer < 0 && !coalesced.classes[c].roots.empty() && coalesced.classes[c].elements)
+      order.push_back(c);
+  llvm::stable_sort(order, [&](unsigned a, unsigned b) {
+    return blockOf(coalesced.classes[a]).bytes > blockOf(coalesced.classes[b]).bytes;
+  });
+  for (unsigned c : order) {
+    TimedBlock block = blockOf(coalesced.classes[c]);
+    for (Guests &host : hosts) {
+      if (coalesced.classes[host.output].element != coalesced.classes[c].element || host.placed.size() > 64)
+        continue;
+      int64_t offset = lowestOffset(host.placed, block, elementBytes(coalesced.classes[c].element));
+      if (offset + block.bytes > host.placed[0].first.bytes) continue;
+      host.placed.push_back({block, offset});
+      homes[c] = {homes[host.output].buffer, offset / elementBytes(coalesced.classes[c].element)};
+      break;
+    }
   }
 }
 
 void Planner::addScratch() {
-  StructLayout scratch;
-  for (size_t i = 0; i < storage.roots.size(); ++i) {
-    if (bufferOf[i] >= 0) continue;
-    const Root &root = storage.roots[i];
+  std::vector<TimedBlock> blocks;
+  std::vector<unsigned> ofClass;
+  for (unsigned c = 0; c < coalesced.classes.size(); ++c) {
+    if (homes[c].buffer >= 0 || coalesced.classes[c].roots.empty()) continue;
+    blocks.push_back(blockOf(coalesced.classes[c]));
+    ofClass.push_back(c);
+  }
+  Layout layout = assignOffsets(blocks);
+  plan.scratchBytes = layout.bytes;
+  for (auto [i, c] : llvm::enumerate(ofClass)) {
+    const Root &root = storage.roots[coalesced.classes[c].roots.front()];
     Buffer b;
-    b.id = bufferOf[i] = plan.buffers.size();
-    b.space = Space::Scratch;
-    b.element = elementOf(root.value.getType());
+    b.id = homes[c].buffer = plan.buffers.size();
+    b.element = coalesced.classes[c].element;
     b.shape.assign(shapeOf(root.value.getType()).begin(), shapeOf(root.value.getType()).end());
-    b.offset = scratch.add(b.bytes(), scratchAlignment(b));
-    b.name = sourceName(root.value.getDefiningOp()).str();
-    b.reason = root.kind == Root::Slot ? describeSlot(root.value.getDefiningOp()) : "value";
+    b.offset = layout.offsets[i];
+    b.name = reasons.name(root.value);
     plan.buffers.push_back(std::move(b));
   }
-  plan.scratchBytes = scratch.size();
 }
 
 void Planner::addLocations() {
   auto add = [&](Value value) {
     if (!isa<RankedTensorType>(value.getType()) && storage.owner(value) != value) return;
-    if (const Place *p = storage.place(value)) plan.locations[value] = {bufferOf[p->root], p->offset, p->rows};
+    const Place *p = storage.place(value);
+    if (!p) return;
+    const Home &home = homes[coalesced.classOf(p->root)];
+    plan.locations[value] = {home.buffer, home.offset + p->offset, p->rows};
   };
   for (BlockArgument arg : bodyOf(node).getArguments()) add(arg);
   node->walk([&](Operation *op) {
     for (Value result : op->getResults()) add(result);
   });
+  // Why each buffer is there: its roots, and for a member of a struct what else it holds for a time.
+  for (unsigned i = 0; i < storage.roots.size(); ++i) {
+    if (storage.roots[i].kind < Root::Slot) continue;
+    Buffer &b = plan.buffers[homes[coalesced.classOf(i)].buffer];
+    if (b.space == Space::State && tableOf[i] >= 0) continue;
+    std::string reason = reasons.describe(storage.roots[i].value);
+    b.reason += (b.reason.empty() ? "" : "; ") + reason;
+  }
 }
 
 } // namespace

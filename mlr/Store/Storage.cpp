@@ -1,11 +1,12 @@
 #include "mlr/Store/Storage.h"
+#include "mlr/Store/Access.h"
 
 using namespace mlir;
 using namespace mlr::dataflow;
 
 namespace mlr::store {
 
-Storage::Storage(NodeOp node) {
+Storage::Storage(NodeOp node, const Timeline &timeline) : timeline(timeline) {
   addOwners(node);
   walkInTime(bodyOf(node), [&](Operation *op) { embed(op); });
   addPlaces();
@@ -14,6 +15,11 @@ Storage::Storage(NodeOp node) {
 Value Storage::owner(Value value) const {
   auto it = aliasOf.find(value);
   return it == aliasOf.end() ? value : it->second;
+}
+
+Block *Storage::level(Value value) const {
+  auto it = levels.find(value);
+  return it == levels.end() ? value.getParentBlock() : it->second;
 }
 
 const Place *Storage::place(Value value) const {
@@ -39,8 +45,12 @@ void Storage::addOwners(NodeOp node) {
         if (!isa<ScanOp>(op)) addAliases(op);
       },
       [&](ScanOp scan) {
-        for (auto [result, yielded] : llvm::zip(scan.getResults(), bodyOf(scan).getTerminator()->getOperands()))
-          if (isa<RankedTensorType>(result.getType())) aliasOf[result] = owner(yielded);
+        for (auto [result, yielded] :
+             llvm::zip(scan.getResults(), bodyOf(scan).getTerminator()->getOperands()))
+          if (isa<RankedTensorType>(result.getType())) {
+            aliasOf[result] = owner(yielded);
+            levels[result] = level(yielded) == &bodyOf(scan) ? scan->getBlock() : level(yielded);
+          }
       });
 }
 
@@ -58,6 +68,7 @@ void Storage::addAliases(Operation *op) {
   if (isa<ReshapeOp>(op) || (isa<FinalOp, InitialOp>(op) && staysPut(op))) {
     Value source = owner(op->getOperand(0));
     aliasOf[op->getResult(0)] = source;
+    levels[op->getResult(0)] = level(op->getOperand(0));
     if (!isa<ReshapeOp>(op)) {
       unsigned depth = scanDepth(op) - 1;
       auto [it, fresh] = escapes.try_emplace(source, depth);
@@ -69,8 +80,9 @@ void Storage::addAliases(Operation *op) {
     if (isa<RankedTensorType>(result.getType())) addOwner(result, Root::Temporary);
 }
 
-/// A tensor is still there after its scan if no later instant or end of instant writes it again: the instant that the
-/// operation names is the last one executed, and the memory is no slot. (Captured values stay in any case.)
+/// A tensor is still there after its scan if no later instant or end of instant writes it again: the instant
+/// that the operation names is the last one executed, and the memory is no slot. (Captured values stay in any
+/// case.)
 bool Storage::staysPut(Operation *end) const {
   Value value = end->getOperand(0);
   if (!isa<RankedTensorType>(value.getType())) return false;
@@ -86,30 +98,63 @@ bool Storage::canEmbed(Value part, Operation *into) const {
   auto kind = kinds.find(source);
   if (kind == kinds.end() || kind->second != Root::Temporary || links.contains(source)) return false;
   // The part is computed afresh at every instant at which `into` is, and does not outlive the row.
-  if (part.getParentBlock() != into->getBlock()) return false;
-  if (Operation *scan = into->getParentOp(); isa<ScanOp>(scan) && !scan->getRegion(0).isAncestor(source.getParentRegion()))
+  if (part.getParentBlock() != into->getBlock() || level(part) != into->getBlock()) return false;
+  if (Operation *scan = into->getParentOp();
+      isa<ScanOp>(scan) && !scan->getRegion(0).isAncestor(source.getParentRegion()))
     return false;
   auto escape = escapes.find(source);
   return escape == escapes.end() || escape->second >= scanDepth(into);
 }
 
+/// A recurrence that may be computed in its slot is better there than in a row: the slot is needed in any
+/// case. True if every read of the old value is over when the new one is first written.
+bool Storage::fitsSlot(Value part) const {
+  Operation *def = part.getDefiningOp();
+  auto written = firstWrite.find(owner(part));
+  int64_t first = written == firstWrite.end() ? timeline.begin(def) : written->second;
+  auto over = [&](OpOperand &use, Block *block) {
+    if (isa<ReshapeOp, YieldOp, FbyOp, EbyOp>(use.getOwner())) return false;
+    Operation *at = block->findAncestorOpInBlock(*use.getOwner());
+    if (!at || timeline.end(at) < first) return at != nullptr;
+    auto read = dyn_cast<ReadOp>(use.getOwner());
+    return read && at == def && access(read, at, block).ownElement;
+  };
+  return llvm::any_of(part.getUses(), [&](OpOperand &use) {
+    Operation *slot = use.getOwner();
+    unsigned valueOperand = isa<FbyOp>(slot) ? 1 : 0;
+    return isa<FbyOp, EbyOp>(slot) && use.getOperandNumber() == valueOperand &&
+           slot->getBlock() == part.getParentBlock() &&
+           llvm::all_of(slot->getResult(0).getUses(),
+                        [&](OpOperand &old) { return over(old, slot->getBlock()); });
+  });
+}
+
+void Storage::link(Value part, Link link) { links[owner(part)] = std::move(link); }
+
 void Storage::embed(Operation *op) {
+  auto fits = [&](Value part) {
+    return isa<RankedTensorType>(part.getType()) && canEmbed(part, op) && !fitsSlot(part);
+  };
   if (auto stack = dyn_cast<StackOp>(op)) {
     Value value = stack.getValue();
-    if (!isa<RankedTensorType>(value.getType()) || !canEmbed(value, op)) return;
     Location::Row row{scanDepth(op) - 1, elementCount(value.getType())};
-    links[owner(value)] = {stack.getResult(), 0, row, op};
+    if (fits(value)) link(value, {stack.getResult(), 0, row, op});
   } else if (auto concat = dyn_cast<ConcatOp>(op)) {
-    int64_t offset = 0;
+    int64_t offset = 0, first = timeline.begin(op);
     for (Value source : concat.getSources()) {
-      if (canEmbed(source, op)) links[owner(source)] = {concat.getResult(), offset, std::nullopt, op};
+      if (fits(source)) {
+        link(source, {concat.getResult(), offset, std::nullopt, op});
+        auto written = firstWrite.find(owner(source));
+        first = std::min(first, written != firstWrite.end() ? written->second
+                                                            : timeline.begin(source.getDefiningOp()));
+      }
       offset += elementCount(source.getType());
     }
+    firstWrite[concat.getResult()] = first;
   } else if (auto window = dyn_cast<WindowOp>(op)) {
     Value value = window.getValue();
-    if (!isa<RankedTensorType>(value.getType()) || !canEmbed(value, op)) return;
     int64_t newest = elementCount(window.getType()) - elementCount(value.getType());
-    links[owner(value)] = {window.getResult(), newest, std::nullopt, op};
+    if (fits(value)) link(value, {window.getResult(), newest, std::nullopt, op});
   }
 }
 
@@ -124,7 +169,8 @@ void Storage::addPlaces() {
     auto link = links.find(value);
     if (link == links.end()) continue;
     SmallVector<Value> chain{value};
-    while (!places.contains(links.find(chain.back())->second.parent)) chain.push_back(links.find(chain.back())->second.parent);
+    while (!places.contains(links.find(chain.back())->second.parent))
+      chain.push_back(links.find(chain.back())->second.parent);
     for (Value v : llvm::reverse(chain)) {
       const Link &l = links.find(v)->second;
       Place p = places.lookup(l.parent);

@@ -1,4 +1,5 @@
 #include "mlr/Store/Tables.h"
+#include "mlr/Store/Reasons.h"
 
 #include "llvm/ADT/StringSet.h"
 
@@ -13,40 +14,6 @@ int64_t StructLayout::add(int64_t bytes, int64_t alignment) {
   end = offset + bytes;
   widest = std::max(widest, alignment);
   return offset;
-}
-
-static std::string describeConstant(Value value) {
-  auto constant = value.getDefiningOp<ConstOp>();
-  if (!constant) return "a captured value";
-  Attribute attr = constant.getValue();
-  if (auto dense = dyn_cast<DenseElementsAttr>(attr)) {
-    if (!dense.isSplat()) return "a constant tensor";
-    attr = dense.getSplatValue<Attribute>();
-  }
-  if (auto number = dyn_cast<FloatAttr>(attr)) return fmt::format("{:g}", number.getValueAsDouble());
-  if (auto number = dyn_cast<IntegerAttr>(attr)) {
-    if (number.getType().isInteger(1)) return number.getValue().isZero() ? "false" : "true";
-    SmallString<24> digits;
-    number.getValue().toString(digits, 10, !number.getType().isUnsignedInteger());
-    return digits.str().str();
-  }
-  return "a constant";
-}
-
-static std::string operandName(Value value) {
-  Operation *def = value.getDefiningOp();
-  StringRef name = def ? sourceName(def) : StringRef();
-  return name.empty() ? "..." : name.str();
-}
-
-std::string describeSlot(Operation *slot) {
-  if (auto fby = dyn_cast<FbyOp>(slot))
-    return fmt::format("state of `{} fby {}`", describeConstant(fby.getInit()), operandName(fby.getValue()));
-  if (auto eby = dyn_cast<EbyOp>(slot))
-    return fmt::format("state of `{} eby {}`", operandName(eby.getValue()), describeConstant(eby.getEnd()));
-  if (auto window = dyn_cast<WindowOp>(slot))
-    return fmt::format("last {} values of `{}`", shapeOf(window.getType()).front(), operandName(window.getValue()));
-  return "true at the first instant";
 }
 
 /// Names of a struct's members differ also where `.` becomes `_`.
@@ -77,9 +44,11 @@ static int64_t addField(Plan &plan, Space space, StructLayout &layout, Type type
 static void addInterface(NodeOp node, Plan &plan) {
   llvm::StringSet<> inNames, outNames;
   StructLayout in, out;
-  for (auto [type, name] : llvm::zip(node.getFunctionType().getInputs(), node.getArgNames().getAsValueRange<StringAttr>()))
+  for (auto [type, name] :
+       llvm::zip(node.getFunctionType().getInputs(), node.getArgNames().getAsValueRange<StringAttr>()))
     addField(plan, Space::In, in, type, uniqueName(name, inNames), "input");
-  for (auto [type, name] : llvm::zip(node.getFunctionType().getResults(), node.getResultNames().getAsValueRange<StringAttr>()))
+  for (auto [type, name] :
+       llvm::zip(node.getFunctionType().getResults(), node.getResultNames().getAsValueRange<StringAttr>()))
     addField(plan, Space::Out, out, type, uniqueName(name, outNames), "output");
   plan.inBytes = in.size();
   plan.outBytes = out.size();
@@ -103,8 +72,8 @@ std::vector<int64_t> addTables(NodeOp node, const Storage &storage, Plan &plan) 
     Operation *def = root.value.getDefiningOp();
     if (root.kind == Root::Argument) bufferOf[i] = cast<BlockArgument>(root.value).getArgNumber();
     if (root.kind == Root::Slot && root.home.state)
-      bufferOf[i] = addField(plan, Space::State, state, root.value.getType(), uniqueName(slotName(def), names),
-                             describeSlot(def));
+      bufferOf[i] = addField(plan, Space::State, state, root.value.getType(),
+                             uniqueName(slotName(def), names), describeSlot(def));
     if (root.kind == Root::Constant) {
       auto [it, fresh] = constants.try_emplace(cast<ConstOp>(def).getValue(), 0);
       if (fresh)

@@ -1,4 +1,5 @@
-// The tables of In, Out, State and Rom: named fields in the order of declaration, at the offsets that C gives them.
+// The tables of In, Out, State and Rom: named fields in the order of declaration, at the offsets that C gives
+// them.
 #pragma once
 
 #include "mlr/Store/Storage.h"
@@ -16,11 +17,9 @@ private:
   int64_t end = 0, widest = 1;
 };
 
-/// Appends In, Out, State and Rom buffers to the plan and sets the sizes of the structs. Gives the buffer of each root
-/// that is an argument, a slot in State or a constant; -1 for others. Equal constants share a buffer.
+/// Appends In, Out, State and Rom buffers to the plan and sets the sizes of the structs. Gives the buffer of
+/// each root that is an argument, a slot in State or a constant; -1 for others. Equal constants share a
+/// buffer.
 std::vector<int64_t> addTables(dataflow::NodeOp node, const Storage &storage, Plan &plan);
-
-/// "state of `0 fby h`": what a slot is for, in the source's words.
-std::string describeSlot(mlir::Operation *slot);
 
 } // namespace mlr::store

@@ -29,7 +29,7 @@ Type elementOf(Type type) {
 }
 
 int64_t elementBytes(Type scalar) {
-  if (!scalar.isIntOrFloat()) return 8;  // an index is never stored
+  if (!scalar.isIntOrFloat()) return 8; // an index is never stored
   return (scalar.getIntOrFloatBitWidth() + 7) / 8;
 }
 

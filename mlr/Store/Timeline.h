@@ -7,7 +7,8 @@ namespace mlr::store {
 
 /// Number of scans around an operation.
 unsigned scanDepth(mlir::Operation *op);
-/// The operation itself, or the gen or reduce in whose region it stands: the one that executes at a moment of the block.
+/// The operation itself, or the gen or reduce in whose region it stands: the one that executes at a moment of
+/// the block.
 mlir::Operation *executedBy(mlir::Operation *op);
 /// The scan in whose region the operation stands, through gens and reduces; null at the node's own time.
 dataflow::ScanOp enclosingScan(mlir::Operation *op);
@@ -23,19 +24,20 @@ llvm::StringRef sourceName(mlir::Operation *op);
 
 /// How long the slot of an fby, eby, window or first keeps its memory.
 struct SlotHome {
-  bool needed = false;           ///< a scalar of a scan that does not resume is a register
-  bool state = false;            ///< kept from one step of the node to the next
-  dataflow::ScanOp scan;         ///< otherwise: initialised at the start of this scan, dead at its end
+  bool needed = false;   ///< a scalar of a scan that does not resume is a register
+  bool state = false;    ///< kept from one step of the node to the next
+  dataflow::ScanOp scan; ///< otherwise: initialised at the start of this scan, dead at its end
 };
 SlotHome slotHome(mlir::Operation *op);
 
-/// Calls `visit` for each operation of the node's and its scans' bodies in order of execution, a scan before its body;
-/// `leave` after it. Gen and reduce regions are not entered.
-void walkInTime(mlir::Block &block, llvm::function_ref<void(mlir::Operation *)> visit,
-                llvm::function_ref<void(dataflow::ScanOp)> leave = [](dataflow::ScanOp) {});
+/// Calls `visit` for each operation of the node's and its scans' bodies in order of execution, a scan before
+/// its body; `leave` after it. Gen and reduce regions are not entered.
+void walkInTime(
+    mlir::Block &block, llvm::function_ref<void(mlir::Operation *)> visit,
+    llvm::function_ref<void(dataflow::ScanOp)> leave = [](dataflow::ScanOp) {});
 
-/// Doubled positions: an operation with position p reads at 2p and writes at 2p + 1. A scan has one where it starts and
-/// one where it ends; an instant ends at the latter as well.
+/// Doubled positions: an operation with position p reads at 2p and writes at 2p + 1. A scan has one where it
+/// starts and one where it ends; an instant ends at the latter as well.
 class Timeline {
 public:
   explicit Timeline(dataflow::NodeOp node);

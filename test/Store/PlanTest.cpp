@@ -40,7 +40,8 @@ TEST(State, ScalarsAndTensorsOfTheNodesTimeInOrder) {
   EXPECT_EQ(plan.stateBytes, 24);
 }
 
-static const char *nested = R"(mlr.node @f(%x: tensor<5xf32>) -> (y: tensor<5x4x2xf32>) attributes {scheduled} {
+static const char *nested =
+    R"(mlr.node @f(%x: tensor<5xf32>) -> (y: tensor<5x4x2xf32>) attributes {scheduled} {
   %c0 = mlr.const 0.0 : f32
   %z = mlr.const dense<0.0> : tensor<2xf32>
   %y = mlr.scan %t < 5 sweep up {
@@ -103,7 +104,8 @@ TEST(Attributes, PrintAndReadBack) {
   EXPECT_EQ(back->outputs, plan.outputs);
   EXPECT_EQ(back->locations.size(), plan.locations.size());
   for (unsigned n = 0; n < 2; ++n)
-    EXPECT_EQ(back->locations.lookup(again.op<StackOp>(n).getResult()), plan.locations.lookup(p.op<StackOp>(n).getResult()));
+    EXPECT_EQ(back->locations.lookup(again.op<StackOp>(n).getResult()),
+              plan.locations.lookup(p.op<StackOp>(n).getResult()));
   std::string twice;
   llvm::raw_string_ostream second(twice);
   again.module->print(second);
@@ -121,6 +123,7 @@ TEST(Constants, EqualOnesShareRom) {
     mlr.yield %a : tensor<2xf32>
   })");
   Plan plan = mlr::store::plan(p.node);
-  EXPECT_EQ(plan.locations.lookup(p.op<ConstOp>(0).getResult()), plan.locations.lookup(p.op<ConstOp>(1).getResult()));
+  EXPECT_EQ(plan.locations.lookup(p.op<ConstOp>(0).getResult()),
+            plan.locations.lookup(p.op<ConstOp>(1).getResult()));
   EXPECT_EQ(bufferOf(plan, p.op<ConstOp>(0).getResult()).space, Space::Rom);
 }

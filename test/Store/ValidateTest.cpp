@@ -12,8 +12,10 @@ namespace {
 
 using StoreLocation = mlr::store::Location;
 
-/// Up sweep with a tensor recurrence that reads its whole old value, a crossing stack, a down sweep, an output.
-const char *twoSweeps = R"(mlr.node @f(%x: tensor<9x4xf32>, %gain: f32) -> (y: tensor<9x4xf32>, last: tensor<4xf32>)
+/// Up sweep with a tensor recurrence that reads its whole old value, a crossing stack, a down sweep, an
+/// output.
+const char *twoSweeps =
+    R"(mlr.node @f(%x: tensor<9x4xf32>, %gain: f32) -> (y: tensor<9x4xf32>, last: tensor<4xf32>)
     attributes {scheduled} {
   %z = mlr.const dense<0.0> : tensor<4xf32>
   %n = mlr.fby %z, %end {name = "kept"} : tensor<4xf32>
@@ -160,7 +162,7 @@ TEST(Validate, RejectsTwoLiveValuesInOnePlace) {
   p.at(p.op<StackOp>(0).getResult()).offset = 0;
   Buffer &slot = p.plan.buffers[p.at(p.op<EbyOp>(0).getResult()).buffer];
   Buffer &rows = p.buffer(p.op<StackOp>(0).getResult());
-  slot.offset = rows.offset + 128;  // a row in the middle, which no simulated instant writes
+  slot.offset = rows.offset + 128; // a row in the middle, which no simulated instant writes
   if (rows.space != Space::Scratch) GTEST_SKIP();
   EXPECT_FALSE(p.valid());
 }
@@ -205,6 +207,7 @@ TEST(Validate, RejectsRowsOfTheWrongLength) {
 TEST(Validate, RejectsAnOutputCopiedOverTheNextState) {
   // `end` in the memory of the output `last`, which takes `n` before the slot takes `end`.
   Planned p(twoSweeps);
-  p.at(p.op<GenOp>(0).getResult()) = p.at(p.op<FinalOp>(0).getResult()) = p.at(p.op<ScanOp>(0).getResult(1)) = p.plan.outputs[1];
+  p.at(p.op<GenOp>(0).getResult()) = p.at(p.op<FinalOp>(0).getResult()) = p.at(p.op<ScanOp>(0).getResult(1)) =
+      p.plan.outputs[1];
   EXPECT_FALSE(p.valid());
 }
