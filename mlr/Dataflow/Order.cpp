@@ -1,0 +1,68 @@
+#include "mlr/Dataflow/Order.h"
+
+using namespace mlir;
+
+namespace mlr::dataflow {
+
+static void forEachOwnOperand(Operation *op, llvm::function_ref<void(Value)> f) {
+  if (auto fby = dyn_cast<FbyOp>(op)) return f(fby.getInit());
+  if (auto eby = dyn_cast<EbyOp>(op)) return f(eby.getEnd());
+  if (isa<PreOp>(op)) return;
+  for (Value v : op->getOperands()) f(v);
+}
+
+void forEachInstantOperand(Operation *op, llvm::function_ref<void(Value)> f) {
+  if (op->getNumRegions() == 0) return forEachOwnOperand(op, f);
+  op->walk([&](Operation *inner) { forEachOwnOperand(inner, f); });
+}
+
+/// The operation of `block` that contains or is the definition of the value; null when it is defined elsewhere.
+static Operation *definitionIn(Block *block, Value v) {
+  Operation *def = v.getDefiningOp();
+  return def ? block->findAncestorOpInBlock(*def) : nullptr;
+}
+
+static void orderBlock(Block &block) {
+  struct Entry {
+    Operation *op;
+    SmallVector<Operation *, 4> sources;
+    size_t next = 0;
+  };
+  DenseSet<Operation *> seen;
+  SmallVector<Operation *> all, order;
+  for (Operation &op : block) all.push_back(&op);
+  std::vector<Entry> stack;
+  auto push = [&](Operation *op) {
+    if (!seen.insert(op).second) return;
+    Entry e{op, {}, 0};
+    forEachInstantOperand(op, [&](Value v) {
+      Operation *source = definitionIn(&block, v);
+      if (source && source != op && !seen.contains(source)) e.sources.push_back(source);
+    });
+    stack.push_back(std::move(e));
+  };
+  for (Operation *root : all) {
+    push(root);
+    while (!stack.empty()) {
+      Entry &e = stack.back();
+      if (e.next < e.sources.size()) {
+        push(e.sources[e.next++]);
+        continue;
+      }
+      order.push_back(e.op);
+      stack.pop_back();
+    }
+  }
+  Operation *terminator = block.mightHaveTerminator() ? block.getTerminator() : nullptr;
+  for (Operation *op : order)
+    if (op != terminator) op->moveBefore(&block, block.end());
+  if (terminator) terminator->moveBefore(&block, block.end());
+}
+
+void orderOperations(NodeOp node) {
+  SmallVector<Block *> blocks{&node.getBody().front()};
+  node.walk([&](ScanOp scan) { blocks.push_back(&scan.getBody().front()); });
+  for (Block *block : blocks) orderBlock(*block);
+}
+
+} // namespace mlr::dataflow
