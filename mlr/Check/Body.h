@@ -233,7 +233,8 @@ private:
   void unifyDims(const ast::Decl &decl, const ast::TypeExpr &type, const Shape &shape, Env &env);
   void unifyName(const ast::Decl &decl, const ast::TypeExpr &type, const Type &actual, Env &env);
   void unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const std::vector<Ty> *want, Env &env);
-  bool evaluateSignature(Signature &signature);
+  bool evaluateSignature(Signature &signature, Span usedAt);
+  bool refuseStatics(const ast::Decl &decl, const ast::Expr &e);
 
   // Builtins.cpp, Elementary.cpp
   Value elabBuiltin(const ast::Expr &e, const Ty *want);
@@ -311,6 +312,7 @@ private:
   Scope *scope = nullptr; ///< of the expression at hand
   Unit *unit = nullptr;   ///< the statement at hand; null in a constant
   int suggestions = 0;
+  bool incomplete = false; ///< statements were refused, so definitions may be missing
 };
 
 /// Without its own parentheses nothing changes: the tree drops them. Kept for clarity at the uses.

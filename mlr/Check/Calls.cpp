@@ -112,8 +112,10 @@ bool Body::orderArguments(const ast::Decl &decl, const ast::Expr &e, std::vector
   return true;
 }
 
-bool Body::evaluateSignature(Signature &s) {
-  StaticEvaluator evaluator(checker, s.env, report, report.isQuiet());
+bool Body::evaluateSignature(Signature &s, Span usedAt) {
+  Reporter atUse = report;
+  if (!s.env.values.empty()) atUse.setInstance(s.display(), usedAt);
+  StaticEvaluator evaluator(checker, s.env, atUse, report.isQuiet());
   bool ok = true;
   auto types = [&](const std::vector<ast::Param> &params, std::vector<Ty> &out) {
     for (const ast::Param &param : params) {
@@ -127,6 +129,16 @@ bool Body::evaluateSignature(Signature &s) {
   return ok;
 }
 
+/// `f<<3>>(x)` where f has no static parameters. True: there is nothing to refuse.
+bool Body::refuseStatics(const ast::Decl &decl, const ast::Expr &e) {
+  if (e.statics.empty()) return true;
+  Diagnostic &d =
+      error(kinds::wrongArguments, e.statics[0].span,
+            fmt::format("`{}` has no static parameters", decl.name.text), "no parameter for this");
+  d.labels.push_back({decl.name.span, "declared here", false});
+  return false;
+}
+
 /// Arguments, static parameters, instance. While guessing, only the types of the results, as `guess`.
 bool Body::prepareCall(const ast::Decl &decl, const ast::Expr &e, const std::vector<Ty> *want,
                        PreparedCall &out, Value &guess) {
@@ -135,7 +147,7 @@ bool Body::prepareCall(const ast::Decl &decl, const ast::Expr &e, const std::vec
   out.signature.decl = &decl;
   out.signature.env.module = module.home(decl);
   bool plainTypes = decl.statics.empty();
-  if (plainTypes && !evaluateSignature(out.signature)) return false;
+  if (plainTypes && !(refuseStatics(decl, e) && evaluateSignature(out.signature, e.nameSpan))) return false;
   bool known = true;
   for (size_t i = 0; i < ordered.size(); ++i) {
     out.args.push_back(elab(*ordered[i], plainTypes ? &out.signature.inputs[i] : nullptr));
@@ -145,7 +157,7 @@ bool Body::prepareCall(const ast::Decl &decl, const ast::Expr &e, const std::vec
   if (!plainTypes) {
     bool bound = inferStatics(decl, e, out.args, want, out.signature);
     if (!bound && !report.isQuiet()) return false;
-    if (!evaluateSignature(out.signature) && !report.isQuiet()) return false;
+    if (!evaluateSignature(out.signature, e.nameSpan) && !report.isQuiet()) return false;
   }
   if (report.isQuiet()) {
     guess = tupleOf(out.signature.outputs, {}, e.span);

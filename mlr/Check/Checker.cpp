@@ -12,7 +12,8 @@
 
 namespace mlr::checking {
 
-static constexpr size_t maxInstances = 100000;
+/// Of nodes with static parameters; others are bounded by the text.
+static constexpr size_t maxInstances = 16384;
 
 Checker::Checker(const ast::File &file, SourceMap &sources, const CheckOptions &options,
                  Diagnostics &diagnostics)
@@ -170,9 +171,9 @@ NodeInstance *Checker::instantiate(const Signature &signature, Span usedAt, Repo
   }
   auto [at, isNew] = instances.emplace(key, nullptr);
   if (!isNew) return at->second;
-  if (instances.size() > maxInstances) {
+  if (!signature.env.values.empty() && ++genericInstances > maxInstances) {
     Diagnostic &d = to.error(kinds::tooManyInstances, usedAt,
-                             fmt::format("more than {} instances of nodes are needed", maxInstances),
+                             fmt::format("more than {} instances of generic nodes are needed", maxInstances),
                              fmt::format("the next one is {}", signature.display()));
     d.notes.push_back("every combination of static parameters is laid out on its own");
     queue.clear();

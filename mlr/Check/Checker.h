@@ -73,6 +73,7 @@ private:
   Module module;
   DeclTable declarations;
   std::map<std::string, NodeInstance *> instances; ///< by declaration and static values
+  size_t genericInstances = 0;
   std::map<std::string, int> nameUses;
   std::unordered_map<const ast::Decl *, Constant> constants;
   std::unordered_map<const NodeInstance *, std::vector<NodeInstance *>> calls;

@@ -205,11 +205,10 @@ bool Body::unifyScalars(std::vector<Value> &values, const std::vector<const ast:
   }
   Scalar s = values[decider].type().scalar;
   for (size_t i = 0; i < values.size(); ++i) {
-    if (s == Scalar::Bool && values[i].flex != Flex::None) {
-      force(values[i], Scalar::I32);
-    } else {
-      force(values[i], s);
-    }
+    // A literal that cannot have the type of the operands stays what it is by default, and is reported below.
+    bool suits = s != Scalar::Bool && (isFloat(s) || values[i].flex != Flex::Float);
+    if (suits) force(values[i], s);
+    else forceDefault(values[i]);
     Scalar other = values[i].type().scalar;
     if (other == s) continue;
     Diagnostic &d = error(kinds::typeMismatch, where[i]->span.to(where[decider]->span),
@@ -217,10 +216,11 @@ bool Body::unifyScalars(std::vector<Value> &values, const std::vector<const ast:
                                       toString(values[decider].ty()), toString(values[i].ty())));
     describeOperand(d, *where[decider], values[decider], false);
     describeOperand(d, *where[i], values[i], false);
-    bool first = s != Scalar::Bool && (isFloat(other) || !isFloat(s)) && other != Scalar::Bool;
-    size_t converted = first ? decider : i;
-    d.helps.push_back(
-        fmt::format("convert one of them: `{}({})`", name(first ? other : s), text(*where[converted])));
+    // Towards the type that holds more: numbers over booleans, floats over integers.
+    auto rank = [](Scalar x) { return x == Scalar::Bool ? 0 : isInt(x) ? 1 : 2; };
+    bool toOther = rank(other) > rank(s);
+    d.helps.push_back(fmt::format("convert one of them: `{}({})`", name(toOther ? other : s),
+                                  text(*where[toOther ? decider : i])));
     return false;
   }
   return true;

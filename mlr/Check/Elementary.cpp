@@ -48,7 +48,7 @@ Value Body::elabElementary(const ast::Expr &e, const Ty *want) {
   Signature callee;
   callee.decl = decl;
   callee.env.module = module.home(*decl);
-  if (!evaluateSignature(callee) || callee.outputs.size() != 1) return Value();
+  if (!evaluateSignature(callee, e.nameSpan) || callee.outputs.size() != 1) return Value();
   NodeInstance *function = checker.instantiate(callee, e.nameSpan, report);
   if (!function) return Value();
   checker.noteCall(instance, *function);

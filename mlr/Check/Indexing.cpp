@@ -63,7 +63,7 @@ void Body::reportOutside(const ast::Expr &e, const Affine &a, Interval range, in
       d.labels.push_back(
           {symbols[*id].span, describeSizes(checker.sources, *symbols[*id].declared, env), false});
   if (low == high && low < 0 && -low <= size)
-    d.helps.push_back(fmt::format("counted from the end, that is index {}", size + low));
+    d.helps.push_back(fmt::format("counted from the end: `{}[{}]`", text(array), size + low));
   else if (low < high)
     d.helps.push_back(
         fmt::format("outside the axis, take a default: `at({}, .., 0)`; or clamp: `max(0, min({}, {}))`",

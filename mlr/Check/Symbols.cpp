@@ -120,6 +120,7 @@ void Body::declareParameters() {
 }
 
 void Body::requireOutputs() {
+  if (incomplete) return;
   for (Symbol &symbol : symbols) {
     if (symbol.kind != Var::Kind::Output || symbol.definition) continue;
     Diagnostic &d = error(kinds::missingDefinition, symbol.span,
@@ -136,6 +137,7 @@ bool Body::refuse(const ast::Stmt &stmt) {
   for (const ast::Annotation &annotation : stmt.annotations)
     report.unsupported(annotation.span, fmt::format("annotations (`@{}`) are", annotation.name.text));
   auto refused = [&](const char *what) {
+    incomplete = true;
     report.unsupported({stmt.span.file, stmt.span.begin, std::min(stmt.span.end, stmt.span.begin + 1)}, what);
     return true;
   };

@@ -14,8 +14,8 @@ std::string toString(const Ty &ty) {
   if (ty.kind == Ty::Kind::Unknown) return "unknown";
   if (ty.kind == Ty::Kind::Plain) {
     if (ty.flex == Flex::None) return mlr::toString(ty.type);
-    std::string what = ty.flex == Flex::Int ? "integer literal" : "decimal literal";
-    return ty.type.isScalar() ? what : what + "s " + mlr::toString(ty.type.shape);
+    std::string what = ty.flex == Flex::Int ? "an integer literal" : "a decimal literal";
+    return ty.type.isScalar() ? what : "literals of shape " + mlr::toString(ty.type.shape);
   }
   std::string out = "(";
   for (size_t i = 0; i < ty.parts.size(); ++i) out += (i ? ", " : "") + toString(ty.parts[i]);
