@@ -4,7 +4,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <fcntl.h>
+#include <memory>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,9 +61,14 @@ std::optional<Error> writeWhole(int fd, const std::string &bytes) {
   return std::nullopt;
 }
 
-/// Writes beside `path` and renames. An existing target that is no regular file (/dev/stdout) is written directly.
-std::optional<Error> writeFile(const std::string &path, const std::string &bytes) {
+/// Writes beside the file and renames; where `link` is a symbolic link, the file that it means. An existing target that is
+/// no regular file is written directly. /dev/stdout is the open standard output, wherever that goes: as a link to a
+/// redirected file it would be replaced, and what stands there already be lost.
+std::optional<Error> writeFile(const std::string &link, const std::string &bytes) {
   auto failed = [] { return Error{std::string("cannot be written: ") + std::strerror(errno)}; };
+  if (link == "/dev/stdout") return std::fflush(stdout), writeWhole(STDOUT_FILENO, bytes);
+  std::unique_ptr<char, decltype(&std::free)> target(::realpath(link.c_str(), nullptr), &std::free);
+  std::string path = target ? target.get() : link;
   struct stat status;
   bool exists = ::stat(path.c_str(), &status) == 0;
   if (exists && S_ISDIR(status.st_mode)) return Error{"is a directory"};

@@ -2,6 +2,7 @@
 #include "runtime/DataFile.h"
 
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -176,6 +177,29 @@ bool haveNumpy() { return std::system("python3 -c 'import numpy' >/dev/null 2>&1
 bool python(const Folder &folder, const std::string &program) {
   std::ofstream(folder / "p.py") << "import numpy as np\n" << program;
   return std::system(("cd " + folder.path + " && python3 p.py").c_str()) == 0;
+}
+
+TEST(DataFile, ALinkIsFollowedAndKept) {
+  Folder folder;
+  std::ofstream(folder / "a.csv") << "old";
+  fs::create_symlink("a.csv", folder / "link.csv");
+  ASSERT_FALSE(saveCsv(folder / "link.csv", {{"x", make<double>(Scalar::F64, {1}, {2})}}));
+  EXPECT_TRUE(fs::is_symlink(folder / "link.csv"));
+  EXPECT_EQ(std::get<Array>(load(folder / "a.csv", "x")).as<double>()[0], 2);
+}
+
+TEST(DataFile, StandardOutputContinuesWhereItStands) {
+  Folder folder;
+  int saved = ::dup(STDOUT_FILENO);
+  ASSERT_TRUE(std::freopen((folder / "out").c_str(), "w", stdout));
+  std::printf("before\n");
+  auto error = saveCsv("/dev/stdout", {{"x", make<double>(Scalar::F64, {1}, {2})}});
+  std::fflush(stdout);
+  ::dup2(saved, STDOUT_FILENO);
+  ::close(saved);
+  EXPECT_FALSE(error);
+  std::ifstream in(folder / "out");
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(in), {}), "before\nx\n2\n");
 }
 
 TEST(DataFile, ReadsWhatNumpyWrites) {
