@@ -94,14 +94,14 @@ Emitter::Found Emitter::find(int vertex, int part, int shift) const {
 
 Value Emitter::execute(int vertex, int part, int shift) {
   Operation *op = graph.vertices[vertex].op;
+  bool resume = graph.scans[plan.parts[part].scan].op.getResume();  // fby and window are state
   if (isa<FbyOp, EbyOp>(op)) {
-    bool resume = graph.scans[plan.parts[part].scan].op.getResume();
     bool fby = isa<FbyOp>(op);
     Source value = graph.resolve(op->getOperand(fby ? 1 : 0));
     bool along = sameSweep(fby ? Access::Fby : Access::Eby, plan.parts[part].direction);
     if (!(fby && resume) && (shift != 0 || !along || !streamHere(value, part))) return neighbour(vertex, part, shift);
   }
-  if (auto window = dyn_cast<WindowOp>(op)) {
+  if (auto window = dyn_cast<WindowOp>(op); window && !resume) {
     Source value = graph.resolve(window.getValue());
     if (plan.parts[part].direction == Direction::Down ||
         (value.vertex >= 0 && graph.vertices[value.vertex].scan == graph.vertices[vertex].scan &&
@@ -125,7 +125,9 @@ Emitter::Body &Emitter::body(int part) {
   builder.setInsertionPoint(bodies[p.parent].block->getTerminator());
   dataflow::ScanOp source = scan.op;
   auto sweep = DirectionAttr::get(builder.getContext(), p.direction);
-  bool resume = source.getResume() && p.direction == Direction::Up;
+  bool resume = source.getResume() && llvm::any_of(p.members, [&](int v) {
+    return graph.vertices[v].upFrom < p.depth;
+  });
   auto op = ScanOp::create(builder, source.getLoc(), TypeRange{}, Value(), scan.length, resume, sweep, source.getIndexNameAttr());
   for (NamedAttribute attribute : source->getDiscardableAttrs()) op->setDiscardableAttr(attribute.getName(), attribute.getValue());
   op->setDiscardableAttr("mlr.scan", builder.getI64IntegerAttr(p.scan));

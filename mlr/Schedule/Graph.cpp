@@ -200,9 +200,10 @@ void Graph::markUntilCone(int scan, const std::vector<int> &members, std::vector
   }
 }
 
+// Innermost scans first: what the condition of an outer one needs includes the counts of inner ones.
 void Graph::addUptoEdges() {
   auto members = membersOfScans();
-  for (int s = 1, n = scans.size(); s < n; ++s) {
+  for (int s = scans.size() - 1; s > 0; --s) {
     Source upto = scans[s].op.getUpto() ? resolve(scans[s].op.getUpto()) : Source{};
     if (upto.vertex >= 0)
       for (int v : members[s]) vertices[v].preds.push_back({upto.vertex, Access::Same, s});
