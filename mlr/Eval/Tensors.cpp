@@ -53,7 +53,6 @@ Tensor Machine::tensorOp(const Term &term, Frame &frame, int64_t t) {
 /// Only the arms that some element selects are asked for.
 Tensor Machine::selectElements(const Term &term, Frame &frame, int64_t t) {
   Tensor condition = tensor(*term.args[0], frame, t);
-  if (status == Status::Undefined) fail("a condition is undefined", term.args[0]->expr->span);
   if (status != Status::Ok) return {};
   Tensor arms[2];
   for (int arm = 0; arm < 2; ++arm) {
@@ -259,7 +258,6 @@ bool Machine::placeOn(const Term &term, size_t axis, Frame &frame, int64_t t, in
     return true;
   }
   Bits bits = scalar(*term.at[axis], frame, t);
-  if (status == Status::Undefined) fail("an index is undefined", term.at[axis]->expr->span);
   if (status != Status::Ok) return false;
   place = asPlace(term.at[axis]->scalar, bits);
   int64_t last = term.sizes[axis] - (read.kind == ReadIndex::Kind::Slide ? read.count : 1);

@@ -189,10 +189,7 @@ Bits Machine::scalarUncached(const Term &term, Frame &frame, int64_t t) {
 
 Bits Machine::scalarOp(const Term &term, Frame &frame, int64_t t) {
   Bits a = scalar(*term.args[0], frame, t);
-  if (term.op == OpKind::Select) {
-    if (status == Status::Undefined) fail("a condition is undefined", term.args[0]->expr->span);
-    return status == Status::Ok ? scalar(*term.args[a ? 1 : 2], frame, t) : 0;
-  }
+  if (term.op == OpKind::Select) return status == Status::Ok ? scalar(*term.args[a ? 1 : 2], frame, t) : 0;
   Bits b = 0, c = 0;
   if (status == Status::Ok && term.args.size() > 1) b = scalar(*term.args[1], frame, t);
   if (status == Status::Ok && term.args.size() > 2) c = scalar(*term.args[2], frame, t);
