@@ -6,6 +6,7 @@
 namespace mlr::kinds {
 
 inline constexpr DiagnosticKind cannotInfer{"cannot-infer", Severity::Error, "A type or a static parameter is determined by nothing."};
+inline constexpr DiagnosticKind causalityCycle{"causality-cycle", Severity::Error, "A value needs itself, or a recurrence runs both ways in time at once."};
 inline constexpr DiagnosticKind duplicateDefinition{"duplicate-definition", Severity::Error, "A name is defined twice, or hides another one of the same node."};
 inline constexpr DiagnosticKind ebyUnbounded{"eby-unbounded", Severity::Error, "`eby` where time has no end."};
 inline constexpr DiagnosticKind emptyReduction{"empty-reduction", Severity::Error, "The maximum, minimum or end of nothing."};
@@ -23,8 +24,10 @@ inline constexpr DiagnosticKind syntax{"syntax", Severity::Error, "The text does
 inline constexpr DiagnosticKind tooDeep{"too-deep", Severity::Error, "An expression or block is nested too deeply."};
 inline constexpr DiagnosticKind tooManyInstances{"too-many-instances", Severity::Error, "Generic nodes are instantiated too often."};
 inline constexpr DiagnosticKind typeMismatch{"type-mismatch", Severity::Error, "Scalar types differ, or do not suit the operation."};
+inline constexpr DiagnosticKind uninitialised{"uninitialised", Severity::Error, "The value of `pre` is read at the first instant, where there is none."};
 inline constexpr DiagnosticKind unknownName{"unknown-name", Severity::Error, "A name that nothing in sight declares."};
 inline constexpr DiagnosticKind unsupported{"unsupported", Severity::Error, "A part of the language that this version does not compile."};
+inline constexpr DiagnosticKind untilNeedsEnd{"until-needs-end", Severity::Error, "The condition of `until` needs a later instant or the end of its scan."};
 inline constexpr DiagnosticKind wrongArguments{"wrong-arguments", Severity::Error, "Too many, too few or misnamed arguments."};
 
 } // namespace mlr::kinds

@@ -1,0 +1,185 @@
+// From expressions to dependencies: the table of the language reference, "Causality".
+#include "mlr/Check/DistanceGraph.h"
+
+#include <algorithm>
+
+namespace mlr::causality {
+
+namespace {
+
+int64_t add(int64_t a, int64_t b) {
+  if (a == unbounded || b == unbounded) return unbounded;
+  if (a == -unbounded || b == -unbounded) return -unbounded;
+  int64_t sum;
+  if (__builtin_add_overflow(a, b, &sum)) return a > 0 ? unbounded : -unbounded;
+  return sum;
+}
+
+/// What stands between an expression and one of its leaves.
+struct Distance {
+  Interval interval;
+  int64_t carried = 0;
+  bool usesEnd = false;
+};
+
+class GraphBuilder {
+public:
+  GraphBuilder(const NodeInstance &node, const std::map<std::string, Summary> &summaries)
+      : node(node), summaries(summaries) {}
+
+  Graph run() {
+    for (const Var &var : node.vars) graph.vertices.push_back({var.name, var.span, var.time});
+    resultOf.assign(node.vars.size(), {});
+    findResults(node.body);
+    region(node.body, nullptr);
+    return std::move(graph);
+  }
+
+private:
+  void findResults(const Region &body) {
+    for (const Equation &equation : body.equations) {
+      if (equation.kind != Equation::Kind::Scan) continue;
+      const ScanTime &scan = *equation.scan;
+      for (const ScanResult &result : scan.results) {
+        resultOf[result.var] = {&scan, &result, static_cast<Vertex>(graph.vertices.size())};
+        graph.vertices.push_back({node.vars[result.var].name, result.span, &scan, true});
+      }
+      if (scan.until) {
+        graph.conditions[&scan] = static_cast<Vertex>(graph.vertices.size());
+        graph.vertices.push_back({"until", scan.until->span, &scan});
+      }
+      findResults(scan.body);
+    }
+  }
+
+  void region(const Region &body, const ScanTime *time) {
+    for (const Equation &equation : body.equations) {
+      switch (equation.kind) {
+      case Equation::Kind::Define: leaves(*equation.value, equation.targets[0], time, {}); break;
+      case Equation::Kind::Call: call(equation, time); break;
+      case Equation::Kind::Scan: scan(*equation.scan); break;
+      }
+    }
+  }
+
+  void call(const Equation &equation, const ScanTime *time) {
+    const Summary &callee = summaries.at(equation.callee->name);
+    for (size_t i = 0; i < equation.args.size(); ++i) {
+      // A vertex for the argument keeps the number of dependencies at leaves + results.
+      Vertex argument = static_cast<Vertex>(graph.vertices.size());
+      const Var &input = equation.callee->vars[equation.callee->inputs[i]];
+      graph.vertices.push_back({equation.callee->name + "." + input.name, equation.args[i]->span, time, true});
+      leaves(*equation.args[i], argument, time, {});
+      for (size_t o = 0; o < equation.targets.size(); ++o) {
+        const Path &path = callee.paths[o][i];
+        if (!path.exists) continue;
+        graph.dependencies.push_back({argument, equation.targets[o], time, path.interval, path.carried, path.usesEnd,
+                                      equation.args[i]->span, equation.callee});
+      }
+    }
+  }
+
+  void scan(const ScanTime &scan) {
+    region(scan.body, &scan);
+    if (scan.until) leaves(*scan.until, graph.conditions[&scan], &scan, {});
+    for (const ScanResult &result : scan.results) {
+      Vertex inner = resultOf[result.var].inner;
+      if (result.value) leaves(*result.value, inner, &scan, {});
+      depend(inner, result.var, &scan, {}, result.span);
+      if (scan.until) depend(graph.conditions[&scan], result.var, &scan, {}, result.span);
+    }
+  }
+
+  void depend(Vertex from, Vertex to, const ScanTime *time, const Distance &distance, Span span) {
+    graph.dependencies.push_back({from, to, time, distance.interval, distance.carried, distance.usesEnd, span, nullptr});
+  }
+
+  static Distance shifted(Distance d, Interval by, int64_t carried, bool usesEnd = false) {
+    d.interval = d.interval + by;
+    d.carried = add(d.carried, carried);
+    d.usesEnd |= usesEnd;
+    return d;
+  }
+
+  /// All instants of a time but one: T - 1.
+  static int64_t span(const ScanTime *time) { return time ? std::max<int64_t>(time->length - 1, 0) : unbounded; }
+
+  /// Dependencies of the vertex `to` on the leaves of an expression of the time `time`.
+  void leaves(const Expr &e, Vertex to, const ScanTime *time, const Distance &d) {
+    switch (e.kind) {
+    case ExprKind::Var: return leaf(e, to, time, d);
+    case ExprKind::Fby:
+      leaves(*e.args[0], to, time, d);
+      return leaves(*e.args[1], to, time, shifted(d, {1, 1}, 1));
+    case ExprKind::Pre: return leaves(*e.args[0], to, time, shifted(d, {1, 1}, 1));
+    case ExprKind::Eby:
+      onCondition(to, time, shifted(d, {0, 0}, 0, true), e.span);
+      leaves(*e.args[1], to, time, shifted(d, {0, 0}, 0, true));
+      return leaves(*e.args[0], to, time, shifted(d, {-1, -1}, 0, true));
+    case ExprKind::Window:  // the init is that of the first instant
+      leaves(*e.args[0], to, time, shifted(d, {0, e.count - 1}, e.count > 1 ? unbounded : 0));
+      return leaves(*e.args[1], to, time, shifted(d, {0, span(time)}, unbounded));
+    case ExprKind::Final:
+      onCondition(to, time, shifted(d, {-span(time), span(time)}, 0, true), e.span);
+      return leaves(*e.args[0], to, time, shifted(d, {-span(time), 0}, 0, true));
+    case ExprKind::Initial: return leaves(*e.args[0], to, time, shifted(d, {0, span(time)}, 0));
+    case ExprKind::Count:
+      return onCondition(to, time, shifted(d, {-span(time), span(time)}, 0, true), e.span);
+    default: break;
+    }
+    for (const Expr *arg : e.args) leaves(*arg, to, time, d);
+    for (const ReadIndex &read : e.reads)
+      if (read.at) leaves(*read.at, to, time, d);
+  }
+
+  void onCondition(Vertex to, const ScanTime *time, const Distance &d, Span at) {
+    if (time && time->until) depend(graph.conditions[time], to, time, d, at);
+  }
+
+  void leaf(const Expr &e, Vertex to, const ScanTime *time, const Distance &d) {
+    const Var &var = node.vars[e.var];
+    if (var.kind == Var::Kind::ScanIndex) return;
+    const ResultPlace &place = resultOf[e.var];
+    if (place.scan && isInside(time, place.scan)) return ownResult(e, to, place, d.carried);
+    depend(e.var, to, time, d, e.span);
+  }
+
+  static bool isInside(const ScanTime *time, const ScanTime *scan) {
+    for (; time; time = time->parent)
+      if (time == scan) return true;
+    return false;
+  }
+
+  /// What leaves a scan: its value inside is a vertex of its own, which uses inside the scan refer to.
+  struct ResultPlace {
+    const ScanTime *scan = nullptr;
+    const ScanResult *result = nullptr;
+    Vertex inner = 0;
+  };
+
+  /// A result of a scan, used again inside the same scan: known after the sweep that produces it.
+  void ownResult(const Expr &use, Vertex to, const ResultPlace &place, int64_t carried) {
+    int64_t all = span(place.scan);
+    Interval interval{-all, all};
+    if (place.result->kind == ScanResult::Kind::Final) interval.hi = 0;
+    if (place.result->kind == ScanResult::Kind::Initial) interval.lo = 0;
+    bool usesEnd = place.result->kind != ScanResult::Kind::Initial;
+    depend(place.inner, to, place.scan, {interval, carried, usesEnd}, use.span);
+    if (usesEnd) onCondition(to, place.scan, {{-all, all}, carried, true}, use.span);
+  }
+
+  const NodeInstance &node;
+  const std::map<std::string, Summary> &summaries;
+  Graph graph;
+  std::vector<ResultPlace> resultOf;  ///< by variable
+};
+
+} // namespace
+
+Interval Interval::operator+(Interval other) const { return {add(lo, other.lo), add(hi, other.hi)}; }
+
+Graph buildGraph(const NodeInstance &node, const std::map<std::string, Summary> &summaries) {
+  return GraphBuilder(node, summaries).run();
+}
+
+} // namespace mlr::causality
