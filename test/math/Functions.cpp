@@ -15,7 +15,9 @@ static void exact2(mpfr_ptr r, mpfr_srcptr x, mpfr_srcptr y) {
 
 static double sigmoid(double x) { return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x)); }
 
-static double softplus(double x) { return std::log1p(std::exp(-std::fabs(x))) + (x > 0 ? x : x < 0 ? 0 : x * 0); }
+static double softplus(double x) {
+  return std::log1p(std::exp(-std::fabs(x))) + (x > 0 ? x : x < 0 ? 0 : x * 0);
+}
 
 static void exactSigmoid(mpfr_ptr y, mpfr_srcptr x) {
   mpfr_neg(y, x, MPFR_RNDN);
@@ -26,7 +28,7 @@ static void exactSigmoid(mpfr_ptr y, mpfr_srcptr x) {
 
 static void exactSoftplus(mpfr_ptr y, mpfr_srcptr x) {
   if (mpfr_cmp_ui(x, 200) > 0) {
-    mpfr_set(y, x, MPFR_RNDN);  // e^-200 is far below 160 bits
+    mpfr_set(y, x, MPFR_RNDN); // e^-200 is far below 160 bits
     return;
   }
   mpfr_exp(y, x, MPFR_RNDN);

@@ -1,4 +1,5 @@
-// The elementary functions under test, with their references and the error bounds that their documentation states.
+// The elementary functions under test, with their references and the error bounds that their documentation
+// states.
 #pragma once
 
 #include <mpfr.h>
@@ -7,14 +8,14 @@
 
 namespace mlr::test {
 
-/// One argument. f32 is measured against the C library's f64 function (its error, below 1 ulp of f64, is 2e-9 ulp of
-/// f32), f64 against MPFR with 160 bits.
+/// One argument. f32 is measured against the C library's f64 function (its error, below 1 ulp of f64, is 2e-9
+/// ulp of f32), f64 against MPFR with 160 bits.
 struct Unary {
   const char *name;
-  double bound32, bound64;  ///< ulp
+  double bound32, bound64; ///< ulp
   double (*reference)(double);
   void (*exact)(mpfr_ptr y, mpfr_srcptr x);
-  double low, high;         ///< where f64 is sampled densely
+  double low, high; ///< where f64 is sampled densely
 };
 
 struct Binary {
