@@ -83,6 +83,8 @@ public:
   void elaborate();
   /// The expression of a constant or of a static argument: no variables, no time.
   Value constant(const ast::Expr &e, const Ty &ty, const std::string &what);
+  /// The same for [elements].
+  Value constant(const std::vector<ast::ExprPtr> &elements, Span span, const Ty &ty, const std::string &what);
   /// Gives `param` the value of an expression of this body's environment. False: reported.
   bool bindParam(const ast::StaticParam &param, const ast::Expr *value,
                  const std::vector<ast::ExprPtr> *shape, Span span, Env &target);
@@ -137,7 +139,7 @@ private:
   Value elabStatic(const ast::Expr &e, const StaticValue &value);
   Value elabConstant(const ast::Expr &e, const ast::Decl &decl);
   Value elabTuple(const ast::Expr &e, const Ty *want);
-  Value elabList(const ast::Expr &e, const Ty *want);
+  Value elabList(const std::vector<ast::ExprPtr> &elements, Span span, const Ty *want);
   Value elabUnary(const ast::Expr &e, const Ty *want);
   Value elabBinary(const ast::Expr &e, const Ty *want);
   Value elabIf(const ast::Expr &e, const Ty *want);
@@ -228,11 +230,16 @@ private:
   // Signature.cpp: static parameters of a call
   bool inferStatics(const ast::Decl &decl, const ast::Expr &e, const std::vector<Value> &args,
                     const std::vector<Ty> *want, Signature &out);
-  bool bindGiven(const ast::Decl &decl, const ast::Expr &e, Env &env);
+  struct Given {
+    const ast::StaticParam *param;
+    const ast::StaticArg *arg;
+  };
+  bool bindGiven(const ast::Decl &decl, const ast::Expr &e, Env &env, std::vector<Given> &later);
   void unify(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty, Env &env, bool literals);
   void unifyDims(const ast::Decl &decl, const ast::TypeExpr &type, const Shape &shape, Env &env);
   void unifyName(const ast::Decl &decl, const ast::TypeExpr &type, const Type &actual, Env &env);
-  void unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const std::vector<Ty> *want, Env &env);
+  bool unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const std::vector<Ty> *want,
+                const std::vector<Given> &later, Env &env);
   bool evaluateSignature(Signature &signature, Span usedAt);
   bool refuseStatics(const ast::Decl &decl, const ast::Expr &e);
 

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <fstream>
 #include <sstream>
+#include <unordered_set>
 
 namespace mlr::checking {
 
@@ -309,13 +310,15 @@ bool Checker::orderNodes() {
   std::unordered_map<const NodeInstance *, size_t> place;
   for (size_t i = 0; i < program.nodes.size(); ++i) place[program.nodes[i].get()] = i;
   std::vector<std::unique_ptr<NodeInstance>> ordered;
+  std::unordered_set<const NodeInstance *> unusedConstants; // enter the program only if something calls them
+  for (auto &[decl, constant] : constants) unusedConstants.insert(constant.computed);
   struct Frame {
     NodeInstance *node;
     size_t next = 0;
   };
   for (size_t i = 0; i < place.size(); ++i) {
     NodeInstance *root = program.nodes[i].get();
-    if (!root) continue;
+    if (!root || unusedConstants.count(root)) continue;
     std::vector<Frame> frames{{root}};
     state[root] = State::Open;
     while (!frames.empty()) {

@@ -12,7 +12,7 @@ Value Body::elab(const ast::Expr &e, const Ty *want) {
   case K::Bool: return plain(makeConst(scalarArray(Scalar::Bool, e.text == "true"), e.span));
   case K::Name: return elabName(e);
   case K::Tuple: return elabTuple(e, want);
-  case K::List: return elabList(e, want);
+  case K::List: return elabList(e.args, e.span, want);
   case K::Comprehension: return elabComprehension(e, want);
   case K::Call: return elabCall(e, want);
   case K::Reduce: return elabReduce(e, want);
@@ -134,7 +134,7 @@ Value Body::elabTuple(const ast::Expr &e, const Ty *want) {
 }
 
 /// Elements stacked along a new leading axis: each gets an axis of 1 in front, then they are concatenated.
-Value Body::elabList(const ast::Expr &e, const Ty *want) {
+Value Body::elabList(const std::vector<ast::ExprPtr> &elements, Span span, const Ty *want) {
   Ty element;
   if (want && want->kind == Ty::Kind::Plain && !want->type.shape.empty()) {
     element = *want;
@@ -143,7 +143,7 @@ Value Body::elabList(const ast::Expr &e, const Ty *want) {
   std::vector<Value> values;
   std::vector<const ast::Expr *> where;
   bool ok = true;
-  for (const ast::ExprPtr &arg : e.args) {
+  for (const ast::ExprPtr &arg : elements) {
     values.push_back(elab(*arg, &element));
     where.push_back(arg.get());
     ok &= values.back().plain();
@@ -162,10 +162,10 @@ Value Body::elabList(const ast::Expr &e, const Ty *want) {
   }
   shape[0] = static_cast<int64_t>(rows.size());
   if (auto count = elementCount(shape); !count || *count > maxSize) {
-    error(kinds::invalidSize, e.span, fmt::format("a tensor of shape {} is too large", toString(shape)));
+    error(kinds::invalidSize, span, fmt::format("a tensor of shape {} is too large", toString(shape)));
     return Value();
   }
-  Expr *list = make(ExprKind::Concat, {values[0].type().scalar, shape}, e.span, std::move(rows));
+  Expr *list = make(ExprKind::Concat, {values[0].type().scalar, shape}, span, std::move(rows));
   if (flex == Flex::None) foldConcat(list);
   return plain(list, flex);
 }

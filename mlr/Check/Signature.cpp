@@ -3,12 +3,18 @@
 #include "mlr/Check/Fold.h"
 
 #include <fmt/format.h>
+#include <utility>
 
 namespace mlr::checking {
 
 static bool isTypeKind(const ast::StaticParam &param) {
   const std::string &kind = param.kind.name.text;
   return kind == "type" || kind == "float" || kind == "int" || kind == "num";
+}
+
+static bool isValue(const ast::StaticParam &param) {
+  return !isTypeKind(param) && !param.isFunction && param.kind.name.text != "size" &&
+         param.kind.name.text != "shape";
 }
 
 static const ast::StaticParam *parameter(const ast::Decl &decl, std::string_view name) {
@@ -74,41 +80,54 @@ bool Body::bindParam(const ast::StaticParam &param, const ast::Expr *value,
   }
   auto ty = StaticEvaluator(checker, target, report).type(param.kind);
   if (!ty) return false;
-  if (!value) return refuse("a value");
-  Value v = constant(*value, *ty, fmt::format("`{}`", param.name.text));
+  if (!value && !shape) return refuse("a value");
+  std::string what = fmt::format("`{}`", param.name.text);
+  Value v = value ? constant(*value, *ty, what) : constant(*shape, span, *ty, what);
   if (!v.plain()) return false;
   if (auto folded = fold(*v.expr)) {
     out = {StaticValue::Kind::Value, 0, {}, {}, *folded};
     return true;
   }
-  error(kinds::notConstant, value->span, fmt::format("`{}` must be known at compile time", param.name.text),
+  error(kinds::notConstant, span, fmt::format("`{}` must be known at compile time", param.name.text),
         "not made of constants and arithmetic");
   return false;
 }
 
 /// A compile-time expression of the wanted type, elaborated outside any time.
 Value Body::constant(const ast::Expr &e, const Ty &ty, const std::string &what) {
-  Unit *outerUnit = unit;
-  std::vector<Comprehended> outer;
-  std::swap(outer, comprehended);
-  unit = nullptr;
+  Unit *outerUnit = std::exchange(unit, nullptr);
+  std::vector<Comprehended> outer = std::exchange(comprehended, {});
   Value v = elab(e, &ty);
   if (!v.unknown() && !fit(v, ty, e, what)) v = Value();
   unit = outerUnit;
-  std::swap(outer, comprehended);
+  comprehended = std::move(outer);
+  return v;
+}
+
+Value Body::constant(const std::vector<ast::ExprPtr> &elements, Span span, const Ty &ty,
+                     const std::string &what) {
+  Unit *outerUnit = std::exchange(unit, nullptr);
+  std::vector<Comprehended> outer = std::exchange(comprehended, {});
+  Value v = elabList(elements, span, &ty);
+  if (!v.unknown() && !fit(v, ty, *elements.front(), what)) v = Value();
+  unit = outerUnit;
+  comprehended = std::move(outer);
   return v;
 }
 
 // ---- inference -------------------------------------------------------------------------------------------
 
-bool Body::bindGiven(const ast::Decl &decl, const ast::Expr &e, Env &target) {
+/// Values whose types depend on parameters that are still to be inferred are left for later.
+bool Body::bindGiven(const ast::Decl &decl, const ast::Expr &e, Env &target, std::vector<Given> &later) {
   size_t position = 0;
   bool ok = true;
   for (const ast::StaticArg &arg : e.statics) {
     const ast::StaticParam *param = nullptr;
     if (!arg.name.text.empty()) param = parameter(decl, arg.name.text);
     else if (position < decl.statics.size()) param = &decl.statics[position++];
-    if (!param || target.find(param->name.text)->kind != StaticValue::Kind::Unbound) {
+    bool again = param && target.find(param->name.text)->kind != StaticValue::Kind::Unbound;
+    for (const Given &given : later) again |= given.param == param;
+    if (!param || again) {
       Diagnostic &d =
           error(kinds::wrongArguments, arg.span,
                 param ? fmt::format("`{}` is given twice", param->name.text)
@@ -119,6 +138,10 @@ bool Body::bindGiven(const ast::Decl &decl, const ast::Expr &e, Env &target) {
                 param ? "again here" : "no parameter for this");
       d.labels.push_back({decl.name.span, "declared here", false});
       ok = false;
+      continue;
+    }
+    if (isValue(*param) && !StaticEvaluator(checker, target, report, true).type(param->kind)) {
+      later.push_back({param, &arg});
       continue;
     }
     ok &= bindParam(*param, arg.value.get(), arg.isShape ? &arg.shape : nullptr, arg.span, target);
@@ -189,8 +212,8 @@ void Body::unify(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty,
   unifyName(decl, type, actual, target);
 }
 
-void Body::unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const std::vector<Ty> *want,
-                    Env &target) {
+bool Body::unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const std::vector<Ty> *want,
+                    const std::vector<Given> &later, Env &target) {
   auto unbound = [&] {
     size_t count = 0;
     for (auto &[name, value] : target.values) count += value.kind == StaticValue::Kind::Unbound;
@@ -209,8 +232,17 @@ void Body::unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const
     repeat([&] {
       for (size_t i = 0; i < want->size(); ++i) unify(decl, decl.outputs[i].type, (*want)[i], target, false);
     });
-  bool failed = !checker.bindDefaults(decl, target, report);
-  if (!failed) repeat([&] { inputs(true); });
+  for (const Given &given : later) {
+    const ast::StaticArg &arg = *given.arg;
+    bool typed = StaticEvaluator(checker, target, report, true).type(given.param->kind).has_value();
+    if (!typed) repeat([&] { inputs(true); });
+    if (!bindParam(*given.param, arg.value.get(), arg.isShape ? &arg.shape : nullptr, arg.span, target))
+      return false;
+  }
+  repeat([&] { inputs(false); });
+  if (!checker.bindDefaults(decl, target, report)) return false;
+  repeat([&] { inputs(true); });
+  return true;
 }
 
 bool Body::inferStatics(const ast::Decl &decl, const ast::Expr &e, const std::vector<Value> &args,
@@ -218,10 +250,8 @@ bool Body::inferStatics(const ast::Decl &decl, const ast::Expr &e, const std::ve
   out.env.module = module.home(decl);
   for (const ast::StaticParam &param : decl.statics)
     out.env.values.emplace_back(param.name.text, StaticValue());
-  if (!bindGiven(decl, e, out.env)) return false;
-  size_t errors = report.errorCount();
-  unifyAll(decl, args, want, out.env);
-  if (report.errorCount() != errors) return false;
+  std::vector<Given> later;
+  if (!bindGiven(decl, e, out.env, later) || !unifyAll(decl, args, want, later, out.env)) return false;
   for (const ast::StaticParam &param : decl.statics) {
     const StaticValue &value = *out.env.find(param.name.text);
     if (value.kind == StaticValue::Kind::Unbound) {

@@ -89,7 +89,10 @@ std::optional<LinearSize> StaticEvaluator::fail(const DiagnosticKind &kind, cons
 std::optional<LinearSize> StaticEvaluator::name(const ast::Expr &e) {
   if (const StaticValue *value = env.find(e.text)) {
     using K = StaticValue::Kind;
-    if (value->kind == K::Unbound) return partial ? std::optional(LinearSize{0, 1, e.text}) : std::nullopt;
+    if (value->kind == K::Unbound && partial) return LinearSize{0, 1, e.text};
+    if (value->kind == K::Unbound)
+      return fail(kinds::cannotInfer, e, fmt::format("`{}` is needed before it is known", e.text),
+                  "has no value here");
     if (value->kind == K::Size) return LinearSize{value->size, 0, {}};
     if (value->kind == K::Value && value->value.type().isScalar() && isInt(value->value.type().scalar))
       return LinearSize{integerAt(value->value, 0), 0, {}};
@@ -241,7 +244,12 @@ std::optional<Ty> StaticEvaluator::type(const ast::TypeExpr &type) {
   std::optional<Type> base = namedType(type.name.text);
   const StaticValue *parameter = env.find(type.name.text);
   if (!base) {
-    if (partial || (parameter && parameter->kind == StaticValue::Kind::Unbound)) return std::nullopt;
+    if (partial) return std::nullopt;
+    if (parameter && parameter->kind == StaticValue::Kind::Unbound) {
+      report.error(kinds::cannotInfer, type.name.span,
+                   fmt::format("`{}` is needed before it is known", type.name.text), "has no value here");
+      return std::nullopt;
+    }
     const ast::Decl *decl = env.module->find(type.name.text);
     bool later = decl && (decl->kind == ast::DeclKind::Struct || decl->kind == ast::DeclKind::Enum);
     if (later) return std::nullopt; // its declaration was refused
