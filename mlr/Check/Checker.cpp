@@ -1,6 +1,7 @@
 #include "mlr/Check/Checker.h"
 
 #include "mlr/Ast/Parser.h"
+#include "mlr/Check/Analyses.h"
 #include "mlr/Check/Body.h"
 #include "mlr/Check/Fold.h"
 #include "runtime/DataFile.h"
@@ -50,6 +51,8 @@ std::optional<Program> Checker::run() {
     Body(*this, next.signature, *next.instance, diagnostics).elaborate();
   }
   if (diagnostics.hasErrors() || !orderNodes()) return std::nullopt;
+  bool initialised = checkInitialisation(program, diagnostics);
+  if (!checkCausality(program, diagnostics) || !initialised) return std::nullopt;
   return std::move(program);
 }
 
