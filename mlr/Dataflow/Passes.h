@@ -21,9 +21,13 @@ mlir::LogicalResult inlineCalls(mlir::ModuleOp module);
 ///  - `first` stands only in the node's own time or in resume scans (in others it is t == 0).
 mlir::LogicalResult normalizeTime(mlir::ModuleOp module);
 
+struct SimplifyOptions {
+  bool unfused = false;  ///< --unfused: chains of products multiply, then add, also where they are evaluated here
+};
+
 /// Folds constants (also whole gens and reduces over constants, within a size limit), composes reads through gens (views, element-wise
 /// chains, producers read once an element), merges equal operations, drops dead ones. Keeps every rounding and every order of summation.
-mlir::LogicalResult simplify(mlir::ModuleOp module);
+mlir::LogicalResult simplify(mlir::ModuleOp module, const SimplifyOptions &options = {});
 
 /// Re-checks what normalizeTime promises and what no single operation can see: values are used only in their own time
 /// or one nested in it, no calls, no instantaneous cycle. Emits an MLIR error on violation.

@@ -32,7 +32,8 @@ void add(StringRef argument, StringRef description, FunctionPass::Function run) 
 void registerPasses() {
   add("mlr-inline-calls", "inline every mlr.call into the root nodes", inlineCalls);
   add("mlr-normalize-time", "rewrite pre, first and computed initial values to the normal form", normalizeTime);
-  add("mlr-simplify", "fold, compose, merge and drop operations; keeps every rounding", simplify);
+  add("mlr-simplify", "fold, compose, merge and drop operations; keeps every rounding",
+      [](ModuleOp module) { return simplify(module); });
   add("mlr-verify-normalized", "check times, normal form and causality", verifyNormalized);
 }
 

@@ -1,0 +1,138 @@
+// Invariant work moves outwards: out of scans when it depends on nothing inside, and out of gens and reductions, as a tensor
+// over the indices that it does depend on, when it contains a reduction.
+#include "mlr/Dataflow/Rewrite.h"
+
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+
+namespace mlr::dataflow {
+namespace {
+
+bool isInside(Value v, mlir::Region &region) { return region.isAncestor(v.getParentRegion()); }
+
+/// Whether an operation of the scan's region, its own regions included, uses only what the scan captures.
+bool isInvariant(Operation *op, ScanOp scan) {
+  bool invariant = true;
+  op->walk([&](Operation *inner) {
+    for (Value v : inner->getOperands()) {
+      bool own = op->isAncestor(v.getParentRegion()->getParentOp()) && v.getParentRegion() != op->getParentRegion();
+      if (!own && isInside(v, scan.getBody())) invariant = false;
+    }
+  });
+  return invariant;
+}
+
+bool mayLeave(Operation *op) {
+  if (auto inner = dyn_cast<ScanOp>(op)) return !inner.getResume();
+  return isInstantaneous(op);
+}
+
+/// Operations are in order, so a chain of invariant ones leaves in one go; inner scans come first.
+bool hoistFromScans(NodeOp node) {
+  SmallVector<ScanOp> scans;
+  node.walk([&](ScanOp scan) { scans.push_back(scan); });
+  bool changed = false;
+  for (ScanOp scan : scans)
+    for (Operation &op : llvm::make_early_inc_range(bodyOf(scan).without_terminator())) {
+      if (!mayLeave(&op) || !isInvariant(&op, scan)) continue;
+      op.moveBefore(scan);
+      changed = true;
+    }
+  return changed;
+}
+
+// ---- out of gens and reductions ----------------------------------------------------------------------------------
+
+class BodyHoister {
+public:
+  explicit BodyHoister(Operation *root) : root(root) {}
+
+  bool run() {
+    SmallVector<ReduceOp> reduces;
+    root->walk([&](ReduceOp reduce) {
+      if (reduce != root) reduces.push_back(reduce);
+    });
+    bool changed = false;
+    for (ReduceOp reduce : reduces) {
+      // One that was moved along with another is gone from this body, or dead in it.
+      if (reduce->use_empty()) continue;
+      changed |= hoist(reduce);
+    }
+    return changed;
+  }
+
+private:
+  /// The loop indices around `op` that it depends on, through whatever the bodies around compute.
+  void collect(Operation *op, llvm::SmallSetVector<BlockArgument, 4> &loops, DenseSet<Operation *> &slice) {
+    if (!slice.insert(op).second) return;
+    op->walk([&](Operation *inner) {
+      for (Value v : inner->getOperands()) {
+        if (op->isAncestor(v.getParentRegion()->getParentOp()) && v.getParentRegion() != op->getParentRegion()) continue;
+        if (!root->isAncestor(v.getParentRegion()->getParentOp()) || v.getParentRegion() == root->getParentRegion()) continue;
+        if (auto argument = dyn_cast<BlockArgument>(v)) loops.insert(argument);
+        else collect(v.getDefiningOp(), loops, slice);
+      }
+    });
+  }
+
+  bool hoist(ReduceOp reduce) {
+    llvm::SmallSetVector<BlockArgument, 4> loops;
+    DenseSet<Operation *> slice;
+    collect(reduce, loops, slice);
+    int64_t needed = 1;
+    SmallVector<BlockArgument> axes(loops.begin(), loops.end());
+    // Outer indices first, as the bodies nest.
+    llvm::stable_sort(axes, [&](BlockArgument a, BlockArgument b) {
+      Block *x = a.getOwner(), *y = b.getOwner();
+      if (x == y) return a.getArgNumber() < b.getArgNumber();
+      return x->getParentOp()->isProperAncestor(y->getParentOp());
+    });
+    SmallVector<int64_t> sizes;
+    for (BlockArgument a : axes) {
+      sizes.push_back(rangeOfIndex(a).high + 1);
+      needed *= sizes.back();
+    }
+    if (executions(reduce, root->getBlock()) <= needed) return false;
+
+    SmallVector<Operation *> ops;  // of the slice, in order
+    root->walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (slice.contains(op)) ops.push_back(op);
+    });
+    OpBuilder b(root);
+    IRMapping mapping;
+    Location loc = reduce.getLoc();
+    if (axes.empty()) {
+      for (Operation *op : ops) b.clone(*op, mapping);
+      reduce.getResult().replaceAllUsesWith(mapping.lookup(reduce.getResult()));
+      return true;
+    }
+    auto gen = GenOp::create(b, loc, RankedTensorType::get(sizes, reduce.getType()));
+    Block *body = b.createBlock(&gen.getBody());
+    for (BlockArgument a : axes) mapping.map(a, body->addArgument(b.getIndexType(), loc));
+    for (Operation *op : ops) b.clone(*op, mapping);
+    YieldOp::create(b, loc, mapping.lookup(reduce.getResult()));
+    b.setInsertionPoint(reduce);
+    SmallVector<AffineExpr> indices;
+    SmallVector<Value> operands(axes.begin(), axes.end());
+    for (size_t k = 0; k < axes.size(); ++k) indices.push_back(b.getAffineDimExpr(k));
+    reduce.getResult().replaceAllUsesWith(createRead(b, loc, gen.getResult(), indices, operands).getResult());
+    return true;
+  }
+
+  Operation *root;
+};
+
+} // namespace
+
+bool hoistInvariants(NodeOp node) {
+  bool changed = hoistFromScans(node);
+  SmallVector<Operation *> roots;
+  node.walk([&](Operation *op) {
+    if (isa<GenOp, ReduceOp>(op) && isa<NodeOp, ScanOp>(op->getParentOp())) roots.push_back(op);
+  });
+  for (Operation *root : roots) changed |= BodyHoister(root).run();
+  return changed;
+}
+
+} // namespace mlr::dataflow
