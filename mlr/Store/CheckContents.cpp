@@ -340,26 +340,34 @@ LogicalResult Machine::scan(ScanOp op) {
   return success();
 }
 
+/// In textual order; a slot may start where its init is.
 LogicalResult Machine::initialise(ArrayRef<Operation *> slots) {
+  SmallVector<int64_t> outside = instants;
+  LogicalResult result = success();
   for (Operation *slot : slots) {
-    Value init;
+    Value init, value = slot->getResult(0);
     if (auto fby = dyn_cast<FbyOp>(slot)) init = fby.getInit();
     if (auto eby = dyn_cast<EbyOp>(slot)) init = eby.getEnd();
     if (auto window = dyn_cast<WindowOp>(slot)) init = window.getInit();
     if (init && located(init) && failed(intact(slot, init))) return failure();
     // A slot of a scan further inside has no rows of the scans between.
-    SmallVector<int64_t> saved = instants;
     instants.resize(scanDepth(slot), 0);
-    LogicalResult done = define(slot, slot->getResult(0));
-    instants = saved;
-    if (failed(done)) return failure();
+    bool inPlace =
+        init && tensor(init) && init.getType() == value.getType() && address(init) == address(value);
+    if (inPlace) {
+      Contents pieces = contents.lookup(init);
+      contents[value] = pieces;
+    } else {
+      result = define(slot, value);
+    }
+    instants = outside;
+    if (failed(result)) return failure();
   }
   for (Operation *slot : slots) {
-    SmallVector<int64_t> saved = instants;
     instants.resize(scanDepth(slot), 0);
-    LogicalResult kept = intact(slot, slot->getResult(0));
-    instants = saved;
-    if (failed(kept)) return failure();
+    result = intact(slot, slot->getResult(0));
+    instants = outside;
+    if (failed(result)) return failure();
   }
   return success();
 }

@@ -125,7 +125,7 @@ LogicalResult TableChecker::checkOperation(Operation *op) {
     if (!tensor && !slot) return op->emitError("buffer plan: a scalar that is no slot has a location");
     if (failed(checkLocation(op, result))) return failure();
     Space space = plan.buffers[plan.locations.find(result)->second.buffer].space;
-    if (keptBetweenSteps(op) != (space == Space::State) && isa<FbyOp, WindowOp, FirstOp, EbyOp>(op))
+    if (keptBetweenSteps(op) && space != Space::State)
       return op->emitError("buffer plan: a slot in ") << name(space);
     if (isa<ConstOp>(op) != (space == Space::Rom) && !isa<ReshapeOp, ScanOp, FinalOp, InitialOp>(op))
       return op->emitError("buffer plan: a value in ") << name(space);

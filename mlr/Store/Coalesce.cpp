@@ -10,6 +10,7 @@ Coalesced::Coalesced(NodeOp node, const Storage &storage, Lifetimes &lifetimes)
   addRoots();
   useOutputs();
   fillSlots();
+  startInPlace();
   handOver();
   for (Class &c : classes) llvm::sort(c.roots);
 }
@@ -81,6 +82,40 @@ void Coalesced::fillSlots() {
   }
 }
 
+/// The root, whole, from which a slot starts; -1 if there is none or something else reads it later.
+int Coalesced::initRoot(unsigned slot) const {
+  const Root &root = storage.roots[slot];
+  if (root.home.state) return -1;
+  Operation *op = root.value.getDefiningOp();
+  Value init = isa<FbyOp>(op) ? op->getOperand(0) : op->getOperand(1);
+  const Place *place = storage.place(init);
+  if (!place || place->offset != 0 || !place->rows.empty() || lifetimes.segments[place->root].empty())
+    return -1;
+  return storage.roots[place->root].value == storage.owner(init) ? static_cast<int>(place->root) : -1;
+}
+
+/// The segment of a class in which what a slot starts from is needed for the last time as the slot starts.
+Segment *Coalesced::initSegment(unsigned slot, unsigned cls) {
+  int init = initRoot(slot);
+  if (init < 0 || classOf(init) != cls) return nullptr;
+  auto it = classes[cls].segments.find(lifetimes.segments[init][0].begin);
+  bool starts = it != classes[cls].segments.end() && it->second.end == lifetimes.segments[slot][0].begin;
+  return starts ? &it->second : nullptr;
+}
+
+/// A slot that starts from a value which nobody needs afterwards starts where that value is.
+void Coalesced::startInPlace() {
+  for (unsigned i = 0; i < storage.roots.size(); ++i) {
+    if (storage.roots[i].kind != Root::Slot || lifetimes.segments[i].size() != 2) continue;
+    int init = initRoot(i);
+    if (init < 0) continue;
+    Segment *segment = initSegment(i, classOf(init));
+    if (!segment) continue;
+    --segment->end; // before the slot is written
+    if (!merge(i, init)) ++segment->end;
+  }
+}
+
 bool Coalesced::fillSlot(unsigned slot, unsigned value) {
   Class &to = classes[classOf(slot)], &from = classes[classOf(value)];
   if (&to == &from || to.roots.size() != 1 || !sameKind(to, from)) return false;
@@ -91,9 +126,15 @@ bool Coalesced::fillSlot(unsigned slot, unsigned value) {
   if (it == from.segments.end()) return false;
   Segment extended = it->second;
   if (extended.end < kept.end) extended.end = kept.end, extended.endRows.clear();
-  if (!compatible(old, extended)) return false;
-  for (auto other = from.segments.begin(); other != from.segments.end(); ++other)
-    if (other != it && !(compatible(other->second, extended) && compatible(other->second, old))) return false;
+  Segment *start = initSegment(slot, classOf(value));
+  if (start) --start->end; // before the slot is written
+  bool fits = compatible(old, extended);
+  for (auto other = from.segments.begin(); fits && other != from.segments.end(); ++other)
+    fits = other == it || (compatible(other->second, extended) && compatible(other->second, old));
+  if (!fits) {
+    if (start) ++start->end;
+    return false;
+  }
   it->second = extended;
   from.segments.insert({old.begin, old});
   from.roots.push_back(slot);

@@ -30,6 +30,9 @@ private:
   void useOutputs();
   void fillSlots();
   bool fillSlot(unsigned slot, unsigned value);
+  void startInPlace();
+  int initRoot(unsigned slot) const;
+  Segment *initSegment(unsigned slot, unsigned cls);
   void handOver();
   bool merge(unsigned a, unsigned b);
   bool sameKind(const Class &a, const Class &b) const;

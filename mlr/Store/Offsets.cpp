@@ -240,25 +240,44 @@ int64_t liveBytes(const std::vector<TimedBlock> &blocks) {
 
 Layout assignOffsets(const std::vector<TimedBlock> &blocks) {
   constexpr int64_t mostPairs = 40'000'000;
-  if (intersectingPairs(blocks, mostPairs) >= mostPairs) return placeInTime(blocks);
+  int64_t pairs = intersectingPairs(blocks, mostPairs);
+  if (pairs >= mostPairs) return placeInTime(blocks);
   int64_t bound = liveBytes(blocks);
   std::vector<size_t> order(blocks.size());
   std::iota(order.begin(), order.end(), 0);
   Layout best;
   best.bytes = std::numeric_limits<int64_t>::max();
-  auto attempt = [&](auto key) {
+  std::vector<size_t> bestOrder;
+  auto attempt = [&] {
     if (best.bytes <= bound) return;
+    Layout layout = placeInOrder(blocks, order);
+    if (layout.bytes <= best.bytes) best = std::move(layout), bestOrder = order;
+  };
+  auto attemptBy = [&](auto key) {
     std::stable_sort(order.begin(), order.end(),
                      [&](size_t a, size_t b) { return key(blocks[a]) > key(blocks[b]); });
-    Layout layout = placeInOrder(blocks, order);
-    if (layout.bytes < best.bytes) best = std::move(layout);
+    attempt();
   };
-  attempt([](const TimedBlock &b) { return std::pair(b.bytes, duration(b)); });
-  attempt([](const TimedBlock &b) { return std::pair(b.bytes * duration(b), b.bytes); });
-  attempt([](const TimedBlock &b) { return std::pair(duration(b), b.bytes); });
-  attempt(
-      [](const TimedBlock &b) { return std::pair(b.times.empty() ? 0 : -b.times.front().first, b.bytes); });
-  if (best.bytes > bound && blocks.size() <= 10) best = ExactSearch(blocks, std::move(best), bound).run();
+  attemptBy([](const TimedBlock &b) { return std::pair(b.bytes, duration(b)); });
+  attemptBy([](const TimedBlock &b) { return std::pair(b.bytes * duration(b), b.bytes); });
+  if (blocks.size() < 10000) {
+    attemptBy([](const TimedBlock &b) { return std::pair(duration(b), b.bytes); });
+    attemptBy(
+        [](const TimedBlock &b) { return std::pair(b.times.empty() ? 0 : -b.times.front().first, b.bytes); });
+  }
+  if (best.bytes > bound && blocks.size() <= 10) return ExactSearch(blocks, std::move(best), bound).run();
+  // Blocks that stick out at the top are placed earlier, as long as time allows.
+  uint64_t random = 1;
+  for (int64_t round = std::min<int64_t>(400, 800'000 / (pairs + 1));
+       round-- > 0 && best.bytes > bound + bound / 50;) {
+    order = bestOrder;
+    for (size_t i = 1; i < order.size(); ++i) {
+      if (best.offsets[order[i]] + blocks[order[i]].bytes < best.bytes) continue;
+      random = random * 6364136223846793005u + 1442695040888963407u;
+      std::rotate(order.begin() + (random >> 33) % i, order.begin() + i, order.begin() + i + 1);
+    }
+    attempt();
+  }
   return best;
 }
 

@@ -18,10 +18,10 @@ struct Layout {
   int64_t bytes = 0;
 };
 
-/// Blocks whose times intersect do not overlap. Greedy by size, by size times duration and by start, each
-/// block at the lowest gap among those placed (Pisarchyk and Lee 2020); the best of them; exact for up to 10
-/// blocks. Cost O(n log n + pairs that intersect); where those would be more than about 4e7, one pass in
-/// order of time.
+/// Blocks whose times intersect do not overlap. Greedy by size, by size times duration, by duration and by
+/// start, each block at the lowest gap among those placed (Pisarchyk and Lee 2020); the best of them, then
+/// improved by placing those at the top earlier, a bounded number of times; exact for up to 10 blocks. Cost
+/// O(n log n + pairs that intersect); where those would be more than 4e7, one pass in order of time.
 Layout assignOffsets(const std::vector<TimedBlock> &blocks);
 
 /// The lowest aligned offset for a block beside others that have been placed. Cost O(n log n) in their

@@ -11,8 +11,8 @@ namespace mlr::store {
 enum class Space : uint8_t { State, Scratch, In, Out, Rom };
 const char *name(Space space);
 
-/// A piece of one space. Buffers of State, In, Out never overlap and become named struct fields; buffers of Scratch
-/// overlap where lifetimes allow.
+/// A piece of one space. Buffers of State, In, Out never overlap and become named struct fields (those of Out, and slots
+/// of State, may hold other values of their element type for a time); buffers of Scratch overlap where lifetimes allow.
 struct Buffer {
   int64_t id = 0;
   Space space = Space::Scratch;
@@ -53,7 +53,8 @@ struct Location {
 /// Scalar operands of a node's yield have only their entry of `outputs`.
 ///
 /// When memory is written (Loops emits this order, the validator simulates it, the planner relies on it):
-///  - start of a scan: the slots of its fby, eby and window take their init or end. In a resume scan, those of fby, first
+///  - start of a scan: the slots of its fby, eby and window take their init or end, in the order of the text (nothing to
+///    do where both have the same location). In a resume scan, those of fby, first
 ///    and window in space State take it at reset, those in Scratch at the start of the innermost enclosing scan that
 ///    does not resume; eby always at the start of its own scan;
 ///  - start of an instant: windows shift;
