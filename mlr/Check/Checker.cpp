@@ -249,7 +249,7 @@ bool Checker::refuseUnboundedEnd(const ast::Decl &decl) {
   d.notes.push_back("`eby` takes the next value, so the last instant must exist");
   std::string x = decl.inputs.empty() ? "x" : decl.inputs[0].name.text;
   d.helps.push_back(
-      fmt::format("run it over blocks of N: `xs = pack<<N>>({});` and `scan t < N {{ .. {}(xs[t]) .. }}`", x,
+      fmt::format("run it over blocks: an input `{0}s` with a leading axis N, and `scan t < N {{ .. {1}({0}s[t]) .. }}`", x,
                   decl.name.text));
   return true;
 }
