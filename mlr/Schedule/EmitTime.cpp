@@ -20,6 +20,13 @@ template <typename Body> Value generate(OpBuilder &builder, Location loc, Ranked
   return gen.getResult();
 }
 
+// Where an equation stands, without the name of its variable: for what fetches a value rather than computes it.
+Location unnamed(Location location) {
+  if (auto name = dyn_cast<NameLoc>(location)) return unnamed(name.getChildLoc());
+  if (auto call = dyn_cast<CallSiteLoc>(location)) return CallSiteLoc::get(unnamed(call.getCallee()), call.getCaller());
+  return location;
+}
+
 Value read(OpBuilder &builder, Location loc, Value array, ValueRange indices) {
   auto type = cast<RankedTensorType>(array.getType());
   auto map = builder.getMultiDimIdentityMap(indices.size());
@@ -92,7 +99,7 @@ Value Emitter::readRow(int vertex, int producer, int part, int shift) {
   Value array = arrayOf(vertex, producer);
   const Vertex &v = graph.vertices[vertex];
   Type type = v.op ? v.op->getResult(0).getType() : builder.getI32Type();
-  Location loc = v.op ? v.op->getLoc() : array.getLoc();
+  Location loc = unnamed(v.op ? v.op->getLoc() : array.getLoc());
   SmallVector<Value> row;
   for (int depth = plan.parts[producer].depth; depth <= plan.parts[part].depth; ++depth)
     row.push_back(position(plan.ancestor(part, depth), depth == plan.parts[part].depth ? shift : 0));
@@ -183,7 +190,7 @@ Value Emitter::slideOver(int vertex, int part) {
 Value Emitter::hold(int exit, int part) {
   if (Value known = held.lookup({exit, part})) return known;
   Operation *op = graph.vertices[exit].op;
-  Location loc = op->getLoc();
+  Location loc = unnamed(op->getLoc());
   Type type = op->getResult(0).getType();
   bool up = plan.parts[part].direction == Direction::Up;
   Value value = get(graph.resolve(op->getOperand(0)), part, 0);
