@@ -15,7 +15,7 @@ struct Constant {
   bool failed = false, inProgress = false;
   Ty type;
   std::optional<Array> value;             ///< known at compile time
-  const NodeInstance *computed = nullptr; ///< else a fun without inputs that computes it
+  NodeInstance *computed = nullptr; ///< else a fun without inputs that computes it
 };
 
 /// A node or fun with its static parameters fixed, before its body is looked at.

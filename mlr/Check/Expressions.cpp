@@ -55,6 +55,7 @@ Value Body::elabConstant(const ast::Expr &e, const ast::Decl &decl) {
   if (constant.value) return plain(makeConst(*constant.value, e.span));
   Expr *call = make(ExprKind::Call, constant.type.type, e.span);
   call->callee = constant.computed;
+  checker.noteCall(instance, *constant.computed);
   return plain(call);
 }
 

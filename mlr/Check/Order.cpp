@@ -75,11 +75,18 @@ void Body::elaborateComponent(std::vector<Unit *> &component) {
   std::sort(component.begin(), component.end(),
             [](const Unit *a, const Unit *b) { return a->stmt->span.begin < b->stmt->span.begin; });
   bool cyclic = component.size() > 1 || component[0]->cyclic;
-  const Symbol *unknown = nullptr;
   if (cyclic) guess(component);
-  for (Unit *u : component)
-    for (SymbolId id : u->targets)
-      if (cyclic && !unknown && !symbols[id].declared && !symbols[id].ty.isKnown()) unknown = &symbols[id];
+  const Symbol *unknown = nullptr;
+  auto undeclared = [&](auto &&visit) {
+    for (Unit *u : component)
+      for (SymbolId id : u->targets)
+        if (cyclic && !symbols[id].declared && symbols[id].kind != Var::Kind::Output) visit(symbols[id]);
+  };
+  undeclared([&](Symbol &symbol) {
+    if (!unknown && !symbol.ty.isKnown()) unknown = &symbol;
+  });
+  // What was concluded beside an unknown type may be wrong: it must not cause further errors.
+  if (unknown) undeclared([](Symbol &symbol) { symbol.ty = Ty(), symbol.leaves.clear(); });
   size_t errors = report.errorCount();
   for (Unit *u : component) elaborateUnit(*u);
   if (!unknown || report.errorCount() != errors) return;

@@ -89,6 +89,10 @@ void Body::declareLeaves(Symbol &symbol, const Ty &ty, const std::string &name) 
   for (size_t i = 0; i < ty.parts.size(); ++i)
     declareLeaves(symbol, ty.parts[i], fmt::format("{}.{}", name, i));
   if (ty.kind != Ty::Kind::Plain) return;
+  if (auto count = elementCount(ty.type.shape); !count || *count > maxSize)
+    error(kinds::invalidSize, symbol.span,
+          fmt::format("a tensor of shape {} is too large", toString(ty.type.shape)),
+          fmt::format("more than {} elements", maxSize));
   symbol.leaves.push_back(static_cast<VarId>(instance.vars.size()));
   instance.vars.push_back({symbol.kind, name, ty.type, symbol.span, symbol.scope->time});
 }

@@ -1,0 +1,90 @@
+#include "Checked.h"
+
+namespace mlr::test {
+namespace {
+
+TEST(Errors, AllOfAFileAreReportedInOneRun) {
+  expectErrors("node main(x: f32, n: i32) -> (y, z: f32) {\n  y = x * n;\n  a = q + 1;\n  a = 2;\n}\n"
+               "fun f(x: f32) -> (y: f32) { y = 0 fby x; }",
+               {"missing-definition: the output `z` has no equation",
+                "type-mismatch: the operands of `*` have types f32 and i32",
+                "unknown-name: nothing called `q` is declared", "duplicate-definition: `a` is defined twice",
+                "state-in-fun: the fun `f` cannot keep state"});
+}
+
+TEST(Errors, OneCauseIsOneError) {
+  expectErrors("node main(x: f32) -> (y: f32) { a = q; b = a + 1; c = b * 2; y = c; }",
+               {"unknown-name: nothing called `q` is declared"});
+  expectErrors("node main(x: f32) -> (y: f32) { a = b + q; b = (0 fby a) * 2; y = b; }",
+               {"unknown-name: nothing called `q` is declared"});
+}
+
+TEST(Errors, InAnInstanceNameTheUse) {
+  Checked c("fun cell<<D: size>>(x: f32[D]) -> (y: f32[D]) { y = x + [1.0, 2.0]; }\n"
+            "node main(x: f32[3]) -> (y: f32[3]) { y = cell(x); }");
+  expectContains(c.rendered, "in this instance: cell<<D = 3>>");
+  expectContains(c.rendered, "declared `f32[D]`, D = 3");
+}
+
+TEST(Errors, UnknownNamesAreGuessed) {
+  expectContains(Checked("node main(speed: f32) -> (y: f32) { y = sped; }").rendered,
+                 "did you mean `speed`?");
+  expectContains(Checked("node main(x: f32) -> (y: f32) { y = sigmiod(x); }").rendered,
+                 "did you mean `sigmoid`?");
+  expectContains(Checked("node main(x: f23) -> (y: f32) { y = x; }").rendered, "did you mean `f32`?");
+}
+
+TEST(Errors, RecursionShowsTheChain) {
+  Checked c("node a(x: f32) -> (y: f32) { y = b(x); }\nnode b(x: f32) -> (y: f32) { y = a(x); }");
+  EXPECT_EQ(c.errors, std::vector<std::string>{"recursive-instantiation: `a` instantiates itself"});
+  expectContains(c.rendered, "the chain: a -> b -> a");
+}
+
+TEST(Errors, LocalNameIsNoUseOfAConstant) {
+  EXPECT_TRUE(Checked("const x: f32 = f(1.0);\nfun f(x: f32) -> (y: f32) { y = 2 * x; }\n"
+                      "node main(z: f32) -> (y: f32) { y = x; }")
+                  .program);
+}
+
+TEST(Errors, EndOfTimeIsNeeded) {
+  expectErrors("node main(x: f32) -> (y: f32) { y = x eby 0; }",
+               {"eby-unbounded: `main` looks ahead with `eby`, but its time never ends"});
+  Checked helper("node look(x: f32) -> (y: f32) { y = x eby 0; }\n"
+                 "node main(x: f32[3]) -> (y: f32[3]) { scan t < 3 { y[t] = look(x[t]); } }");
+  ASSERT_TRUE(helper.program) << helper.rendered;
+  EXPECT_EQ(helper.program->roots.size(), 1u);
+}
+
+TEST(Errors, EmptyReductionsAndEnds) {
+  expectErrors("node main(x: f32[0]) -> (y: f32) { y = sum(x) + max(x); }",
+               {"empty-reduction: `max` of no elements has no value"});
+  expectErrors("node main(x: f32) -> (y: f32) { scan t < 0 { y = final x; } }",
+               {"empty-reduction: the scan has no instants, so `final x` has no value"});
+}
+
+TEST(Errors, ScanStreamsStayInside) {
+  Checked c("node main(x: f32) -> (y: f32) { scan t < 3 { h = (0 fby h) + x; } y = h; }");
+  EXPECT_EQ(c.errors, std::vector<std::string>{"unknown-name: nothing called `h` is declared"});
+  expectContains(c.rendered, "visible inside only");
+  expectErrors("node main(x: f32) -> (y: f32) { scan t < 3 { y = x; } }",
+               {"outside-scan: `y` is an output of the node, but this defines a stream of the scan"});
+}
+
+TEST(Errors, NamesMayNotHideOthersOfTheNode) {
+  expectErrors("node main(i: f32[3]) -> (y: f32[3]) { y = [1.0 for i < 3]; }",
+               {"duplicate-definition: `i` is already an input"});
+  expectErrors("node main(x: f32) -> (y: f32) { h = x; scan t < 3 { h = x; y = final h; } }",
+               {"duplicate-definition: `h` is defined twice"});
+  EXPECT_TRUE(Checked("node main(x: f32) -> (y, z: f32) { scan t < 3 { h = x; y = final h; } scan t < 3 { h "
+                      "= x; z = final h; } }")
+                  .program);
+}
+
+TEST(Errors, LaterPartsOfTheLanguageAreNamed) {
+  expectErrors("node main(x: f32, c: bool) -> (y: f32) { y = hold(x when c, 0); automaton { state A { } } }",
+               {"unsupported: `hold` is not part of this version of MLR",
+                "unsupported: state machines (`automaton`) are not part of this version of MLR"});
+}
+
+} // namespace
+} // namespace mlr::test

@@ -1,0 +1,98 @@
+#include "Checked.h"
+
+namespace mlr::test {
+namespace {
+
+TEST(Inference, LiteralsTakeTheTypeOfTheirContext) {
+  Checked c("node main(x: f64, k: u8[2]) -> (y: f64) {\n"
+            "  a = 2 * x + 1; b = k + 255; n = 3; r = 0.5; y = a; l = [1, 2.5]; m: f16[2] = [1, 2];\n}");
+  EXPECT_EQ(c.typeOf("main", "a"), "f64");
+  EXPECT_EQ(c.typeOf("main", "b"), "u8[2]");
+  EXPECT_EQ(c.typeOf("main", "n"), "i32");
+  EXPECT_EQ(c.typeOf("main", "r"), "f32");
+  EXPECT_EQ(c.typeOf("main", "l"), "f32[2]");
+  EXPECT_EQ(c.typeOf("main", "m"), "f16[2]");
+}
+
+TEST(Inference, VariableThatDependsOnItselfTakesTheTypeOfTheRest) {
+  Checked c("node main(x: f32[3], w: f32[2, 3]) -> (y: f32) {\n"
+            "  s = (0 fby s) + x; n = 0 fby n + 1; r = 0.0 fby r; y = s[0];\n"
+            "  a = (0 fby b) + 1; b = a + w;\n}");
+  EXPECT_EQ(c.typeOf("main", "s"), "f32[3]");
+  EXPECT_EQ(c.typeOf("main", "n"), "i32");
+  EXPECT_EQ(c.typeOf("main", "r"), "f32");
+  EXPECT_EQ(c.typeOf("main", "a"), "f32[2, 3]");
+}
+
+TEST(Inference, ScanResultIsKnownOutsideFromItsElement) {
+  Checked c("node main(x: f32[5, 2]) -> (y: f32) {\n"
+            "  scan t < 5 { s = (0 fby s) + x[t]; ys[t] = s; e = final s; n = count(t); }\n"
+            "  y = ys[4, 0] + e[1] + f32(n);\n}");
+  EXPECT_EQ(c.typeOf("main", "ys"), "f32[5, 2]");
+  EXPECT_EQ(c.typeOf("main", "e"), "f32[2]");
+  EXPECT_EQ(c.typeOf("main", "n"), "i32");
+}
+
+TEST(Inference, TuplesAreSplitIntoLeaves) {
+  Checked c("node main(x: f32, c: bool) -> (y: f32) {\n"
+            "  p = (0, x) fby (k + 1, x); (k, v) = p; (a, b) = if c then p else (2, v); y = b;\n}");
+  EXPECT_EQ(c.typeOf("main", "p.0"), "i32");
+  EXPECT_EQ(c.typeOf("main", "p.1"), "f32");
+  EXPECT_EQ(c.typeOf("main", "a"), "i32");
+}
+
+TEST(Inference, StaticParametersComeFromArguments) {
+  Checked c(
+      "fun f<<N, M: size, T: float>>(a: T[2 * N + 1], b: T[M, N]) -> (y: T[M]) { y = [a[0] for i < M]; }\n"
+      "node main(a: f64[7], b: f64[4, 3]) -> (y: f64[4]) { y = f(a, b); }");
+  ASSERT_TRUE(c.node("f")) << c.rendered;
+  EXPECT_EQ(c.node("f")->display, "f<<N = 3, M = 4, T = f64>>");
+}
+
+TEST(Inference, StaticParametersComeFromTheExpectedResultThenFromDefaults) {
+  Checked c("fun fill<<N: size, M: size = 2 * N, T: num = f32>>(x: f32) -> (y: T[N, M]) { y = [T(x) for i < "
+            "N, j < M]; }\n"
+            "node main(x: f32) -> (y: f32[2, 5], z: f32) { y = fill(x); z = fill<<3>>(x)[2, 5]; }");
+  ASSERT_TRUE(c.node("fill_1")) << c.rendered;
+  EXPECT_EQ(c.node("fill")->display, "fill<<N = 2, M = 5, T = f32>>");
+  EXPECT_EQ(c.node("fill_1")->display, "fill<<N = 3, M = 6, T = f32>>");
+}
+
+TEST(Inference, ShapeParameterStandsForSeveralAxes) {
+  Checked c("fun f<<S: shape, T: num>>(x: T[S, 2]) -> (y: T[S]) { y = reshape<<S>>(x[.., 0]); }\n"
+            "node main(x: i8[3, 2]) -> (y: i8[3]) { y = f(x); }");
+  ASSERT_TRUE(c.node("f")) << c.rendered;
+  EXPECT_EQ(c.node("f")->display, "f<<S = [3], T = i8>>");
+}
+
+TEST(Inference, ValueParametersMakeInstances) {
+  Checked c("fun scale<<a: f32, n: i32 = 2>>(x: f32) -> (y: f32[n]) { y = [a * x for i < n]; }\n"
+            "node main(x: f32) -> (y: f32) { y = scale<<0.5>>(x)[1] + scale<<a = 1 / 2.0, n = 2>>(x)[0] + "
+            "scale<<2, 3>>(x)[0]; }");
+  ASSERT_TRUE(c.node("scale_1")) << c.rendered;
+  EXPECT_FALSE(c.node("scale_2"));
+}
+
+TEST(Inference, RootParametersComeFromTheCommandLine) {
+  CheckOptions options;
+  options.root = "main";
+  options.params = {{"N", "2 * K"}, {"T", "f64"}, {"S", "[2, 3]"}, {"a", "0.5"}};
+  Checked c(
+      "const K: i32 = 4;\n"
+      "node main<<N: size, T: float, S: shape, a: T>>(x: T[N]) -> (y: T[S]) { y = [a for i < 2, j < 3]; }",
+      options);
+  ASSERT_TRUE(c.program) << c.rendered;
+  EXPECT_EQ(c.program->roots[0]->display, "main<<N = 8, T = f64, S = [2, 3], a = 0.5>>");
+}
+
+TEST(Inference, ConstantsFoldOrBecomeFunctions) {
+  Checked c("const N: i32 = 7 % 4;\nconst W: f32[2, 2] = [[1, 2], [3, 4]];\n"
+            "const V: f32[N] = [sqrt(f32(i)) for i < N];\n"
+            "node main(x: f32[N]) -> (y: f32) { y = x[N - 1] * W[1, 1] + V[0] + f32(N); }");
+  ASSERT_TRUE(c.node("V")) << c.rendered;
+  EXPECT_FALSE(c.node("W"));
+  EXPECT_EQ(c.typeOf("main", "x"), "f32[3]");
+}
+
+} // namespace
+} // namespace mlr::test
