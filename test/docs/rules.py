@@ -29,7 +29,7 @@ MANUAL = ROOT / "docs" / "reference.md"
 PAGES = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/*.md", "examples/*/README.md"]
 SOURCES = {".cpp", ".h", ".td", ".mlr", ".mlir", ".py", ".md", ".txt", ".json"}
 FOLDERS = ["mlr", "driver", "runtime", "support", "std", "test", "examples", "docs", "bench", "tools"]
-FENCE = re.compile(r"^```(.*)$")
+FENCE = re.compile(r"^( *)```(.*)$")
 RULE = re.compile(r"\bR\d+\.\d+\b")
 
 
@@ -82,12 +82,13 @@ def check_citations(rules, problems):
 class Block:
     """A fenced block: its info string and the lines [begin, end) of its contents."""
 
-    def __init__(self, info, begin, end, lines):
+    def __init__(self, indentation, info, begin, end, lines):
         words = info.split()
         self.language = words[0] if words else ""
         self.words = words[1:]
         self.begin, self.end = begin, end
-        self.lines = lines[begin:end]
+        self.indentation = indentation
+        self.lines = [line.removeprefix(indentation) for line in lines[begin:end]]
         self.text = "".join(line + "\n" for line in self.lines)
 
     def file_name(self):
@@ -95,15 +96,15 @@ class Block:
 
 
 def blocks_of(lines):
-    blocks, begin, info = [], None, ""
+    blocks, begin, opening = [], None, None
     for i, line in enumerate(lines):
         fence = FENCE.match(line)
         if not fence:
             continue
         if begin is None:
-            begin, info = i + 1, fence[1]
+            begin, opening = i + 1, fence
         else:
-            blocks.append(Block(info, begin, i, lines))
+            blocks.append(Block(opening[1], opening[2], begin, i, lines))
             begin = None
     if begin is not None:
         raise ValueError(f"line {begin}: a fenced block is not closed")
@@ -120,7 +121,7 @@ def anchors(path):
 
 
 def check_links(path, problems):
-    prose = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.S | re.M)
+    prose = re.sub(r"^ *```.*?^ *```", "", path.read_text(), flags=re.S | re.M)
     for target in re.findall(r"\]\(([^)\s]+)\)", prose):
         if re.match(r"[a-z]+:", target):
             continue
@@ -196,7 +197,7 @@ class Page:
             elif block.language == "console":
                 new = self.check_console(block, folder)
                 if update and new != block.lines:
-                    replacements.append((block, new))
+                    replacements.append((block, [block.indentation + line for line in new]))
         for block, new in reversed(replacements):
             lines[block.begin:block.end] = new
         if replacements:
