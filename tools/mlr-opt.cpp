@@ -2,6 +2,7 @@
 #include "mlr/Ast/Parser.h"
 #include "mlr/Check/Check.h"
 #include "mlr/Dataflow/Passes.h"
+#include "mlr/Schedule/Schedule.h"
 
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "llvm/Support/CommandLine.h"
@@ -50,6 +51,7 @@ int main(int argc, char **argv) {
   registry.insert<mlr::dataflow::MlrDialect, func::FuncDialect, scf::SCFDialect, arith::ArithDialect, math::MathDialect,
                   memref::MemRefDialect, vector::VectorDialect>();
   mlr::dataflow::registerPasses();
+  mlr::schedule::registerPasses();
   auto [input, output] = registerAndParseCLIOptions(argc, argv, "MLR optimizer driver\n", registry);
   MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
   auto buffer = llvm::MemoryBuffer::getFileOrSTDIN(input);

@@ -17,4 +17,7 @@ mlir::LogicalResult scheduleNode(dataflow::NodeOp node);
 /// Re-checks a scheduled node from first principles. Emits an MLIR error on violation.
 mlir::LogicalResult validate(dataflow::NodeOp node);
 
+/// Registers `mlr-schedule` (every node of a module, then validate) and `mlr-validate-schedule`.
+void registerPasses();
+
 } // namespace mlr::schedule
