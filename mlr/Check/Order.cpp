@@ -85,10 +85,12 @@ void Body::elaborateComponent(std::vector<Unit *> &component) {
   undeclared([&](Symbol &symbol) {
     if (!unknown && !symbol.ty.isKnown()) unknown = &symbol;
   });
-  // What was concluded beside an unknown type may be wrong: it must not cause further errors.
-  if (unknown) undeclared([](Symbol &symbol) { symbol.ty = Ty(), symbol.leaves.clear(); });
+  // What was concluded beside an unknown type or an error may be wrong: it must not cause further errors.
+  auto forget = [](Symbol &symbol) { symbol.ty = Ty(), symbol.leaves.clear(); };
+  if (unknown) undeclared(forget);
   size_t errors = report.errorCount();
   for (Unit *u : component) elaborateUnit(*u);
+  if (report.errorCount() != errors) undeclared(forget);
   if (!unknown || report.errorCount() != errors) return;
   Diagnostic &d =
       error(kinds::cannotInfer, unknown->span,
