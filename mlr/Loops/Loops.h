@@ -8,7 +8,8 @@ namespace mlr::loops {
 struct Options {
   /// Bits of a vector register for kernels; 0: scalar code only (what the C back end takes).
   unsigned vectorBits = 0;
-  bool hasFma = true;      ///< otherwise the fused chain goes through the exact software fma
+  bool hasFma = true;      ///< of f32; otherwise fma and fused chains call an exact software fma, a private function of the module
+  bool hasFma64 = true;    ///< of f64
   bool unfused = false;    ///< --unfused
   bool checks = false;     ///< report clamped indices at run time
 };

@@ -1,0 +1,159 @@
+// Which axis becomes lanes, which rows, and how many registers: by counting what a tile would load and compute.
+#include "mlr/Loops/Kernel.h"
+
+using namespace mlir;
+using namespace mlr::dataflow;
+
+namespace mlr::loops {
+
+namespace {
+
+/// What the body of a gen does, weighted by how often.
+struct Body {
+  struct Read {
+    ReadOp op;
+    double weight;
+  };
+  SmallVector<Read> reads;
+  double operations = 0;      ///< scalar operations for one element
+  int64_t accumulators = 0;   ///< most chains that run at once
+  unsigned widest = 8;        ///< bits of the widest type that would lie in lanes
+  bool reduces = false;
+  bool vectorizable = true;
+};
+
+void measure(Block &block, double weight, Body &out) {
+  int64_t chains = 0;
+  for (Operation &op : block) {
+    for (Value v : llvm::concat<Value>(op.getOperands(), op.getResults())) {
+      Type t = v.getType();
+      if (t.isIntOrFloat() && !t.isInteger(1)) out.widest = std::max(out.widest, registerType(t).getIntOrFloatBitWidth());
+    }
+    if (auto read = dyn_cast<ReadOp>(op)) {
+      out.reads.push_back({read, weight});
+    } else if (auto reduce = dyn_cast<ReduceOp>(op)) {
+      double trips = weight;
+      for (int64_t n : reduce.getSizes()) trips *= static_cast<double>(n);
+      bool tree = reduce.getTree() && reduce.getKind() == ReduceKind::Sum;
+      bool position = reduce.getKind() == ReduceKind::Argmax || reduce.getKind() == ReduceKind::Argmin;
+      chains += tree ? 16 : position ? 2 : 1;
+      out.reduces = true;
+      out.operations += trips;
+      measure(bodyOf(reduce), trips, out);
+    } else if (!isa<ConstOp, YieldOp>(op)) {
+      out.operations += weight;
+      if (isa<RemOp, DivOp>(op) && !isa<FloatType>(op.getOperand(0).getType())) out.operations += 20 * weight;
+    }
+  }
+  out.accumulators = std::max(out.accumulators, chains);
+}
+
+int64_t ceilDiv(int64_t x, int64_t y) { return (x + y - 1) / y; }
+
+/// Registers for a lane axis: no wider than its size needs.
+int64_t lanesOfAxis(int64_t size, int64_t most) {
+  return std::min<int64_t>(most, static_cast<int64_t>(llvm::bit_ceil(static_cast<uint64_t>(size))));
+}
+
+/// Relative cost of one full register of elements along a lane axis.
+double costOfRegister(Lowering &l, const Body &body, const Domain &domain, const Axis &lane, int64_t lanes) {
+  double cost = body.operations;
+  for (auto [read, weight] : body.reads) {
+    bool uses = false;
+    for (auto [k, v] : llvm::enumerate(read.getIndices()))
+      uses |= v == lane.arg && read.getMap().isFunctionOfDim(static_cast<unsigned>(k));
+    auto linear = linearRead(read);
+    int64_t step = linear ? coefficientOf(read, *linear, lane.arg) : 0;
+    double one = static_cast<double>(lanes) * 1.2 + 2;  // gathered
+    if (linear && step == 0) one = uses || linear ? 0.5 : one;
+    if (step == 1) one = 1;
+    if (step == -1) one = 2;
+    if (isPackable(l, read, domain, lane)) one = 1;
+    cost += weight * one;
+  }
+  return cost;
+}
+
+/// The axis whose lanes cost least over the whole domain, or -1 for scalar code.
+int chooseLane(Lowering &l, const Body &body, const Domain &domain, int64_t most) {
+  double total = 1;
+  for (const Axis &axis : domain.axes) total *= static_cast<double>(axis.size);
+  double scalar = body.operations;
+  for (auto &read : body.reads) scalar += read.weight;
+  double best = scalar * total * 0.9;
+  int chosen = -1;
+  for (auto [k, axis] : llvm::enumerate(domain.axes)) {
+    if (axis.size < 2) continue;
+    int64_t lanes = lanesOfAxis(axis.size, most);
+    double registers = static_cast<double>(ceilDiv(axis.size, lanes)) * total / static_cast<double>(axis.size);
+    double cost = registers * costOfRegister(l, body, domain, axis, lanes);
+    if (axis.stride != 1 && body.operations < 64) cost *= 1.5;  // stores of the result are strided
+    if (cost < best) {
+      best = cost;
+      chosen = static_cast<int>(k);
+    }
+  }
+  return chosen;
+}
+
+/// An axis along which some read of a reduction stays the same, so that rows share it; the largest one.
+int chooseRow(const Body &body, const Domain &domain, int lane) {
+  int chosen = -1;
+  for (auto [k, axis] : llvm::enumerate(domain.axes)) {
+    if (static_cast<int>(k) == lane || axis.size < 2) continue;
+    bool shares = lane < 0;
+    for (Body::Read read : body.reads)
+      shares |= isa<ReduceOp>(read.op->getParentOp()) && !llvm::is_contained(read.op.getIndices(), axis.arg);
+    if (shares && (chosen < 0 || axis.size > domain.axes[static_cast<size_t>(chosen)].size)) chosen = static_cast<int>(k);
+  }
+  return chosen;
+}
+
+/// The number in least .. most that leaves the smallest remainder of `count`; the largest of equals.
+int64_t bestDivisor(int64_t count, int64_t least, int64_t most) {
+  int64_t best = std::min(count, most);
+  if (count <= most) return count;
+  int64_t waste = count;
+  for (int64_t n = most; n >= least; --n)
+    if (ceilDiv(count, n) * n - count < waste) {
+      waste = ceilDiv(count, n) * n - count;
+      best = n;
+    }
+  return best;
+}
+
+} // namespace
+
+Tiling chooseTiling(Lowering &l, GenOp gen, const Domain &domain) {
+  Tiling t;
+  if (l.options.vectorBits == 0 || domain.axes.empty()) return t;
+  Body body;
+  measure(bodyOf(gen), 1, body);
+  t.lane = chooseLane(l, body, domain, std::max<int64_t>(1, l.options.vectorBits / body.widest));
+  int64_t registers = 1;
+  if (t.lane >= 0) {
+    const Axis &axis = domain.axes[static_cast<size_t>(t.lane)];
+    t.lanes = lanesOfAxis(axis.size, std::max<int64_t>(1, l.options.vectorBits / body.widest));
+    registers = std::max<int64_t>(1, axis.size / t.lanes);
+  }
+  if (!body.reduces) {
+    // Independent chains of operations side by side hide their latency.
+    t.columns = std::min<int64_t>(registers, body.operations < 8 ? 4 : 2);
+    return t;
+  }
+  int64_t budget = (l.options.vectorBits >= 512 ? 24 : 12) / std::max<int64_t>(1, body.accumulators);
+  budget = std::max<int64_t>(1, budget);
+  t.row = chooseRow(body, domain, t.lane);
+  if (t.row >= 0) {
+    int64_t size = domain.axes[static_cast<size_t>(t.row)].size;
+    t.columns = std::min<int64_t>({registers, 2, budget});
+    int64_t most = std::max<int64_t>(1, std::min<int64_t>(budget / t.columns, 8));
+    t.rows = bestDivisor(size, std::max<int64_t>(1, most / 2), most);
+    if (t.rows == 1) t.row = -1;
+  } else {
+    t.columns = bestDivisor(registers, std::max<int64_t>(1, budget / 3), budget);
+  }
+  return t;
+}
+
+} // namespace mlr::loops

@@ -1,0 +1,95 @@
+// Optimisation and output: LLVM IR, assembly, objects, shared libraries.
+#include "mlr/Target/Llvm.h"
+
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Program.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Target/TargetMachine.h"
+
+namespace mlr::target {
+
+namespace {
+/// Beyond these sizes (operations of the loops module) LLVM's superlinear passes cost more than they give.
+constexpr size_t kFull = 20'000, kSome = 120'000;
+} // namespace
+
+void optimize(Code &code, const Machine &machine) {
+  llvm::PipelineTuningOptions tuning;
+  bool small = code.operations < kFull;
+  tuning.LoopVectorization = tuning.SLPVectorization = tuning.LoopInterleaving = small;
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager graph;
+  llvm::ModuleAnalysisManager modules;
+  llvm::PassBuilder builder(&machine.machine(), tuning);
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(graph);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, graph, modules);
+  llvm::OptimizationLevel level = small                       ? llvm::OptimizationLevel::O3
+                                  : code.operations < kSome ? llvm::OptimizationLevel::O1
+                                                            : llvm::OptimizationLevel::O0;
+  llvm::ModulePassManager passes = level == llvm::OptimizationLevel::O0 ? builder.buildO0DefaultPipeline(level)
+                                                                        : builder.buildPerModuleDefaultPipeline(level);
+  passes.run(*code.module, modules);
+}
+
+std::string text(const Code &code) {
+  std::string out;
+  llvm::raw_string_ostream stream(out);
+  code.module->print(stream, nullptr);
+  return out;
+}
+
+static Result<std::vector<char>> emit(Code &code, const Machine &machine, llvm::CodeGenFileType kind) {
+  llvm::TargetMachine &target = machine.machine();
+  target.setOptLevel(code.operations < kFull   ? llvm::CodeGenOptLevel::Default
+                     : code.operations < kSome ? llvm::CodeGenOptLevel::Less
+                                               : llvm::CodeGenOptLevel::None);
+  llvm::SmallVector<char, 0> buffer;
+  llvm::raw_svector_ostream stream(buffer);
+  llvm::legacy::PassManager passes;
+  if (target.addPassesToEmitFile(passes, stream, nullptr, kind, /*DisableVerify=*/true))
+    return Error{"LLVM cannot write this kind of file for `" + machine.triple() + "`"};
+  passes.run(*code.module);
+  return std::vector<char>(buffer.begin(), buffer.end());
+}
+
+Result<std::vector<char>> assembly(Code &code, const Machine &machine) {
+  return emit(code, machine, llvm::CodeGenFileType::AssemblyFile);
+}
+Result<std::vector<char>> object(Code &code, const Machine &machine) {
+  return emit(code, machine, llvm::CodeGenFileType::ObjectFile);
+}
+
+std::variant<std::monostate, Error> writeShared(const std::vector<char> &object, const std::string &path) {
+  llvm::SmallString<128> temporary;
+  int descriptor = 0;
+  if (auto code = llvm::sys::fs::createTemporaryFile("mlr", "o", descriptor, temporary))
+    return Error{"cannot write a temporary file: " + code.message()};
+  {
+    llvm::raw_fd_ostream file(descriptor, /*shouldClose=*/true);
+    file.write(object.data(), object.size());
+  }
+  std::string problem = "no C compiler or linker found (clang-22, clang, cc, ld.lld-22, ld.lld)";
+  for (const char *name : {"clang-22", "clang", "cc", "ld.lld-22", "ld.lld"}) {
+    auto program = llvm::sys::findProgramByName(name);
+    if (!program) continue;
+    std::vector<llvm::StringRef> arguments{*program, "-shared", "-o", path, temporary};
+    if (!llvm::StringRef(name).starts_with("ld.")) arguments.push_back("-lm");
+    std::string message;
+    int status = llvm::sys::ExecuteAndWait(*program, arguments, std::nullopt, {}, 0, 0, &message);
+    problem = status == 0 ? "" : std::string(name) + " failed to link `" + path + "`" + (message.empty() ? "" : ": ") + message;
+    break;
+  }
+  llvm::sys::fs::remove(temporary);
+  if (!problem.empty()) return Error{problem};
+  return std::monostate();
+}
+
+} // namespace mlr::target
