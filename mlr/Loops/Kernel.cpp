@@ -214,7 +214,14 @@ void Kernel::emitResult() {
   forCopies(laneBit | rowBit, [&](unsigned r, unsigned c, int64_t width) -> Value {
     Linear at = to.at;
     for (const Axis &axis : domain.axes) at.add(indexOf(axis.arg, r, c).at, axis.stride);
-    l.memory.store(memref, at, scalar, get(yielded, r, c, width), columns[c].active);
+    Value element = get(yielded, r, c, width);
+    int64_t stride = tiling.lane < 0 ? 1 : domain.axes[static_cast<size_t>(tiling.lane)].stride;
+    if (width == 1 || stride == 1) {
+      l.memory.store(memref, at, scalar, element, columns[c].active);
+      return {};
+    }
+    for (int64_t k = 0; k < columns[c].active; ++k, at.add(Linear(stride)))
+      l.memory.store(memref, at, scalar, vector::ExtractOp::create(a.b, a.loc, element, k));
     return {};
   });
 }

@@ -44,6 +44,9 @@ LogicalResult lowerNode(NodeOp node, const store::Plan &plan, const Options &opt
 }
 
 LogicalResult lowerToLoops(ModuleOp module, const Options &options) {
+  module.getContext()
+      ->loadDialect<func::FuncDialect, scf::SCFDialect, arith::ArithDialect, math::MathDialect, memref::MemRefDialect,
+                    vector::VectorDialect>();
   Globals globals(module);
   for (NodeOp node : llvm::make_early_inc_range(module.getOps<NodeOp>())) {
     FailureOr<store::Plan> plan = store::read(node);

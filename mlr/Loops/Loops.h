@@ -17,11 +17,27 @@ struct Options {
 /// Adds two functions for each node NAME, and drops the node:
 ///   func.func @NAME_step(%state: memref<Sxi8>, %scratch: memref<Cxi8>, %in: memref<Ixi8>, %out: memref<Oxi8>)
 ///   func.func @NAME_reset(%state: memref<Sxi8>)
-/// Buffers are `memref.view`s of the arguments at constant byte offsets (attribute `mlr.buffer`: id), constants `memref.global`.
-/// The buffer table stays on the function as `mlr.buffers`. The result uses: func, scf.for / scf.if (/ scf.while for until), arith on
-/// signless integers and f32/f64 (f16, bf16 are i16 in memory, converted by integer arithmetic, so that no engine needs a run-time library),
-/// math.{fma,sqrt,floor,ceil,trunc,roundeven,absf}, memref.{view,load,store,get_global,copy-free}, and vector.{load,store,broadcast,fma,..} when
-/// vectorBits > 0. bool is i8 in memory, i1 in registers. No allocation, no unbounded loop.
+/// The attributes of the plan (`mlr.buffers`, `mlr.bytes`, ..), `mlr.arg_names` and `mlr.result_names` move to NAME_step.
+///
+/// The subset of MLIR in the result; nothing else occurs:
+///  - func: func, call (of private functions of the module only: the software fma, attribute `mlr.software_fma`), return;
+///    each function has one block;
+///  - scf.for (lower 0 or constant, step > 0, index), scf.if without results, scf.while whose `before` region holds the whole
+///    body and whose `after` region only passes its arguments on (a do-while; for until);
+///  - memref.view of an argument at a constant byte offset to memref<N x element> (flat, N the buffer's elements; attribute
+///    `mlr.buffer`: id), memref.get_global of a private constant memref.global (flat, DenseElementsAttr), memref.load and
+///    memref.store with one index;
+///  - element types of memory: i8 (bool too: 0 or 1), i16 (f16 and bf16 too: their bits), i32, i64, f32, f64;
+///  - registers: i1, signless i8..i64, index, f32, f64. Half precision is converted by integer arithmetic, so that no engine
+///    needs a run-time library for it;
+///  - arith: constant, addi subi muli divsi divui remsi remui andi ori xori shli shrsi shrui cmpi minsi maxsi minui select,
+///    addf subf mulf divf remf negf cmpf, trunci extsi extui truncf extf fptosi fptoui sitofp uitofp bitcast index_cast.
+///    Divisors are never 0 (nor -1 with MIN), shift counts are below the width, fptosi and fptoui see only values that fit,
+///    f32 <-> f64 conversions round to nearest; no fast-math flag. overflow<nsw> stands on offsets only;
+///  - math: fma sqrt floor ceil trunc roundeven absf;
+///  - with vectorBits > 0 also one-dimensional vectors of the above: vector.load, store, maskedload, maskedstore (constant
+///    masks), gather (i32 offsets), broadcast of a scalar, shuffle, extract of one lane, and dense constants.
+/// No allocation, no recursion, no unbounded loop.
 mlir::LogicalResult lowerToLoops(mlir::ModuleOp module, const Options &options);
 
 } // namespace mlr::loops

@@ -94,14 +94,7 @@ memref::GlobalOp Globals::create(StringRef name, Type element, const std::vector
   std::string unique = identifier(name);
   for (int k = 1; names.count(unique) || module.lookupSymbol(unique); ++k) unique = identifier(name) + "_" + std::to_string(k);
   names.insert(unique);
-  Attribute value;
-  // Large constants stay blobs: they are never uniqued and never printed as numbers.
-  if (bytes.size() > 4096) {
-    auto blob = HeapAsmResourceBlob::allocateAndCopyWithAlign(ArrayRef<char>(bytes), 64, false);
-    value = DenseResourceElementsAttr::get(tensor, unique, std::move(blob));
-  } else {
-    value = DenseElementsAttr::getFromRawBuffer(tensor, bytes);
-  }
+  Attribute value = DenseElementsAttr::getFromRawBuffer(tensor, bytes);
   return memref::GlobalOp::create(b, loc, unique, b.getStringAttr("private"), type, value, /*constant=*/true,
                                   /*alignment=*/b.getI64IntegerAttr(64));
 }

@@ -26,15 +26,16 @@ IndexValue Kernel::divide(const IndexValue &x, int64_t by, AffineExprKind kind, 
   Value v = laned ? laneVector(x, width) : materialize(a, x.at);
   Value d = a.integer(by, v.getType());
   Value q;
-  if (kind == AffineExprKind::CeilDiv) {
-    q = a.make<arith::CeilDivSIOp>(v, d);
-  } else if (kind == AffineExprKind::FloorDiv) {
-    q = natural ? a.make<arith::DivUIOp>(v, d) : a.make<arith::FloorDivSIOp>(v, d);
-  } else if (natural) {
-    q = a.make<arith::RemUIOp>(v, d);
+  if (natural && kind != AffineExprKind::CeilDiv) {
+    q = kind == AffineExprKind::FloorDiv ? a.make<arith::DivUIOp>(v, d) : a.make<arith::RemUIOp>(v, d);
   } else {
-    q = a.make<arith::RemSIOp>(v, d);
-    q = a.select(a.compare(arith::CmpIPredicate::slt, q, 0), a.add(q, by), q);
+    // Division towards zero, corrected by the sign of its remainder (`by` is positive).
+    Value r = a.make<arith::RemSIOp>(v, d);
+    Value below = a.compare(arith::CmpIPredicate::slt, r, 0), above = a.compare(arith::CmpIPredicate::sgt, r, 0);
+    q = a.make<arith::DivSIOp>(v, d);
+    if (kind == AffineExprKind::FloorDiv) q = a.select(below, a.sub(q, 1), q);
+    else if (kind == AffineExprKind::CeilDiv) q = a.select(above, a.add(q, 1), q);
+    else q = a.select(below, a.add(r, by), r);
   }
   return laned ? IndexValue{Linear(0), 0, q} : IndexValue{Linear::of(q), 0, {}};
 }

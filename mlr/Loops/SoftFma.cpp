@@ -189,6 +189,7 @@ Value softwareFma(Arith &a, Value x, Value y, Value z) {
     OpBuilder b = OpBuilder::atBlockBegin(module.getBody());
     auto f = func::FuncOp::create(b, a.loc, name, b.getFunctionType({type, type, type}, {type}));
     f.setPrivate();
+    f->setAttr("mlr.software_fma", b.getUnitAttr());
     Block *entry = f.addEntryBlock();
     b.setInsertionPointToEnd(entry);
     Arith inner(b, a.loc, entry);
