@@ -217,14 +217,13 @@ private:
     std::vector<bool> seen(graph.vertices.size(), false);
     std::vector<Vertex> work{condition};
     seen[condition] = true;
-    for (size_t k = 0; k < work.size(); ++k)
+    const Dependency *ahead = nullptr;
+    for (size_t k = 0; k < work.size() && (!ahead || ahead->from == condition); ++k)
       for (uint32_t i : into[work[k]]) {
         const Dependency &d = graph.dependencies[i];
-        if (d.usesEnd && d.time == scan) {
-          good = false;
-          badConditions.push_back(condition);
-          reportCondition(graph, *scan, d, diagnostics);
-          return;
+        if (d.usesEnd && d.time == scan) {  // a value that lies ahead explains more than the end itself
+          if (!ahead || ahead->from == condition) ahead = &d;
+          continue;
         }
         const ScanTime *time = graph.vertices[d.from].time;
         while (time && time != scan) time = time->parent;
@@ -232,6 +231,10 @@ private:
         seen[d.from] = true;
         work.push_back(d.from);
       }
+    if (!ahead) return;
+    good = false;
+    badConditions.push_back(condition);
+    reportCondition(graph, *scan, *ahead, diagnostics);
   }
 
   // ---- summaries -------------------------------------------------------------------------------------------

@@ -30,8 +30,9 @@ std::string distanceText(Interval distance, bool usesEnd) {
   auto [lo, hi] = distance;
   if (lo == 0 && hi == 0) return "of the same instant";
   if (lo == hi) return "of " + instants(lo > 0 ? lo : -lo) + (lo > 0 ? " earlier" : " later");
-  if (lo >= 0) return "of up to " + instants(hi) + " earlier";
-  if (hi <= 0) return usesEnd ? "at the end of the scan" : "of up to " + instants(-lo) + " later";
+  if (lo == 0) return "of the same instant or up to " + instants(hi) + " earlier";
+  if (lo > 0) return "of up to " + instants(hi) + " earlier";
+  if (hi <= 0) return usesEnd && lo != -1 ? "at the end of the scan" : "of up to " + instants(-lo) + " later";
   return "of all instants of the scan";
 }
 
@@ -110,9 +111,12 @@ void reportCondition(const Graph &graph, const ScanTime &scan, const Dependency 
   Diagnostic &d = diagnostics.report(kinds::untilNeedsEnd, scan.until->span,
                                      "the condition of `until` needs a value that lies ahead",
                                      "decides whether there is a next instant");
-  d.labels.push_back({ahead.span, quoted(graph.vertices[ahead.to].name) + " needs " +
-                                      quoted(graph.vertices[ahead.from].name) + " " + distanceText(ahead.interval, true),
-                      false});
+  const auto &from = graph.vertices[ahead.from], &to = graph.vertices[ahead.to];
+  bool isEnd = ahead.from == graph.conditions.at(&scan) || from.isHidden;
+  bool isNamed = !to.isHidden && ahead.to != graph.conditions.at(&scan);
+  std::string text = (isNamed ? quoted(to.name) : "this") + " needs " +
+                     (isEnd ? "the end of the scan" : quoted(from.name) + " " + distanceText(ahead.interval, true));
+  d.labels.push_back({ahead.span, text, false});
   d.notes.push_back("the scan stops after the first instant at which the condition is true: it must be known there");
 }
 

@@ -28,7 +28,7 @@ public:
       : node(node), summaries(summaries) {}
 
   Graph run() {
-    for (const Var &var : node.vars) graph.vertices.push_back({var.name, var.span, var.time});
+    for (const Var &var : node.vars) graph.vertices.push_back({var.name, var.span, var.time, var.kind == Var::Kind::Hidden});
     resultOf.assign(node.vars.size(), {});
     findResults(node.body);
     region(node.body, nullptr);
