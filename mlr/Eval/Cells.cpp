@@ -140,7 +140,8 @@ void Machine::computeScanResult(const CellRef &cell, Value &value) {
   Activation *run = activation(*cell.frame, slot.part, cell.t);
   if (!run) return;
   const ScanResult &result = run->scan->scan->results[slot.result];
-  int64_t executed = count(*run);
+  // The first instant always runs: its value does not wait for the condition of `until`.
+  int64_t executed = result.kind == ScanResult::Kind::Initial ? run->length : count(*run);
   if (status != Status::Ok) return;
   if (result.kind == ScanResult::Kind::Count) {
     value.bits = static_cast<Bits>(executed);

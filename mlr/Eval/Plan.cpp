@@ -239,6 +239,7 @@ private:
   }
 
   void reachOperand(const Term &term, RegionPlan &region, int64_t back) {
+    region.reach = std::max(region.reach, back);  // the way there is walked even to a constant
     if (term.kept < 0) return reachTerm(term, region, back);
     Slot &slot = region.slots[static_cast<size_t>(term.kept)];
     slot.reach = std::max(slot.reach, back);
