@@ -60,6 +60,7 @@ private:
   LogicalResult outputs();
   LogicalResult slots(Block &block);
   LogicalResult initialise(ArrayRef<Operation *> slots);
+  LogicalResult captures(ScanOp op, bool atEnd);
   SmallVector<int64_t> executedInstants(ScanOp op) const;
   SmallVector<std::pair<int64_t, int64_t>> otherRows(ScanOp op, ArrayRef<int64_t> executed) const;
   LogicalResult enterStacks(ScanOp op, ArrayRef<std::pair<int64_t, int64_t>> others);
@@ -304,6 +305,28 @@ LogicalResult Machine::enterStacks(ScanOp op, ArrayRef<std::pair<int64_t, int64_
   return success();
 }
 
+/// What instants that are not simulated read of captured values is there when the scan starts and, unless its stacks are
+/// computed there, when it ends.
+LogicalResult Machine::captures(ScanOp op, bool atEnd) {
+  SmallVector<Range> stacks;
+  instants.push_back(0);
+  for (Operation &inner : bodyOf(op))
+    if (auto stack = dyn_cast<StackOp>(inner)) stacks.push_back(address(stack.getResult()));
+  instants.pop_back();
+  WalkResult walked = op.walk([&](ReadOp read) {
+    Value source = read.getSource();
+    if (op.getBody().isAncestor(source.getParentRegion())) return WalkResult::advance();
+    Range all = address(source);
+    int64_t size = elementBytes(elementOf(source.getType()));
+    Footprint f = footprint(read, instants);
+    Range part{all.space, all.begin + f.first * size, all.begin + (f.last + 1) * size};
+    if (atEnd && llvm::any_of(stacks, [&](const Range &stack) { return stack.overlaps(part); }))
+      return WalkResult::advance();
+    return failed(intact(read, source, part)) ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  return failure(walked.wasInterrupted());
+}
+
 LogicalResult Machine::scan(ScanOp op) {
   Block &body = bodyOf(op);
   for (Value operand : op->getOperands())
@@ -312,6 +335,7 @@ LogicalResult Machine::scan(ScanOp op) {
   auto others = otherRows(op, executed);
   bool early = op.getUpto() || llvm::any_of(body, [](Operation &o) { return isa<UntilOp>(o); });
   if (failed(initialise(slotsOf.lookup(op)))) return failure();
+  if (op.getLength() && failed(captures(op, false))) return failure();
   if (!early && failed(enterStacks(op, others))) return failure();
   if (early && failed(enterStacks(op, {}))) return failure();
   for (auto [n, t] : llvm::enumerate(executed)) {
@@ -319,6 +343,7 @@ LogicalResult Machine::scan(ScanOp op) {
     if (failed(instant(body, n == 0))) return failure();
     instants.pop_back();
   }
+  if (op.getLength() && failed(captures(op, true))) return failure();
   instants.push_back(0);
   for (Operation &inner : body)
     if (auto stack = dyn_cast<StackOp>(inner)) {
