@@ -3,7 +3,7 @@
 namespace mlr::test {
 namespace {
 
-TEST(Errors, AllOfAFileAreReportedInOneRun) {
+TEST(Errors, AllOfAFileAreReportedInOneRun) {  // R1.10
   expectErrors("node main(x: f32, n: i32) -> (y, z: f32) {\n  y = x * n;\n  a = q + 1;\n  a = 2;\n}\n"
                "fun f(x: f32) -> (y: f32) { y = 0 fby x; }",
                {"missing-definition: the output `z` has no equation",
@@ -19,7 +19,7 @@ TEST(Errors, OneCauseIsOneError) {
                {"unknown-name: nothing called `q` is declared"});
 }
 
-TEST(Errors, InAnInstanceNameTheUse) {
+TEST(Errors, InAnInstanceNameTheUse) {  // R3.6
   Checked c("fun cell<<D: size>>(x: f32[D]) -> (y: f32[D]) { y = x + [1.0, 2.0]; }\n"
             "node main(x: f32[3]) -> (y: f32[3]) { y = cell(x); }");
   expectContains(c.rendered, "in this instance: cell<<D = 3>>");
@@ -34,19 +34,19 @@ TEST(Errors, UnknownNamesAreGuessed) {
   expectContains(Checked("node main(x: f23) -> (y: f32) { y = x; }").rendered, "did you mean `f32`?");
 }
 
-TEST(Errors, RecursionShowsTheChain) {
+TEST(Errors, RecursionShowsTheChain) {  // R2.9
   Checked c("node a(x: f32) -> (y: f32) { y = b(x); }\nnode b(x: f32) -> (y: f32) { y = a(x); }");
   EXPECT_EQ(c.errors, std::vector<std::string>{"recursive-instantiation: `a` instantiates itself"});
   expectContains(c.rendered, "the chain: a -> b -> a");
 }
 
-TEST(Errors, LocalNameIsNoUseOfAConstant) {
+TEST(Errors, LocalNameIsNoUseOfAConstant) {  // R2.7
   EXPECT_TRUE(Checked("const x: f32 = f(1.0);\nfun f(x: f32) -> (y: f32) { y = 2 * x; }\n"
                       "node main(z: f32) -> (y: f32) { y = x; }")
                   .program);
 }
 
-TEST(Errors, EndOfTimeIsNeeded) {
+TEST(Errors, EndOfTimeIsNeeded) {  // R10.7
   expectErrors("node main(x: f32) -> (y: f32) { y = x eby 0; }",
                {"eby-unbounded: `main` looks ahead with `eby`, but its time never ends"});
   Checked helper("node look(x: f32) -> (y: f32) { y = x eby 0; }\n"
@@ -55,14 +55,14 @@ TEST(Errors, EndOfTimeIsNeeded) {
   EXPECT_EQ(helper.program->roots.size(), 1u);
 }
 
-TEST(Errors, EmptyReductionsAndEnds) {
+TEST(Errors, EmptyReductionsAndEnds) {  // R7.5, R10.11
   expectErrors("node main(x: f32[0]) -> (y: f32) { y = sum(x) + max(x); }",
                {"empty-reduction: `max` of no elements has no value"});
   expectErrors("node main(x: f32) -> (y: f32) { scan t < 0 { y = final x; } }",
                {"empty-reduction: the scan has no instants, so `final x` has no value"});
 }
 
-TEST(Errors, ScanStreamsStayInside) {
+TEST(Errors, ScanStreamsStayInside) {  // R10.3
   Checked c("node main(x: f32) -> (y: f32) { scan t < 3 { h = (0 fby h) + x; } y = h; }");
   EXPECT_EQ(c.errors, std::vector<std::string>{"unknown-name: nothing called `h` is declared"});
   expectContains(c.rendered, "visible inside only");
@@ -70,7 +70,7 @@ TEST(Errors, ScanStreamsStayInside) {
                {"outside-scan: `y` is an output of the node, but this defines a stream of the scan"});
 }
 
-TEST(Errors, NamesMayNotHideOthersOfTheNode) {
+TEST(Errors, NamesMayNotHideOthersOfTheNode) {  // R2.7
   expectErrors("node main(i: f32[3]) -> (y: f32[3]) { y = [1.0 for i < 3]; }",
                {"duplicate-definition: `i` is already an input"});
   expectErrors("node main(x: f32) -> (y: f32) { h = x; scan t < 3 { h = x; y = final h; } }",

@@ -25,7 +25,7 @@ struct Node {
   Expr *preX() { return b.pre(b.get(x)); }
 };
 
-TEST(Initialisation, AGuardedPrePasses) {
+TEST(Initialisation, AGuardedPrePasses) {  // R11.1
   Node n;
   n.b.define(n.y, n.b.arrow(n.b.c(0), n.b.add(n.b.pre(n.b.get(n.y)), n.b.c(1))));
   EXPECT_EQ(errorsOf(n.p), 0u);
@@ -39,7 +39,7 @@ TEST(Initialisation, AGuardFartherDownstreamIsEnough) {
   EXPECT_EQ(errorsOf(n.p), 0u);
 }
 
-TEST(Initialisation, AnUndefinedOutputIsAnError) {
+TEST(Initialisation, AnUndefinedOutputIsAnError) {  // R11.2
   Node n;
   VarId v = n.b.var("v", F32);
   n.b.define(v, n.b.add(n.preX(), n.b.c(1)));
@@ -47,13 +47,13 @@ TEST(Initialisation, AnUndefinedOutputIsAnError) {
   EXPECT_EQ(errorsOf(n.p), 1u);
 }
 
-TEST(Initialisation, AnUndefinedStateIsAnErrorEvenBehindAnArrow) {
+TEST(Initialisation, AnUndefinedStateIsAnErrorEvenBehindAnArrow) {  // R11.2
   Node n;
   n.b.define(n.y, n.b.arrow(n.b.c(0), n.b.fby(n.b.c(0), n.preX())));
   EXPECT_EQ(errorsOf(n.p), 1u);
 }
 
-TEST(Initialisation, PreOfPreIsAnError) {
+TEST(Initialisation, PreOfPreIsAnError) {  // R11.2
   Node n;
   n.b.define(n.y, n.b.arrow(n.b.c(0), n.b.pre(n.preX())));
   EXPECT_EQ(errorsOf(n.p), 1u);
@@ -78,7 +78,7 @@ TEST(Initialisation, AnUndefinedConditionOfASelectIsAnUndefinedResult) {
   }
 }
 
-TEST(Initialisation, AScanReadsOnlyDefinedOuterValues) {
+TEST(Initialisation, AScanReadsOnlyDefinedOuterValues) {  // R11.2
   Node n;
   VarId v = n.b.var("v", F32);
   n.b.define(v, n.preX());
@@ -90,7 +90,7 @@ TEST(Initialisation, AScanReadsOnlyDefinedOuterValues) {
   EXPECT_EQ(errorsOf(n.p), 1u);
 }
 
-TEST(Initialisation, ResultsAndConditionsOfScansMustBeDefined) {
+TEST(Initialisation, ResultsAndConditionsOfScansMustBeDefined) {  // R11.2
   for (int what = 0; what < 3; ++what) {
     Node n;
     ScanTime &s = n.b.scan(3);
@@ -103,7 +103,7 @@ TEST(Initialisation, ResultsAndConditionsOfScansMustBeDefined) {
   }
 }
 
-TEST(Initialisation, CallsArePolymorphicUnlessTheCalleeKeepsItsInput) {
+TEST(Initialisation, CallsArePolymorphicUnlessTheCalleeKeepsItsInput) {  // R11.3
   for (bool state : {false, true}) {
     Program p;
     NodeBuilder c(p, "callee");

@@ -26,7 +26,7 @@ TEST(Limits, LongChainsOfConstantsAndCalls) {
   EXPECT_TRUE(Checked(text).program);
 }
 
-TEST(Limits, DeepExpressions) {
+TEST(Limits, DeepExpressions) {  // R1.9
   EXPECT_TRUE(Checked("fun main(x: f32) -> (y: f32) { y = " + repeat("if x > 0 then ", 900) + "x" +
                       repeat(" else x", 900) + "; }")
                   .program);
@@ -39,7 +39,7 @@ TEST(Limits, DeepExpressions) {
                   .program);
 }
 
-TEST(Limits, ExponentialInstantiationStops) {
+TEST(Limits, ExponentialInstantiationStops) {  // R3.6
   std::string text = "fun f0<<N: size>>(x: f32) -> (y: f32) { y = x; }\n";
   for (int i = 1; i < 40; ++i)
     text += fmt::format("fun f{0}<<N: size>>(x: f32) -> (y: f32) {{ y = f{1}<<2 * N % 1000003>>(x) + "
@@ -50,7 +50,7 @@ TEST(Limits, ExponentialInstantiationStops) {
   EXPECT_EQ(c.errors[0], "too-many-instances: more than 16384 instances of generic nodes are needed");
 }
 
-TEST(Limits, HugeSizesAreErrors) {
+TEST(Limits, HugeSizesAreErrors) {  // R4.5
   expectErrors("node main(x: f32[99999999999]) -> (y: f32) { y = 0; }",
                {"invalid-size: a size is too large"});
   expectErrors("node main(x: f32) -> (y: f32) { a = [x for i < 100000, j < 100000]; y = x; }",

@@ -45,7 +45,7 @@ std::vector<float> column(const std::vector<std::vector<Array>> &results, size_t
 }
 using Floats = std::vector<float>;
 
-TEST(Interpreter, FbyCountsInstants) {
+TEST(Interpreter, FbyCountsInstants) {  // R9.3
   Program p;
   NodeBuilder b(p, "counter");
   VarId n = b.output("n", F32);
@@ -61,7 +61,7 @@ TEST(Interpreter, NestedFbyReachesSeveralInstantsBack) {
   EXPECT_EQ(column(run(p, 5, {{f32(1)}, {f32(2)}, {f32(3)}, {f32(4)}, {f32(5)}})), (Floats{-1, -2, -3, 1, 2}));
 }
 
-TEST(Interpreter, ArrowGuardsPre) {
+TEST(Interpreter, ArrowGuardsPre) {  // R9.5, R11.1
   Program p;
   NodeBuilder b(p, "ema");
   VarId x = b.input("x", F32), y = b.output("y", F32);
@@ -69,7 +69,7 @@ TEST(Interpreter, ArrowGuardsPre) {
   EXPECT_EQ(column(run(p, 3, {{f32(1)}})), (Floats{1, 1.5f, 1.75f}));
 }
 
-TEST(Interpreter, UnguardedPreIsAnError) {
+TEST(Interpreter, UnguardedPreIsAnError) {  // R11.2
   Program p;
   NodeBuilder b(p, "bad");
   VarId y = b.output("y", F32);
@@ -77,7 +77,7 @@ TEST(Interpreter, UnguardedPreIsAnError) {
   EXPECT_NE(errorOf(p).find("undefined"), std::string::npos);
 }
 
-TEST(Interpreter, AnUndefinedValueInAStateIsAnError) {
+TEST(Interpreter, AnUndefinedValueInAStateIsAnError) {  // R11.2
   Program p;
   NodeBuilder b(p, "bad");
   VarId y = b.output("y", F32), z = b.var("z", F32);
@@ -95,7 +95,7 @@ TEST(Interpreter, AnUndefinedArmThatIsNotSelectedDoesNotMatter) {
   EXPECT_EQ(column(run(p, 2)), (Floats{7, 1}));
 }
 
-TEST(Interpreter, ACycleIsAnError) {
+TEST(Interpreter, ACycleIsAnError) {  // R12.2
   Program p;
   NodeBuilder b(p, "bad");
   VarId x = b.output("x", F32), y = b.var("y", F32);
@@ -104,7 +104,7 @@ TEST(Interpreter, ACycleIsAnError) {
   EXPECT_NE(errorOf(p).find("a cycle: bad.x"), std::string::npos) << errorOf(p);
 }
 
-TEST(Interpreter, WindowShowsTheLastValuesOldestFirst) {
+TEST(Interpreter, WindowShowsTheLastValuesOldestFirst) {  // R9.7
   Program p;
   NodeBuilder b(p, "w");
   VarId x = b.input("x", F32), w = b.output("w", f32s({3}));
@@ -115,7 +115,7 @@ TEST(Interpreter, WindowShowsTheLastValuesOldestFirst) {
   EXPECT_EQ(floats(r[3][0]), (Floats{2, 3, 4}));
 }
 
-TEST(Interpreter, WindowTakesItsInitFromTheFirstInstant) {
+TEST(Interpreter, WindowTakesItsInitFromTheFirstInstant) {  // R9.7
   Program p;
   NodeBuilder b(p, "w");
   VarId x = b.input("x", F32), w = b.output("w", f32s({3}));
@@ -146,7 +146,7 @@ struct BothWays {
   }
 };
 
-TEST(Interpreter, ScanRunsBothWays) {
+TEST(Interpreter, ScanRunsBothWays) {  // R10.6
   BothWays w(3);
   auto r = run(w.p, 2, {{arrayOf<float>(f32s({3}), {1, 2, 4})}});
   for (auto &instant : r) {  // fresh at every outer instant
@@ -156,7 +156,7 @@ TEST(Interpreter, ScanRunsBothWays) {
   }
 }
 
-TEST(Interpreter, ResumeKeepsStateAndEndsEbyAtEachBlock) {
+TEST(Interpreter, ResumeKeepsStateAndEndsEbyAtEachBlock) {  // R10.8
   BothWays w(3, true);
   auto r = run(w.p, 4, {{arrayOf<float>(f32s({3}), {1, 2, 4})}});
   EXPECT_EQ(floats(r[1][0]), (Floats{8, 10, 14}));
@@ -172,7 +172,7 @@ TEST(Interpreter, AHundredThousandInstantsNeedNoNativeStack) {
   EXPECT_EQ(floats(r[0][1])[0], T);
 }
 
-TEST(Interpreter, EndValuesMayBeUsedInsideTheSameScan) {
+TEST(Interpreter, EndValuesMayBeUsedInsideTheSameScan) {  // R10.5
   Program p;
   NodeBuilder b(p, "normalise");
   VarId x = b.input("x", f32s({4})), y = b.output("y", f32s({4}));
@@ -186,7 +186,7 @@ TEST(Interpreter, EndValuesMayBeUsedInsideTheSameScan) {
             (Floats{1.125f, 1.125f, 1.25f, 1.5f}));
 }
 
-TEST(Interpreter, UntilStopsAfterTheFirstTrueInstant) {
+TEST(Interpreter, UntilStopsAfterTheFirstTrueInstant) {  // R10.9
   Program p;
   NodeBuilder b(p, "until");
   VarId limit = b.input("limit", I32), y = b.output("y", f32s({5})), n = b.output("n", I32), e = b.output("e", F32);
@@ -206,7 +206,7 @@ TEST(Interpreter, UntilStopsAfterTheFirstTrueInstant) {
   EXPECT_EQ(r[2][1].as<int32_t>()[0], 5);
 }
 
-TEST(Interpreter, AResumingUntilScanGoesOnAfterItsLastExecutedInstant) {
+TEST(Interpreter, AResumingUntilScanGoesOnAfterItsLastExecutedInstant) {  // R10.9
   Program p;
   NodeBuilder b(p, "blocks");
   VarId limit = b.input("limit", I32), e = b.output("e", F32);
@@ -228,7 +228,7 @@ NodeInstance &cumulate(Program &p) {
   return b.node;
 }
 
-TEST(Interpreter, EachCallHasStateOfItsOwn) {
+TEST(Interpreter, EachCallHasStateOfItsOwn) {  // R2.8
   Program p;
   NodeInstance &callee = cumulate(p);
   NodeBuilder b(p, "two");
@@ -257,7 +257,7 @@ std::vector<float> callInScan(bool resume) {
 TEST(Interpreter, ANodeCalledInAScanStartsFreshAtEveryOuterInstant) { EXPECT_EQ(callInScan(false), (Floats{3, 3, 3})); }
 TEST(Interpreter, ANodeCalledInAResumingScanGoesOn) { EXPECT_EQ(callInScan(true), (Floats{3, 6, 9})); }
 
-TEST(Interpreter, ANodeMayUseTheEndOfItsCallersTime) {
+TEST(Interpreter, ANodeMayUseTheEndOfItsCallersTime) {  // R10.7
   Program p;
   NodeBuilder c(p, "back");
   VarId x = c.input("x", F32), y = c.output("y", F32);
@@ -290,14 +290,14 @@ std::vector<float> nested(bool outerResumes, bool innerResumes) {
   return column(run(p, 3));
 }
 
-TEST(Interpreter, NestedScansResumeInTheirOwnEnclosingTime) {
+TEST(Interpreter, NestedScansResumeInTheirOwnEnclosingTime) {  // R10.10
   EXPECT_EQ(nested(false, false), (Floats{2, 2, 2}));
   EXPECT_EQ(nested(false, true), (Floats{4, 4, 4}));   // fresh with each run of the outer scan
   EXPECT_EQ(nested(true, false), (Floats{2, 2, 2}));
   EXPECT_EQ(nested(true, true), (Floats{4, 8, 12}));
 }
 
-TEST(Interpreter, AResumingBlockReadsOuterVariablesOfItsOwnInstant) {
+TEST(Interpreter, AResumingBlockReadsOuterVariablesOfItsOwnInstant) {  // R10.2
   Program p;
   NodeBuilder b(p, "blocks");
   VarId x = b.input("x", F32), e = b.output("e", f32s({2}));
@@ -312,7 +312,7 @@ TEST(Interpreter, AResumingBlockReadsOuterVariablesOfItsOwnInstant) {
   EXPECT_EQ(floats(r[2][0]), (Floats{2, 3}));
 }
 
-TEST(Interpreter, AScanIsNotABlackBoxToTheEnclosingTime) {
+TEST(Interpreter, AScanIsNotABlackBoxToTheEnclosingTime) {  // R12.4
   // u = final a; the same scan stacks b, which needs u.
   Program p;
   NodeBuilder b(p, "open");

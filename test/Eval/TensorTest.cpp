@@ -25,7 +25,7 @@ std::vector<Array> once(const Program &program, std::vector<Array> inputs = {}, 
 Floats floats(const Array &a) { return {a.as<float>(), a.as<float>() + a.type().elements()}; }
 Array vec(Shape shape, Floats values) { return arrayOf<float>(f32s(std::move(shape)), values); }
 
-TEST(Tensors, MatrixProductIsAFusedChain) {
+TEST(Tensors, MatrixProductIsAFusedChain) {  // R8.10
   for (bool unfused : {false, true}) {
     Program p;
     NodeBuilder b(p, "matmul");
@@ -48,7 +48,7 @@ TEST(Tensors, MatrixProductIsAFusedChain) {
   }
 }
 
-TEST(Tensors, WholeSumsUseSixteenPartials) {
+TEST(Tensors, WholeSumsUseSixteenPartials) {  // R8.11
   constexpr int N = 100;
   Program p;
   NodeBuilder b(p, "sums");
@@ -75,7 +75,7 @@ TEST(Tensors, WholeSumsUseSixteenPartials) {
   EXPECT_EQ(floats(r[2])[0], plain[0] / N);
 }
 
-TEST(Tensors, ReductionOfTensorsIsElementWise) {
+TEST(Tensors, ReductionOfTensorsIsElementWise) {  // R7.2
   Program p;
   NodeBuilder b(p, "rows");
   VarId x = b.input("x", f32s({3, 2})), s = b.output("s", f32s({2})), m = b.output("m", {Scalar::I32, {2}});
@@ -97,7 +97,7 @@ TEST(Tensors, ReductionOfTensorsIsElementWise) {
   EXPECT_EQ(r[1].as<int32_t>()[1], 0);
 }
 
-TEST(Tensors, IndicesThatAreNotProvedAreClamped) {
+TEST(Tensors, IndicesThatAreNotProvedAreClamped) {  // R6.6
   Program p;
   NodeBuilder b(p, "clamp");
   VarId x = b.input("x", f32s({3})), n = b.input("n", I32), y = b.output("y", F32), w = b.output("w", f32s({2})),
@@ -125,7 +125,7 @@ TEST(Tensors, IndicesThatAreNotProvedAreClamped) {
   EXPECT_EQ(floats(in[2])[0], 2);
 }
 
-TEST(Tensors, BroadcastFollowsNumpy) {
+TEST(Tensors, BroadcastFollowsNumpy) {  // R4.6
   Program p;
   NodeBuilder b(p, "outer");
   VarId x = b.input("x", f32s({2, 1})), y = b.input("y", f32s({3})), z = b.output("z", f32s({2, 3}));
@@ -134,7 +134,7 @@ TEST(Tensors, BroadcastFollowsNumpy) {
   EXPECT_EQ(floats(once(p, {vec({2, 1}, {10, 20}), vec({3}, {1, 2, 3})})[0]), (Floats{11, 12, 13, 21, 22, 23}));
 }
 
-TEST(Tensors, ConcatAndReshape) {
+TEST(Tensors, ConcatAndReshape) {  // R5.10
   Program p;
   NodeBuilder b(p, "joined");
   VarId x = b.input("x", f32s({2})), z = b.output("z", f32s({2, 2}));
@@ -142,7 +142,7 @@ TEST(Tensors, ConcatAndReshape) {
   EXPECT_EQ(floats(once(p, {vec({2}, {1, 2})})[0]), (Floats{1, 2, 1, 2}));
 }
 
-TEST(Tensors, SelectIsElementWise) {
+TEST(Tensors, SelectIsElementWise) {  // R5.4
   Program p;
   NodeBuilder b(p, "where");
   VarId x = b.input("x", f32s({3})), y = b.output("y", f32s({3}));
@@ -167,7 +167,7 @@ TEST(Tensors, FunsAreCalledWithIndexedArguments) {
   EXPECT_EQ(floats(once(p, {vec({3}, {1, 2, 3})})[0]), (Floats{9, 12, 17}));
 }
 
-TEST(Tensors, AFunMayScan) {
+TEST(Tensors, AFunMayScan) {  // R2.4
   Program p;
   NodeBuilder f(p, "total", true);
   VarId a = f.input("a", f32s({3})), r = f.output("r", F32);
@@ -195,7 +195,7 @@ TEST(Tensors, WhatDoesNotDependOnAnIndexIsStillRightInsideAComprehension) {
   EXPECT_EQ(floats(once(p, {vec({3}, {1, 1, 2})})[0]), (Floats{0.25f, 0.25f, 0.5f}));
 }
 
-TEST(Tensors, StateUnderAnIndexIsOneAnElement) {
+TEST(Tensors, StateUnderAnIndexIsOneAnElement) {  // R7.7
   Program p;
   NodeBuilder b(p, "delays");
   VarId x = b.input("x", f32s({2})), y = b.output("y", f32s({2}));
@@ -206,7 +206,7 @@ TEST(Tensors, StateUnderAnIndexIsOneAnElement) {
   EXPECT_EQ(floats(std::get<std::vector<Array>>(interpreter.step({vec({2}, {3, 4})}))[0]), (Floats{1, 2}));
 }
 
-TEST(Tensors, EmptyAxes) {
+TEST(Tensors, EmptyAxes) {  // R7.5
   Program p;
   NodeBuilder b(p, "empty");
   VarId x = b.input("x", f32s({0})), y = b.output("y", f32s({0, 2})), s = b.output("s", F32);
