@@ -305,8 +305,8 @@ LogicalResult Machine::enterStacks(ScanOp op, ArrayRef<std::pair<int64_t, int64_
   return success();
 }
 
-/// What instants that are not simulated read of captured values is there when the scan starts and, unless its stacks are
-/// computed there, when it ends.
+/// What instants that are not simulated read of captured values is there when the scan starts and, unless its
+/// stacks are computed there, when it ends.
 LogicalResult Machine::captures(ScanOp op, bool atEnd) {
   SmallVector<Range> stacks;
   instants.push_back(0);

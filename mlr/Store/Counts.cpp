@@ -1,0 +1,179 @@
+#include "mlr/Store/Counts.h"
+#include "mlr/Store/Timeline.h"
+
+using namespace mlir;
+using namespace mlr::dataflow;
+
+namespace mlr::store {
+
+OperationCounts &OperationCounts::operator+=(const OperationCounts &o) {
+  flops += o.flops, fmas += o.fmas, integer += o.integer, comparisons += o.comparisons;
+  conversions += o.conversions, loads += o.loads, stores += o.stores;
+  return *this;
+}
+
+OperationCounts OperationCounts::operator*(int64_t n) const {
+  return {flops * n, fmas * n, integer * n, comparisons * n, conversions * n, loads * n, stores * n};
+}
+
+namespace {
+
+bool isFloat(Type type) { return isa<FloatType>(type); }
+
+OperationCounts copies(int64_t elements) {
+  OperationCounts c;
+  c.loads = c.stores = elements;
+  return c;
+}
+
+OperationCounts scalar(Operation *op) {
+  OperationCounts c;
+  bool index = llvm::any_of(op->getOperandTypes(), [](Type t) { return t.isIndex(); }) ||
+               (op->getNumResults() && op->getResult(0).getType().isIndex());
+  if (isa<ReadOp>(op)) c.loads = 1;
+  if (isa<ReadOp>(op) || index || op->getNumResults() != 1 || op->getNumOperands() == 0) return c;
+  if (isa<LtOp, GtOp, LeOp, GeOp, EqOp, NeOp, MinOp, MaxOp>(op)) c.comparisons = 1;
+  else if (isa<FmaOp>(op)) c.fmas = 1;
+  else if (isa<ConvertOp>(op)) c.conversions = 1;
+  else if (isa<BitcastOp>(op)) return c;
+  else if (isa<SelectOp>(op) || !isFloat(op->getResult(0).getType())) c.integer = 1;
+  else c.flops = 1;
+  return c;
+}
+
+class Counter {
+public:
+  explicit Counter(const Plan &plan) : plan(plan) {}
+  OperationCounts operation(Operation *op);
+  /// The operations of a body, and the copies at the end of its instant.
+  OperationCounts body(Block &block);
+
+private:
+  OperationCounts reduce(ReduceOp op);
+  OperationCounts scan(ScanOp op);
+  OperationCounts slot(Operation *op);
+  bool located(Value v) const { return plan.locations.contains(v); }
+  const Location *at(Value v) const {
+    auto it = plan.locations.find(v);
+    return it == plan.locations.end() ? nullptr : &it->second;
+  }
+  /// `value` is at this location, with a row of `depth` if it has one there.
+  bool inPlace(Value value, Location target, std::optional<Location::Row> row, int64_t offset) const;
+
+  const Plan &plan;
+};
+
+bool Counter::inPlace(Value value, Location target, std::optional<Location::Row> row, int64_t offset) const {
+  const Location *own = at(value);
+  if (row) target.rows.push_back(*row);
+  target.offset += offset;
+  return own && *own == target;
+}
+
+OperationCounts Counter::reduce(ReduceOp op) {
+  int64_t domain = 1;
+  for (int64_t size : op.getSizes()) domain *= size;
+  OperationCounts total = body(bodyOf(op)) * domain, step;
+  bool fused = bodyOf(op).getTerminator()->getNumOperands() == 2;
+  bool number = isFloat(op.getResult().getType());
+  switch (op.getKind()) {
+  case ReduceKind::Sum:
+  case ReduceKind::Prod:
+    (number ? (fused ? step.fmas : step.flops) : step.integer) = fused && !number ? 2 : 1;
+    break;
+  case ReduceKind::All:
+  case ReduceKind::Any: step.integer = 1; break;
+  default: step.comparisons = 1;
+  }
+  total += step * domain;
+  // The sixteen partials come together in fifteen additions.
+  if (op.getTree()) (number ? total.flops : total.integer) += 15;
+  return total;
+}
+
+OperationCounts Counter::scan(ScanOp op) {
+  OperationCounts total = body(bodyOf(op)) * op.getLength();
+  for (Operation &inner : bodyOf(op)) {
+    // Slots take their init once a run of the scan, unless they are kept.
+    Value init;
+    if (auto fby = dyn_cast<FbyOp>(inner); fby && !op.getResume()) init = fby.getInit();
+    if (auto eby = dyn_cast<EbyOp>(inner)) init = eby.getEnd();
+    if (init && located(inner.getResult(0)) && !inPlace(init, *at(inner.getResult(0)), std::nullopt, 0))
+      total += copies(elementCount(init.getType()));
+    bool early = op.getUpto() || llvm::any_of(bodyOf(op), [](Operation &o) { return isa<UntilOp>(o); });
+    if (isa<FinalOp, InitialOp>(inner) && located(inner.getResult(0)) &&
+        !inPlace(inner.getOperand(0), *at(inner.getResult(0)), std::nullopt, 0))
+      total += copies(elementCount(inner.getResult(0).getType())) *
+               (early && isa<FinalOp>(inner) ? op.getLength() : 1);
+  }
+  return total;
+}
+
+OperationCounts Counter::slot(Operation *op) {
+  Value result = op->getResult(0);
+  OperationCounts c;
+  if (!located(result)) return c;
+  if (auto window = dyn_cast<WindowOp>(op)) {
+    int64_t all = elementCount(window.getType()), row = elementCount(window.getValue().getType());
+    c += copies(all - row);
+    if (!inPlace(window.getValue(), *at(result), std::nullopt, all - row)) c.stores += row;
+    return c;
+  }
+  if (isa<FirstOp>(op) || !isa<RankedTensorType>(result.getType())) return copies(1);
+  Value value = isa<FbyOp>(op) ? op->getOperand(1) : op->getOperand(0);
+  return inPlace(value, *at(result), std::nullopt, 0) ? c : copies(elementCount(value.getType()));
+}
+
+OperationCounts Counter::operation(Operation *op) {
+  if (auto o = dyn_cast<ScanOp>(op)) return scan(o);
+  if (auto o = dyn_cast<ReduceOp>(op)) return reduce(o);
+  if (auto o = dyn_cast<GenOp>(op)) {
+    OperationCounts element = body(bodyOf(o));
+    element.stores += 1;
+    return element * elementCount(o.getType());
+  }
+  if (isa<FbyOp, EbyOp, WindowOp, FirstOp>(op)) return slot(op);
+  OperationCounts c;
+  if (auto o = dyn_cast<StackOp>(op)) {
+    int64_t elements = elementCount(o.getValue().getType());
+    if (!isa<RankedTensorType>(o.getValue().getType())) c.stores = 1;
+    else if (!inPlace(o.getValue(), *at(o.getResult()), Location::Row{scanDepth(op) - 1, elements}, 0))
+      c = copies(elements);
+    return c;
+  }
+  if (auto o = dyn_cast<ConcatOp>(op)) {
+    int64_t offset = 0;
+    for (Value source : o.getSources()) {
+      if (!inPlace(source, *at(o.getResult()), std::nullopt, offset))
+        c += copies(elementCount(source.getType()));
+      offset += elementCount(source.getType());
+    }
+    return c;
+  }
+  if (isa<FinalOp, InitialOp, ReshapeOp, ConstOp, YieldOp, CountOp, UntilOp>(op)) return c;
+  return scalar(op);
+}
+
+OperationCounts Counter::body(Block &block) {
+  OperationCounts total;
+  for (Operation &op : block) total += operation(&op);
+  return total;
+}
+
+} // namespace
+
+OperationCounts count(Operation *op, const Plan &plan) { return Counter(plan).operation(op); }
+
+OperationCounts count(NodeOp node, const Plan &plan) {
+  OperationCounts total = Counter(plan).body(bodyOf(node));
+  for (auto [value, output] : llvm::zip(bodyOf(node).getTerminator()->getOperands(), plan.outputs)) {
+    auto it = plan.locations.find(value);
+    if (!isa<RankedTensorType>(value.getType())) total.stores += 1;
+    else if (it == plan.locations.end() || !(it->second == output))
+      total += copies(elementCount(value.getType()));
+  }
+  for (BlockArgument arg : bodyOf(node).getArguments()) total.loads += !isa<RankedTensorType>(arg.getType());
+  return total;
+}
+
+} // namespace mlr::store

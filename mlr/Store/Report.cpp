@@ -1,0 +1,165 @@
+#include "mlr/Store/Report.h"
+#include "mlr/Store/Timeline.h"
+
+#include <nlohmann/json.hpp>
+
+using namespace mlir;
+using namespace mlr::dataflow;
+using nlohmann::ordered_json;
+
+namespace mlr::store {
+
+static std::vector<std::string> equationsOf(Block &block) {
+  std::vector<std::string> names;
+  for (Operation &op : block) {
+    std::string name = sourceName(&op).str();
+    if (name.empty() || isa<ScanOp, StackOp, FinalOp, InitialOp, ConstOp>(op)) continue;
+    if (!llvm::is_contained(names, name)) names.push_back(std::move(name));
+  }
+  return names;
+}
+
+static void addSweeps(Block &block, const std::string &path, int64_t runs, Report &report) {
+  int64_t n = 0;
+  for (Operation &op : block) {
+    auto scan = dyn_cast<ScanOp>(op);
+    if (!scan) continue;
+    SweepReport s;
+    s.path = path + std::to_string(++n);
+    s.index = scan.getIndexName().value_or("").str();
+    s.up = !scan.getSweep() || *scan.getSweep() == Direction::Up;
+    s.resume = scan.getResume();
+    s.bounded = scan.getUpto() || llvm::any_of(bodyOf(scan), [](Operation &o) { return isa<UntilOp>(o); });
+    s.length = scan.getLength();
+    s.equations = equationsOf(bodyOf(scan));
+    s.operations = count(&op, report.plan) * runs;
+    report.sweeps.push_back(s);
+    addSweeps(bodyOf(scan), s.path + ".", runs * s.length, report);
+  }
+}
+
+FailureOr<Report> report(NodeOp node) {
+  Report r;
+  r.node = node.getSymName().str();
+  if (node->hasAttr("mlr.buffers")) {
+    FailureOr<Plan> attached = read(node);
+    if (failed(attached)) return failure();
+    r.plan = std::move(*attached);
+  } else {
+    r.plan = plan(node);
+  }
+  for (const Buffer &b : r.plan.buffers)
+    if (b.space == Space::Rom) r.romBytes += b.bytes();
+  addSweeps(bodyOf(node), "", 1, r);
+  r.operations = count(node, r.plan);
+  return r;
+}
+
+static std::string typeText(const Buffer &b) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  stream << b.element;
+  for (size_t i = 0; i < b.shape.size(); ++i) stream << (i ? ", " : "[") << b.shape[i];
+  if (!b.shape.empty()) stream << "]";
+  return text;
+}
+
+static std::string countsText(const OperationCounts &c) {
+  return fmt::format("{:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}", c.flops, c.fmas, c.integer,
+                     c.comparisons, c.conversions, c.loads, c.stores);
+}
+
+/// Width of a column that holds these texts.
+template <typename Range, typename Text> static size_t widthOf(const Range &range, size_t least, Text text) {
+  for (const auto &item : range) least = std::max<size_t>(least, std::min<size_t>(40, text(item).size()));
+  return least;
+}
+
+static std::string sweepText(const SweepReport &s) {
+  return fmt::format("{} {} < {}{}{}", s.path, s.index.empty() ? "t" : s.index, s.length,
+                     s.up ? " up" : " down",
+                     s.resume    ? ", resumes"
+                     : s.bounded ? ", may end early"
+                                 : "");
+}
+
+std::string reportText(const Report &r) {
+  const Plan &p = r.plan;
+  std::string out = fmt::format("node {}\n\nmemory, bytes\n", r.node);
+  out += fmt::format("  state {}, scratch {}, in {}, out {}, constants {}\n", p.stateBytes, p.scratchBytes,
+                     p.inBytes, p.outBytes, r.romBytes);
+  auto nameOf = [](const Buffer &b) { return b.name.empty() ? fmt::format("#{}", b.id) : b.name; };
+  size_t names = widthOf(p.buffers, 4, nameOf), types = widthOf(p.buffers, 4, typeText);
+  for (Space space : {Space::State, Space::Scratch, Space::In, Space::Out, Space::Rom}) {
+    bool any = llvm::any_of(p.buffers, [&](const Buffer &b) { return b.space == space; });
+    if (any)
+      out += fmt::format("\n  {:<{}} {:<{}} {:>8} {:>8}  why\n", name(space), names, "type", types, "at",
+                         "bytes");
+    for (const Buffer &b : p.buffers)
+      if (b.space == space)
+        out += fmt::format("  {:<{}} {:<{}} {:>8} {:>8}  {}\n", nameOf(b), names, typeText(b), types,
+                           b.offset, b.bytes(), b.reason);
+  }
+  size_t sweeps = widthOf(r.sweeps, 10, sweepText);
+  out += fmt::format("\n{:<{}} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}\n", "operations", sweeps + 2,
+                     "float", "fma", "integer", "compare", "convert", "load", "store");
+  for (const SweepReport &s : r.sweeps)
+    out += fmt::format("  {:<{}} {}\n", sweepText(s), sweeps, countsText(s.operations));
+  out += fmt::format("  {:<{}} {}\n", "a step", sweeps, countsText(r.operations));
+  bool named = llvm::any_of(r.sweeps, [](const SweepReport &s) { return !s.equations.empty(); });
+  if (named) out += "\nequations\n";
+  for (const SweepReport &s : r.sweeps)
+    if (!s.equations.empty())
+      out += fmt::format("  {:<{}} {}\n", sweepText(s), sweeps, fmt::join(s.equations, ", "));
+  return out;
+}
+
+static ordered_json countsJson(const OperationCounts &c) {
+  return {{"float", c.flops},         {"fma", c.fmas},   {"integer", c.integer}, {"compare", c.comparisons},
+          {"convert", c.conversions}, {"load", c.loads}, {"store", c.stores}};
+}
+
+std::string reportJson(const Report &r) {
+  const Plan &p = r.plan;
+  ordered_json buffers = ordered_json::array(), sweeps = ordered_json::array();
+  for (const Buffer &b : p.buffers) {
+    std::string element;
+    llvm::raw_string_ostream(element) << b.element;
+    buffers.push_back({{"id", b.id},
+                       {"space", name(b.space)},
+                       {"name", b.name},
+                       {"element", element},
+                       {"shape", std::vector<int64_t>(b.shape.begin(), b.shape.end())},
+                       {"offset", b.offset},
+                       {"bytes", b.bytes()},
+                       {"reason", b.reason}});
+  }
+  for (const SweepReport &s : r.sweeps)
+    sweeps.push_back({{"path", s.path},
+                      {"index", s.index},
+                      {"direction", s.up ? "up" : "down"},
+                      {"length", s.length},
+                      {"resume", s.resume},
+                      {"bounded", s.bounded},
+                      {"equations", s.equations},
+                      {"operations", countsJson(s.operations)}});
+  ordered_json json{{"node", r.node},
+                    {"bytes",
+                     {{"state", p.stateBytes},
+                      {"scratch", p.scratchBytes},
+                      {"in", p.inBytes},
+                      {"out", p.outBytes},
+                      {"rom", r.romBytes}}},
+                    {"buffers", buffers},
+                    {"sweeps", sweeps},
+                    {"operations", countsJson(r.operations)}};
+  return json.dump(2, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+std::string reportText(NodeOp node) {
+  FailureOr<Report> made = report(node);
+  return succeeded(made) ? reportText(*made)
+                         : fmt::format("node {}: its buffer plan is malformed\n", node.getSymName().str());
+}
+
+} // namespace mlr::store
