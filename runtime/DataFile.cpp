@@ -176,5 +176,6 @@ std::optional<Error> saveSafetensors(const std::string &path, const Arrays &arra
 std::optional<Error> saveCsv(const std::string &path, const std::vector<std::pair<std::string, Array>> &columns) {
   return writeResult(path, formatCsv(columns));
 }
+std::optional<Error> saveText(const std::string &path, const std::string &text) { return writeFile(path, text); }
 
 } // namespace mlr::data

@@ -37,5 +37,6 @@ std::optional<Error> saveSafetensors(const std::string &path, const Arrays &arra
 /// Columns in the given order; leading axis is the line, further axes become columns name[i,j].
 /// Floats in shortest form that reads back to the same bits.
 std::optional<Error> saveCsv(const std::string &path, const std::vector<std::pair<std::string, Array>> &columns);
+std::optional<Error> saveText(const std::string &path, const std::string &text);
 
 } // namespace mlr::data

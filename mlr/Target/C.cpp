@@ -113,13 +113,22 @@ static std::string unusedParameters(StringRef body, ArrayRef<const char *> param
   return out;
 }
 
+/// NAME_step or NAME_reset.
+static func::FuncOp publicFunction(ModuleOp module, StringRef suffix) {
+  for (auto f : module.getOps<func::FuncOp>())
+    if (!isPrivate(f) && f.getSymName().ends_with(suffix)) return f;
+  return nullptr;
+}
+
+FailureOr<Files> emitInterface(ModuleOp module) {
+  func::FuncOp step = publicFunction(module, "_step");
+  if (!step) return module.emitError("holds no node in the form of loops");
+  Layout layout(step);
+  return Files{{layout.node + ".h", writeHeader(layout)}, {layout.node + ".json", writeDescription(layout)}};
+}
+
 FailureOr<Files> emitC(ModuleOp module) {
-  func::FuncOp step, reset;
-  for (auto f : module.getOps<func::FuncOp>()) {
-    if (isPrivate(f)) continue;
-    if (f.getSymName().ends_with("_step")) step = f;
-    if (f.getSymName().ends_with("_reset")) reset = f;
-  }
+  func::FuncOp step = publicFunction(module, "_step"), reset = publicFunction(module, "_reset");
   if (!step || !reset) return module.emitError("holds no node in the form of loops");
   Layout layout(step);
   const std::string &node = layout.node;

@@ -17,4 +17,7 @@ using Files = std::map<std::string, std::string>;
 /// software one of the module is used. Errors: an operation outside of the documented subset (a bug in Loops).
 mlir::FailureOr<Files> emitC(mlir::ModuleOp module);
 
+/// NAME.h and NAME.json alone: what goes with an object file or shared library of the same module.
+mlir::FailureOr<Files> emitInterface(mlir::ModuleOp module);
+
 } // namespace mlr::target

@@ -132,15 +132,14 @@ class Program:
         if before:
             v = r.choice(before)
             choices.append(("fby", f"({init()} fby {v.name})"))
-            if region.in_scan:
-                choices += [("eby", f"({v.name} eby {init()})"), ("final", f"(final {v.name})"),
-                            ("initial", f"(initial {v.name})")]
+            if region.in_scan: choices.append(("eby", f"({v.name} eby {init()})"))
+            if region.index: choices += [("final", f"(final {v.name})"), ("initial", f"(initial {v.name})")]
         if len(shape) == 1 and shape[0] >= 1:
             rows = [v for _, vs in region.groups[:region.current] for v in vs if v.scalar == scalar and v.shape == ()]
             rows += [v for v in region.ready if v.scalar == scalar and v.shape == ()]
             if rows:
                 choices.append(("window", f"window<<{shape[0]}>>({r.choice(rows).name}, {self.constant(scalar, ())})"))
-        if region.in_scan and scalar == "i32" and not shape:
+        if region.index and scalar == "i32" and not shape:
             choices.append(("count", f"count({region.index})"))
         if not choices: return None
         feature, text = r.choice(choices)
@@ -308,13 +307,14 @@ class Program:
         if resume: self.features.add("resume")
         if region.in_scan: self.features.add("nested scan")
         defined = [v for _, vs in inner.groups for v in vs]
-        results = []
+        results, stacked = [], []
         for v in r.sample(defined, min(len(defined), r.randrange(1, 5))):
             kind = r.random()
             name = self.fresh("r")
             if kind < 0.55:
                 inner.lines.append(f"{name}[{inner.index}] = {v.name};")
                 results.append(Var(name, v.scalar, (length,) + v.shape, region.current))
+                stacked.append(results[-1])
                 self.features.add("stack")
             elif kind < 0.85:
                 inner.lines.append(f"{name} = {r.choice(['final', 'initial'])} {v.name};")
@@ -322,8 +322,8 @@ class Program:
             else:
                 inner.lines.append(f"{name} = count({inner.index});")
                 results.append(Var(name, "i32", (), region.current))
-        if results and results[0].shape and r.random() < 0.3:  # a stacked result used inside again
-            s = results[0]
+        if stacked and r.random() < 0.3:  # a stacked result used inside again
+            s = stacked[0]
             extra, out = self.fresh(), self.fresh("r")
             dims = f"[{', '.join(map(str, s.shape[1:]))}]" if s.shape[1:] else ""
             inner.lines.append(f"{extra}: {s.scalar}{dims} = {s.name}[{length - 1} - {inner.index}];")
@@ -331,8 +331,9 @@ class Program:
             results.append(Var(out, s.scalar, s.shape, region.current))
             self.features.add("result used inside")
         if not results: return
-        order = inner.lines[:]
+        order = self.blocks(inner.lines)
         r.shuffle(order)
+        order = [line for block in order for line in block]
         head = f"scan {inner.index} < {length}{' resume' if resume else ''}{condition} {{"
         region.lines += [head] + ["  " + line for line in order] + ["}"]
         region.ready += results
@@ -394,7 +395,8 @@ def random_inputs(program, steps, seed):
         elif v.scalar in INTS:
             info = np.iinfo(("u" if v.scalar[0] == "u" else "") + "int" + v.scalar[1:])
             a = rng.integers(-10 if info.min < 0 else 0, 20, shape).astype(info.dtype)
-            a = np.where(rng.random(shape) < 0.1, rng.choice([info.min, info.max], shape), a).astype(info.dtype)
+            extreme = np.where(rng.random(shape) < 0.5, np.array(info.min, info.dtype), np.array(info.max, info.dtype))
+            a = np.where(rng.random(shape) < 0.1, extreme, a)
         elif v.scalar == "bf16": a = (rng.normal(0, 2, shape).astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
         else:
             a = rng.normal(0, 2, shape)

@@ -1,0 +1,94 @@
+#include "driver/CommandLine.h"
+
+#include <CLI/CLI.hpp>
+#include <unistd.h>
+
+namespace mlr::driver {
+
+static void addFile(CLI::App *app, CommandLine &out, const char *what) {
+  app->add_option("file", out.file, what)->required();
+}
+
+static void addProgram(CLI::App *app, CommandLine &out, std::vector<std::string> &params) {
+  addFile(app, out, "an MLR program (.mlr), or IR (.mlir) with --from");
+  app->add_option("--node", out.node, "the node to take; default: main, or the only one");
+  app->add_option("--param", params, "a static parameter of the node: NAME=VALUE")->allow_extra_args(false);
+  app->add_option("--after", out.after, "print what a stage hands on, and stop (--after=list names them)");
+  app->add_option("--from", out.from, "the file is IR that --after=STAGE printed");
+  app->add_flag("--unfused", out.unfused, "sums of products multiply, then add, in every engine");
+  app->add_flag("--json", out.json, "diagnostics and reports as JSON");
+}
+
+static void addRun(CLI::App *app, CommandLine &out) {
+  app->add_option("--input", out.inputs, "streams in: .csv .npz .npy .wav; may be given more than once")
+      ->allow_extra_args(false);
+  app->add_option("--output", out.output, "streams out: .csv .npz .vcd; default: CSV on standard output");
+  app->add_option("--steps", out.steps, "instants to run; default: until the input ends");
+  app->add_option("--plot", out.plot, "draw the outputs: .svg or .png, or - for the terminal");
+  app->add_flag("--quiet", out.quiet, "no progress");
+  app->add_flag("--checks", out.checks, "report indices that are clamped at run time");
+  app->add_flag("--timing", out.timing, "seconds of each stage and nanoseconds a step, on standard error");
+}
+
+std::optional<int> parseCommandLine(int argc, char **argv, CommandLine &out) {
+  CLI::App app{"MLR: a reactive language and optimising compiler for machine learning in a loop with the world"};
+  app.require_subcommand(1);
+  app.fallthrough();
+  std::string color = "auto";
+  std::vector<std::string> params;
+  app.add_option("--color", color, "auto, always or never")->check(CLI::IsMember({"auto", "always", "never"}));
+
+  CLI::App *check = app.add_subcommand("check", "report every error of a program");
+  addProgram(check, out, params);
+  CLI::App *run = app.add_subcommand("run", "compile in memory and run");
+  addProgram(run, out, params);
+  addRun(run, out);
+  CLI::App *interp = app.add_subcommand("interp", "run in the reference interpreter");
+  addProgram(interp, out, params);
+  addRun(interp, out);
+  CLI::App *build = app.add_subcommand("build", "write C99, an object, a shared library or IR");
+  addProgram(build, out, params);
+  build->add_option("--emit", out.emit, "c, obj, shared, llvm, mlir or mlr-ir")
+      ->check(CLI::IsMember({"c", "obj", "shared", "llvm", "mlir", "mlr-ir"}));
+  build->add_option("--target", out.target, "target triple; default: this machine");
+  build->add_option("--cpu", out.cpu, "target processor, as in clang -mcpu");
+  build->add_option("--features", out.features, "target features, as in llc -mattr");
+  build->add_option("-o", out.outputDirectory, "folder for the files");
+  CLI::App *report = app.add_subcommand("report", "sweeps, buffers, memory and operations of a step");
+  addProgram(report, out, params);
+  CLI::App *fmt = app.add_subcommand("fmt", "print a program in the canonical layout");
+  addFile(fmt, out, "an MLR program");
+  fmt->add_flag("-i,--in-place", out.formatInPlace, "rewrite the file");
+  fmt->add_flag("--check", out.formatCheck, "exit code 1 if the layout differs");
+  CLI::App *explain = app.add_subcommand("explain", "what a kind of diagnostic means");
+  explain->add_option("name", out.file, "the name in brackets after `error`");
+  explain->add_flag("--list", out.list, "all names");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError &e) {
+    int code = app.exit(e);
+    return code == 0 ? 0 : 1;
+  }
+  for (const std::string &p : params) {
+    size_t eq = p.find('=');
+    if (eq == std::string::npos || eq == 0) {
+      std::cerr << "mlrc: --param takes NAME=VALUE, not `" << p << "`\n";
+      return 1;
+    }
+    out.params[p.substr(0, eq)] = p.substr(eq + 1);
+  }
+  if (out.steps && *out.steps < 0) {
+    std::cerr << "mlrc: --steps takes a number that is not negative\n";
+    return 1;
+  }
+  const std::pair<CLI::App *, Command> commands[] = {
+      {check, Command::Check}, {run, Command::Run},       {interp, Command::Interp},  {build, Command::Build},
+      {report, Command::Report}, {fmt, Command::Fmt}, {explain, Command::Explain}};
+  for (auto [sub, command] : commands)
+    if (sub->parsed()) out.command = command;
+  out.color = color == "always" || (color == "auto" && isatty(STDERR_FILENO) && !getenv("NO_COLOR"));
+  return std::nullopt;
+}
+
+} // namespace mlr::driver

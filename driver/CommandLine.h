@@ -1,0 +1,45 @@
+// The command line of mlrc as data.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mlr::driver {
+
+enum class Command { Check, Run, Interp, Build, Report, Fmt, Explain };
+
+struct CommandLine {
+  Command command = Command::Check;
+  std::string file;
+  std::string node;                           ///< --node; empty: `main`, or the only root
+  std::map<std::string, std::string> params;  ///< --param T=40
+  // run, interp
+  std::vector<std::string> inputs;
+  std::string output;
+  std::string plot;
+  std::optional<int64_t> steps;
+  bool quiet = false;
+  bool timing = false;
+  // build
+  std::string emit = "c";
+  std::string target, cpu, features;
+  std::string outputDirectory = ".";
+  // stages
+  std::string after;  ///< --after=STAGE: print what that stage hands on, and stop
+  std::string from;   ///< --from=STAGE: FILE is IR that --after=STAGE printed
+  // semantics
+  bool unfused = false, checks = false;
+  // diagnostics
+  bool json = false;
+  bool color = false;
+  // fmt, explain
+  bool formatInPlace = false, formatCheck = false, list = false;
+};
+
+/// Parses argv. Returns the exit code when there is nothing left to do (help, usage errors).
+std::optional<int> parseCommandLine(int argc, char **argv, CommandLine &out);
+
+} // namespace mlr::driver

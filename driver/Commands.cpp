@@ -1,0 +1,93 @@
+#include "driver/Commands.h"
+
+#include "driver/Pipeline.h"
+#include "driver/Resources.h"
+#include "mlr/Ast/Parser.h"
+#include "runtime/DataFile.h"
+
+#include <cstdio>
+
+namespace mlr::driver {
+
+static int checkCommand(const CommandLine &options) {
+  Compilation c(options);
+  return compile(c, "check") ? 0 : 1;
+}
+
+static int reportCommand(const CommandLine &options) {
+  Compilation c(options);
+  if (!compile(c, "buffers")) return 1;
+  std::fputs(c.report.c_str(), stdout);
+  return 0;
+}
+
+static int fmtCommand(const CommandLine &options) {
+  Compilation c(options);
+  if (!compile(c, "tree")) return 1;
+  std::string text = ast::format(c.tree, c.sources);
+  if (options.formatCheck) {
+    if (text == c.sources.text(1)) return 0;
+    std::fprintf(stderr, "%s: is not in the canonical layout; mlrc fmt -i %s\n", options.file.c_str(), options.file.c_str());
+    return 1;
+  }
+  if (!options.formatInPlace) {
+    std::fputs(text.c_str(), stdout);
+    return 0;
+  }
+  if (text == c.sources.text(1)) return 0;
+  if (auto error = data::saveText(options.file, text)) {
+    std::fprintf(stderr, "mlrc: %s: %s\n", options.file.c_str(), error->message.c_str());
+    return 1;
+  }
+  return 0;
+}
+
+static int explainCommand(const CommandLine &options) {
+  if (options.list || options.file.empty()) {
+    for (const DiagnosticKind *kind : allDiagnosticKinds())
+      options.list ? std::printf("%s\n", kind->name) : std::printf("%-24s %s\n", kind->name, kind->summary);
+    return 0;
+  }
+  for (const DiagnosticKind *kind : allDiagnosticKinds()) {
+    if (options.file != kind->name) continue;
+    std::string page = errorPage(kind->name);
+    std::printf("%s\n", page.empty() ? kind->summary : page.c_str());
+    return 0;
+  }
+  std::fprintf(stderr, "mlrc: there is no diagnostic `%s`; `mlrc explain` lists them\n", options.file.c_str());
+  return 1;
+}
+
+static int listStages() {
+  for (const Stage &stage : stages()) std::printf("%-10s %s\n", stage.name, stage.handsOn);
+  return 0;
+}
+
+static int printAfter(const CommandLine &options) {
+  for (const Stage &stage : stages()) {
+    if (options.after != stage.name) continue;
+    Compilation c(options);
+    if (!compile(c, stage.name)) return 1;
+    std::fputs(stage.print(c).c_str(), stdout);
+    return 0;
+  }
+  std::fprintf(stderr, "mlrc: --after=%s: no such stage; --after=list names them\n", options.after.c_str());
+  return 1;
+}
+
+int execute(const CommandLine &options) {
+  if (options.after == "list") return listStages();
+  if (!options.after.empty()) return printAfter(options);
+  switch (options.command) {
+  case Command::Check: return checkCommand(options);
+  case Command::Run:
+  case Command::Interp: return runProgram(options);
+  case Command::Build: return buildProgram(options);
+  case Command::Report: return reportCommand(options);
+  case Command::Fmt: return fmtCommand(options);
+  case Command::Explain: return explainCommand(options);
+  }
+  return 1;
+}
+
+} // namespace mlr::driver

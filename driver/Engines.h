@@ -1,0 +1,21 @@
+// Ways to run a node instant by instant behind one interface.
+#pragma once
+
+#include "driver/Pipeline.h"
+
+#include <memory>
+
+namespace mlr::driver {
+
+class Engine {
+public:
+  virtual ~Engine() = default;
+  virtual const Signature &signature() const = 0;
+  virtual std::variant<std::vector<Array>, Failure> step(const std::vector<Array> &inputs) = 0;
+};
+
+/// Null after an error that was told on standard error.
+std::unique_ptr<Engine> makeInterpreter(const CommandLine &options);
+std::unique_ptr<Engine> makeJit(const CommandLine &options);
+
+} // namespace mlr::driver

@@ -1,0 +1,255 @@
+#include "driver/Pipeline.h"
+
+#include "driver/Resources.h"
+#include "mlr/Ast/Parser.h"
+#include "mlr/Dataflow/Passes.h"
+#include "mlr/Loops/Loops.h"
+#include "mlr/Schedule/Describe.h"
+#include "mlr/Schedule/Schedule.h"
+#include "mlr/Store/Plan.h"
+
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+
+#include <fstream>
+#include <sstream>
+
+namespace mlr::driver {
+
+Compilation::Compilation(const CommandLine &options) : options(options), diagnostics(sources) {}
+Compilation::~Compilation() = default;
+
+// ---- the stages ------------------------------------------------------------------------------------------------
+
+static bool parseTree(Compilation &c) {
+  c.tree = ast::parse(1, c.diagnostics);
+  return !c.diagnostics.hasErrors();
+}
+
+/// The node to compile: --node, else main, else the only one that needs no static arguments; empty for all (`check`).
+/// Nothing, after a message, when the file leaves it open.
+static std::optional<std::string> chooseRoot(Compilation &c) {
+  if (!c.options.node.empty() || c.options.command == Command::Check) return c.options.node;
+  std::string only;
+  int candidates = 0;
+  for (const auto &d : c.tree.decls) {
+    if ((d->kind != ast::DeclKind::Node && d->kind != ast::DeclKind::Fun) || d->isExtern) continue;
+    if (d->name.text == "main") return "main";
+    bool free = llvm::all_of(d->statics, [](const ast::StaticParam &p) { return p.defaultValue != nullptr; });
+    if (d->kind == ast::DeclKind::Node && free && ++candidates == 1) only = d->name.text;
+  }
+  if (candidates == 1) return only;
+  std::string names;
+  for (const auto &d : c.tree.decls)
+    if (d->kind == ast::DeclKind::Node || d->kind == ast::DeclKind::Fun) names += (names.empty() ? "" : ", ") + d->name.text;
+  std::fprintf(stderr, "mlrc: %s: no node is named main; choose one with --node: %s\n", c.options.file.c_str(),
+               names.empty() ? "the file declares none" : names.c_str());
+  return std::nullopt;
+}
+
+static bool checkProgram(Compilation &c) {
+  CheckOptions options;
+  auto root = chooseRoot(c);
+  if (!root) return c.refused = true, false;
+  options.root = *root;
+  options.params = c.options.params;
+  options.stdPath = standardLibraryPath();
+  std::optional<Program> program = check(c.tree, c.sources, options, c.diagnostics);
+  if (!program || c.diagnostics.hasErrors()) return false;
+  c.program = std::move(*program);
+  std::vector<std::string> broken = verify(c.program);
+  if (!broken.empty()) c.bug = broken.front();
+  return broken.empty();
+}
+
+/// The context remembers MLIR's own errors: past the checker they are bugs of the compiler.
+static void makeContext(Compilation &c) {
+  c.context = std::make_unique<mlir::MLIRContext>(mlir::MLIRContext::Threading::DISABLED);
+  c.context->loadDialect<dataflow::MlrDialect, mlir::func::FuncDialect, mlir::arith::ArithDialect, mlir::math::MathDialect,
+                         mlir::scf::SCFDialect, mlir::memref::MemRefDialect, mlir::vector::VectorDialect,
+                         mlir::cf::ControlFlowDialect, mlir::LLVM::LLVMDialect>();
+  c.context->getDiagEngine().registerHandler([&c](mlir::Diagnostic &d) {
+    if (d.getSeverity() != mlir::DiagnosticSeverity::Error || !c.bug.empty()) return;
+    llvm::raw_string_ostream(c.bug) << d.getLocation() << ": " << d;
+  });
+}
+
+static bool importDataflow(Compilation &c) {
+  makeContext(c);
+  c.module = dataflow::importProgram(c.program, c.sources, *c.context);
+  return c.module && mlir::succeeded(mlir::verify(*c.module));
+}
+
+template <mlir::LogicalResult (*pass)(mlir::ModuleOp)> static bool onModule(Compilation &c) {
+  return mlir::succeeded(pass(*c.module)) && mlir::succeeded(mlir::verify(*c.module));
+}
+
+static mlir::LogicalResult simplifyDataflow(mlir::ModuleOp module) { return dataflow::simplify(module); }
+
+static bool splitSweeps(Compilation &c) {
+  for (auto node : c.module->getOps<dataflow::NodeOp>())
+    if (mlir::failed(schedule::scheduleNode(node))) return false;
+  if (mlir::failed(dataflow::simplify(*c.module)) || mlir::failed(mlir::verify(*c.module))) return false;
+  for (auto node : c.module->getOps<dataflow::NodeOp>()) {
+    if (mlir::failed(schedule::validate(node))) return false;
+    if (c.options.command == Command::Report) c.report += schedule::describe(node);
+  }
+  return true;
+}
+
+static Scalar scalarOf(mlir::Type t) {
+  if (auto tensor = llvm::dyn_cast<mlir::RankedTensorType>(t)) t = tensor.getElementType();
+  if (t.isF16()) return Scalar::F16;
+  if (t.isBF16()) return Scalar::BF16;
+  if (t.isF32()) return Scalar::F32;
+  if (t.isF64()) return Scalar::F64;
+  bool u = t.isUnsignedInteger();
+  switch (t.getIntOrFloatBitWidth()) {
+  case 8: return u ? Scalar::U8 : Scalar::I8;
+  case 16: return u ? Scalar::U16 : Scalar::I16;
+  case 32: return u ? Scalar::U32 : Scalar::I32;
+  case 64: return u ? Scalar::U64 : Scalar::I64;
+  default: return Scalar::Bool;
+  }
+}
+
+static std::vector<Port> portsOf(mlir::ArrayAttr names, mlir::TypeRange types) {
+  std::vector<Port> ports;
+  for (auto [name, type] : llvm::zip(names, types)) {
+    Type t{scalarOf(type), {}};
+    if (auto tensor = llvm::dyn_cast<mlir::RankedTensorType>(type)) t.shape.assign(tensor.getShape().begin(), tensor.getShape().end());
+    ports.push_back({llvm::cast<mlir::StringAttr>(name).str(), t});
+  }
+  return ports;
+}
+
+static void noteSignatures(Compilation &c) {
+  c.signatures.clear();
+  for (auto node : c.module->getOps<dataflow::NodeOp>()) {
+    mlir::FunctionType type = node.getFunctionType();
+    c.signatures.push_back({node.getSymName().str(), portsOf(node.getArgNames(), type.getInputs()),
+                            portsOf(node.getResultNames(), type.getResults())});
+  }
+}
+
+static bool planBuffers(Compilation &c) {
+  for (auto node : c.module->getOps<dataflow::NodeOp>()) {
+    store::attach(node, store::plan(node));
+    if (mlir::failed(store::validate(node))) return false;
+  }
+  noteSignatures(c);
+  return mlir::succeeded(mlir::verify(*c.module));
+}
+
+static bool makeLoops(Compilation &c) {
+  noteSignatures(c);
+  loops::Options options;
+  options.vectorBits = c.vectorBits;
+  options.hasFma = c.hasFma;
+  options.unfused = c.options.unfused;
+  options.checks = c.options.checks;
+  return mlir::succeeded(loops::lowerToLoops(*c.module, options)) && mlir::succeeded(mlir::verify(*c.module));
+}
+
+// ---- their texts -------------------------------------------------------------------------------------------------
+
+static std::string printTree(const Compilation &c) { return ast::format(c.tree, c.sources); }
+static std::string printProgram(const Compilation &c) { return print(c.program); }
+static std::string printModule(const Compilation &c) {
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  c.module.get()->print(out);
+  out << '\n';
+  return text;
+}
+
+const std::vector<Stage> &stages() {
+  static const std::vector<Stage> list = {
+      {"tree", "the syntax tree, as canonical source text", parseTree, printTree},
+      {"check", "the typed, monomorphic program", checkProgram, printProgram},
+      {"dataflow", "order-free equations in the mlr dialect, one mlr.node an instance", importDataflow, printModule},
+      {"inline", "calls expanded: one node, its state named by source path", onModule<dataflow::inlineCalls>, printModule},
+      {"normalize", "initial values and ends of recurrences are constants of their time", onModule<dataflow::normalizeTime>,
+       printModule},
+      {"simplify", "constants folded, views and element-wise chains composed", onModule<simplifyDataflow>, printModule},
+      {"sweeps", "every scan split into sweeps of one direction, operations in order", splitSweeps, printModule},
+      {"buffers", "every tensor and state with its place in memory", planBuffers, printModule},
+      {"loops", "loops and vector kernels on planned memory", makeLoops, printModule},
+  };
+  return list;
+}
+
+// ---- running them --------------------------------------------------------------------------------------------------
+
+void printDiagnostics(const Compilation &c) {
+  for (const Diagnostic *d : c.diagnostics.sorted()) {
+    std::string text = c.options.json ? renderJson(*d, c.sources) + "\n" : render(*d, c.sources, c.options.color) + "\n";
+    std::fputs(text.c_str(), stderr);
+  }
+}
+
+static bool readSource(Compilation &c) {
+  std::ifstream in(c.options.file, std::ios::binary);
+  std::stringstream text;
+  if (in) text << in.rdbuf();
+  if (!in) {
+    std::fprintf(stderr, "mlrc: %s: cannot be read\n", c.options.file.c_str());
+    return false;
+  }
+  c.sources.add(c.options.file, text.str());
+  if (c.sources.text(1).size() < (size_t(1) << 31)) return true;
+  std::fprintf(stderr, "mlrc: %s: larger than 2 GiB\n", c.options.file.c_str());
+  return false;
+}
+
+/// Reads IR that --after printed.
+static bool readModule(Compilation &c) {
+  makeContext(c);
+  c.module = mlir::parseSourceString<mlir::ModuleOp>(c.sources.text(1), mlir::ParserConfig(c.context.get()), c.options.file);
+  if (c.module) return true;
+  std::fprintf(stderr, "mlrc: %s\n", c.bug.empty() ? "not a module" : c.bug.c_str());
+  return false;
+}
+
+/// A stage failed without a mistake of the user's: keep its input, so that the bug can be seen again.
+static void reportBug(const Compilation &c, const Stage &stage, const Stage *before) {
+  std::fprintf(stderr, "mlrc: internal error in stage `%s`: %s\n", stage.name, c.bug.empty() ? "no reason given" : c.bug.c_str());
+  std::fprintf(stderr, "This is a bug in the compiler, not in the program. Please report it with the program.\n");
+  if (!before || before->print != printModule) return;
+  CommandLine options = c.options;
+  Compilation again(options);
+  again.vectorBits = c.vectorBits;
+  again.hasFma = c.hasFma;
+  if (!compile(again, before->name)) return;
+  std::string path = c.options.file + "." + stage.name + "-bug.mlir";
+  std::ofstream(path) << printModule(again);
+  std::fprintf(stderr, "reproduce with: mlrc build %s --from=%s --after=%s\n", path.c_str(), before->name, stage.name);
+}
+
+bool compile(Compilation &c, const std::string &last) {
+  if (!readSource(c)) return false;
+  const auto &list = stages();
+  size_t begin = 0;
+  if (!c.options.from.empty()) {
+    while (begin < list.size() && list[begin].name != c.options.from) ++begin;
+    if (begin < 2 || begin >= list.size()) {
+      std::fprintf(stderr, "mlrc: --from=%s: not a stage that hands on IR (see --after=list)\n", c.options.from.c_str());
+      return false;
+    }
+    ++begin;
+    if (!readModule(c)) return false;
+  }
+  for (size_t i = begin; i < list.size(); ++i) {
+    bool ok = list[i].run(c);
+    if (!ok) {
+      printDiagnostics(c);
+      if (!c.diagnostics.hasErrors() && !c.refused) reportBug(c, list[i], i ? &list[i - 1] : nullptr);
+      return false;
+    }
+    if (list[i].name == last) break;
+  }
+  printDiagnostics(c);
+  return true;
+}
+
+} // namespace mlr::driver

@@ -1,0 +1,52 @@
+// The compiler as one list of stages.
+#pragma once
+
+#include "driver/CommandLine.h"
+#include "driver/Streams.h"
+#include "mlr/Ast/Ast.h"
+#include "mlr/Check/Check.h"
+#include "mlr/Dataflow/Dialect.h"
+#include "support/Diagnostics.h"
+
+#include <functional>
+
+namespace mlr::driver {
+
+/// What travels through the stages. Each stage reads what the one before it left.
+struct Compilation {
+  explicit Compilation(const CommandLine &options);
+  ~Compilation();
+
+  const CommandLine &options;
+  SourceMap sources;
+  Diagnostics diagnostics;
+  ast::File tree;
+  Program program;
+  std::unique_ptr<mlir::MLIRContext> context;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  unsigned vectorBits = 0;     ///< for kernels; 0 gives the scalar code that C takes
+  bool hasFma = true;          ///< of the target
+  std::string report;          ///< what `mlrc report` prints, collected where it is known
+  std::vector<Signature> signatures;  ///< of the root nodes, once they are planned
+  bool refused = false;        ///< a stage told the user on standard error why it cannot go on
+  std::string bug;             ///< why a stage failed although the user made no mistake
+};
+
+struct Stage {
+  const char *name;
+  const char *handsOn;                        ///< for --after=list
+  bool (*run)(Compilation &);                 ///< false: diagnostics or `bug` say why
+  std::string (*print)(const Compilation &);  ///< the text of --after
+};
+
+/// The pipeline, in order.
+const std::vector<Stage> &stages();
+
+/// Reads the file and runs the stages from the first, or after options.from, through `last`, reporting diagnostics and
+/// compiler bugs to standard error. Returns whether all of them succeeded.
+bool compile(Compilation &compilation, const std::string &last);
+
+/// Prints the collected diagnostics to standard error, in order of position.
+void printDiagnostics(const Compilation &compilation);
+
+} // namespace mlr::driver

@@ -1,0 +1,278 @@
+#include "driver/Streams.h"
+
+#include "runtime/DataFile.h"
+#include "support/Half.h"
+
+#include <cmath>
+#include <cstring>
+#include <fmt/format.h>
+
+namespace mlr::driver {
+
+// ---- conversion of a column (f64) to the type of a port ------------------------------------------------------
+
+template <class T> static bool storeInteger(double v, std::byte *out) {
+  if (!(v >= -9.3e18 && v <= 1.9e19) || v != std::floor(v)) return false;
+  if (v < static_cast<double>(std::numeric_limits<T>::min()) || v > static_cast<double>(std::numeric_limits<T>::max()))
+    return false;
+  T t = static_cast<T>(v);
+  std::memcpy(out, &t, sizeof t);
+  return true;
+}
+
+static bool storeNumber(double v, Scalar type, std::byte *out) {
+  switch (type) {
+  case Scalar::Bool: *out = static_cast<std::byte>(v != 0); return v == 0 || v == 1;
+  case Scalar::I8: return storeInteger<int8_t>(v, out);
+  case Scalar::I16: return storeInteger<int16_t>(v, out);
+  case Scalar::I32: return storeInteger<int32_t>(v, out);
+  case Scalar::I64: return storeInteger<int64_t>(v, out);
+  case Scalar::U8: return storeInteger<uint8_t>(v, out);
+  case Scalar::U16: return storeInteger<uint16_t>(v, out);
+  case Scalar::U32: return storeInteger<uint32_t>(v, out);
+  case Scalar::U64: return storeInteger<uint64_t>(v, out);
+  case Scalar::F32: {
+    float f = static_cast<float>(v);
+    std::memcpy(out, &f, 4);
+    return true;
+  }
+  case Scalar::F64: std::memcpy(out, &v, 8); return true;
+  case Scalar::F16:
+  case Scalar::BF16: return false;
+  }
+  return false;
+}
+
+/// A CSV column holds decimal text read as f64; it becomes the type of the port if that loses no integer.
+static std::variant<Array, Failure> convertColumn(const Array &column, Scalar to, const std::string &what) {
+  if (column.type().scalar == to) return column;
+  Array out(Type{to, column.type().shape});
+  const double *from = column.as<double>();
+  std::byte *bytes = out.mutate();
+  for (int64_t i = 0, n = column.type().elements(); i < n; ++i)
+    if (!storeNumber(from[i], to, bytes + i * byteSize(to)))
+      return Failure{fmt::format("{}: line {} holds {}, which is not a value of {}", what, i + 2, from[i], name(to))};
+  return out;
+}
+
+// ---- matching --------------------------------------------------------------------------------------------------
+
+static bool endsWith(const std::string &s, const char *suffix) {
+  return s.size() >= std::strlen(suffix) && s.compare(s.size() - std::strlen(suffix), std::string::npos, suffix) == 0;
+}
+
+/// Checks that `a` is [instants, shape...] of the port, cutting a flat recording into blocks where asked.
+static std::variant<Array, Failure> fit(Array a, const Port &port, const std::string &what, bool csv, bool blocks) {
+  if (csv) {
+    auto converted = convertColumn(a, port.type.scalar, what);
+    if (auto *f = std::get_if<Failure>(&converted)) return *f;
+    a = std::get<Array>(converted);
+  }
+  Shape shape = a.type().shape;
+  int64_t size = port.type.elements();
+  if (port.type.scalar == Scalar::BF16 && a.type().scalar == Scalar::U16)  // NumPy has no bfloat16: its bits
+    a = Array(Type{Scalar::BF16, shape}, std::vector<std::byte>(a.data(), a.data() + a.bytes()));
+  if (blocks && shape.size() == 1 && !port.type.shape.empty() && size > 0) {
+    int64_t n = shape[0] / size;
+    std::vector<std::byte> cut(a.data(), a.data() + n * port.type.bytes());
+    shape = port.type.shape;
+    shape.insert(shape.begin(), n);
+    a = Array(Type{a.type().scalar, shape}, std::move(cut));
+  }
+  Shape wanted = port.type.shape;
+  wanted.insert(wanted.begin(), shape.empty() ? 0 : shape[0]);
+  if (a.type().scalar != port.type.scalar || shape != wanted)
+    return Failure{fmt::format("{} is {}; input `{}` needs {} with an axis of instants in front", what, toString(a.type()),
+                               port.name, toString(port.type))};
+  return a;
+}
+
+std::variant<InputStreams, Failure> InputStreams::open(const std::vector<std::string> &files, const Signature &signature) {
+  struct Found {
+    Array array;
+    std::string file;
+    bool csv, blocks;
+  };
+  std::map<std::string, Found> found;
+  for (const std::string &path : files) {
+    auto result = data::loadAll(path);
+    if (auto *e = std::get_if<data::Error>(&result)) return Failure{fmt::format("{}: {}", path, e->message)};
+    bool csv = endsWith(path, ".csv"), anonymous = endsWith(path, ".wav") || endsWith(path, ".npy");
+    for (auto &[name, array] : std::get<data::Arrays>(result)) {
+      std::string key = name;
+      if (anonymous) {
+        if (signature.inputs.size() != 1)
+          return Failure{fmt::format("{}: holds one stream without a name, but node `{}` has {} inputs", path,
+                                     signature.node, signature.inputs.size())};
+        key = signature.inputs[0].name;
+      }
+      found[key] = Found{array, path, csv, anonymous};
+    }
+  }
+  InputStreams streams;
+  for (const Port &port : signature.inputs) {
+    auto it = found.find(port.name);
+    if (it == found.end()) {
+      std::string have;
+      for (auto &[name, f] : found) have += (have.empty() ? "" : ", ") + name;
+      return Failure{fmt::format("no stream for input `{}: {}` of node `{}`; the input files hold: {}", port.name,
+                                 toString(port.type), signature.node, have.empty() ? "nothing" : have)};
+    }
+    auto fitted = fit(it->second.array, port, fmt::format("{}: `{}`", it->second.file, it->first), it->second.csv,
+                      it->second.blocks);
+    if (auto *f = std::get_if<Failure>(&fitted)) return *f;
+    Array &a = std::get<Array>(fitted);
+    int64_t n = a.type().shape[0];
+    if (streams.instants && *streams.instants != n)
+      return Failure{fmt::format("input `{}` has {} instants, the inputs before it have {}", port.name, n, *streams.instants)};
+    streams.instants = n;
+    streams.streams.push_back(a);
+    streams.types.push_back(port.type);
+  }
+  return streams;
+}
+
+std::vector<Array> InputStreams::at(int64_t instant) const {
+  std::vector<Array> values;
+  for (size_t i = 0; i < streams.size(); ++i) {
+    size_t size = types[i].bytes();
+    const std::byte *from = streams[i].data() + instant * size;
+    values.emplace_back(types[i], std::vector<std::byte>(from, from + size));
+  }
+  return values;
+}
+
+// ---- outputs ---------------------------------------------------------------------------------------------------
+
+OutputStreams::OutputStreams(const Signature &signature, std::optional<int64_t> expectedSteps)
+    : signature(&signature), bytes(signature.outputs.size()) {
+  if (expectedSteps)
+    for (size_t i = 0; i < bytes.size(); ++i)
+      bytes[i].reserve(std::min<size_t>(*expectedSteps * signature.outputs[i].type.bytes(), size_t(1) << 30));
+}
+
+void OutputStreams::add(const std::vector<Array> &values) {
+  for (size_t i = 0; i < values.size(); ++i)
+    bytes[i].insert(bytes[i].end(), values[i].data(), values[i].data() + values[i].bytes());
+  ++count;
+}
+
+std::vector<std::pair<std::string, Array>> OutputStreams::stacked() const {
+  std::vector<std::pair<std::string, Array>> columns;
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    Type type = signature->outputs[i].type;
+    type.shape.insert(type.shape.begin(), count);
+    columns.emplace_back(signature->outputs[i].name, Array(type, bytes[i]));
+  }
+  return columns;
+}
+
+static double elementAsDouble(const Array &a, int64_t i) {
+  switch (a.type().scalar) {
+  case Scalar::Bool:
+  case Scalar::U8: return a.as<uint8_t>()[i];
+  case Scalar::I8: return a.as<int8_t>()[i];
+  case Scalar::I16: return a.as<int16_t>()[i];
+  case Scalar::I32: return a.as<int32_t>()[i];
+  case Scalar::I64: return static_cast<double>(a.as<int64_t>()[i]);
+  case Scalar::U16: return a.as<uint16_t>()[i];
+  case Scalar::U32: return a.as<uint32_t>()[i];
+  case Scalar::U64: return static_cast<double>(a.as<uint64_t>()[i]);
+  case Scalar::F32: return a.as<float>()[i];
+  case Scalar::F64: return a.as<double>()[i];
+  case Scalar::BF16: return bfloatToFloat(a.as<uint16_t>()[i]);
+  case Scalar::F16: return halfToFloat(a.as<uint16_t>()[i]);
+  }
+  return 0;
+}
+
+/// IEEE 1364 value change dump: floats as `real`, integers and bools as vectors; one time unit an instant.
+static std::string vcd(const std::vector<std::pair<std::string, Array>> &columns, int64_t count) {
+  std::string text = "$timescale 1 s $end\n$scope module main $end\n";
+  auto id = [](size_t k) {
+    std::string s;
+    do s += static_cast<char>('!' + k % 94);
+    while (k /= 94);
+    return s;
+  };
+  struct Wire {
+    const Array *array;
+    int64_t offset, stride;
+    std::string id;
+  };
+  std::vector<Wire> wires;
+  for (auto &[name, array] : columns) {
+    int64_t size = count ? array.type().elements() / count : 0;
+    for (int64_t e = 0; e < size; ++e) {
+      Scalar s = array.type().scalar;
+      wires.push_back({&array, e, size, id(wires.size())});
+      text += fmt::format("$var {} {} {} {}{} $end\n", isFloat(s) ? "real" : "wire", isFloat(s) ? 64 : bitWidth(s),
+                          wires.back().id, name, array.type().shape.size() > 1 ? fmt::format("({})", e) : "");
+    }
+  }
+  text += "$upscope $end\n$enddefinitions $end\n";
+  for (int64_t t = 0; t < count; ++t) {
+    text += fmt::format("#{}\n", t);
+    for (const Wire &w : wires) {
+      int64_t at = t * w.stride + w.offset;
+      size_t size = byteSize(w.array->type().scalar);
+      if (t > 0 && !std::memcmp(w.array->data() + at * size, w.array->data() + (at - w.stride) * size, size)) continue;
+      if (isFloat(w.array->type().scalar)) {
+        text += fmt::format("r{:.17g} {}\n", elementAsDouble(*w.array, at), w.id);
+      } else {
+        uint64_t bits = 0;
+        std::memcpy(&bits, w.array->data() + at * size, size);
+        text += fmt::format("b{:b} {}\n", bits, w.id);
+      }
+    }
+  }
+  return text + fmt::format("#{}\n", count);
+}
+
+std::optional<Failure> OutputStreams::save(const std::string &path) const {
+  auto columns = stacked();
+  std::optional<data::Error> error;
+  if (endsWith(path, ".npz")) {
+    error = data::saveNpz(path, data::Arrays(columns.begin(), columns.end()));
+  } else if (endsWith(path, ".csv") || path.empty()) {
+    error = data::saveCsv(path.empty() ? "/dev/stdout" : path, columns);
+  } else if (endsWith(path, ".vcd")) {
+    error = data::saveText(path, vcd(columns, count));
+  } else {
+    return Failure{fmt::format("{}: outputs are written as .csv, .npz or .vcd", path)};
+  }
+  if (error) return Failure{fmt::format("{}: {}", path, error->message)};
+  return std::nullopt;
+}
+
+std::optional<Failure> OutputStreams::plot(const std::string &path, const std::string &title) const {
+  std::string terminal = path == "-"                ? "dumb size 100,30"
+                         : endsWith(path, ".svg")   ? "svg size 1000,400 background 'white'"
+                         : endsWith(path, ".png")   ? "pngcairo size 1000,400"
+                                                    : "";
+  if (terminal.empty()) return Failure{fmt::format("{}: plots are written as .svg or .png, or - for the terminal", path)};
+  constexpr int64_t maxLines = 12;  // more curves than that cannot be told apart
+  std::string script = fmt::format("set terminal {}\n", terminal), plots, data;
+  if (path != "-") script += fmt::format("set output '{}'\n", path);
+  script += fmt::format("set title \"{}\" noenhanced\nset xlabel 'instant'\nset key outside right noenhanced\nset grid\n", title);
+  int64_t lines = 0;
+  auto columns = stacked();
+  for (auto &[name, array] : columns) {
+    int64_t size = count ? array.type().elements() / count : 0;
+    for (int64_t e = 0; e < size && lines < maxLines; ++e, ++lines) {
+      plots += fmt::format("{}'-' with lines title \"{}{}\"", plots.empty() ? "plot " : ", ", name,
+                           size > 1 ? fmt::format("[{}]", e) : "");
+      for (int64_t t = 0; t < count; ++t) data += fmt::format("{} {:.9g}\n", t, elementAsDouble(array, t * size + e));
+      data += "e\n";
+    }
+  }
+  if (plots.empty()) return Failure{"nothing to plot: the run has no outputs"};
+  FILE *gnuplot = popen("gnuplot", "w");
+  if (!gnuplot) return Failure{"gnuplot cannot be started"};
+  std::string all = script + plots + "\n" + data;
+  std::fwrite(all.data(), 1, all.size(), gnuplot);
+  if (pclose(gnuplot) != 0) return Failure{"gnuplot failed; is it installed?"};
+  return std::nullopt;
+}
+
+} // namespace mlr::driver
