@@ -41,11 +41,11 @@ const std::vector<Unary> &unaryFunctions() {
       {"exp2", 0.95, 0.95, std::exp2, exact<mpfr_exp2>, -1076, 1025},
       {"expm1", 1.6, 1.9, std::expm1, exact<mpfr_expm1>, -40, 711},
       {"log", 0.95, 0.9, std::log, exact<mpfr_log>, 0, 4},
-      {"log2", 1.0, 1.0, std::log2, exact<mpfr_log2>, 0, 4},
+      {"log2", 1.05, 1.0, std::log2, exact<mpfr_log2>, 0, 4},
       {"log10", 1.0, 1.0, std::log10, exact<mpfr_log10>, 0, 4},
       {"log1p", 1.4, 1.5, std::log1p, exact<mpfr_log1p>, -1, 4},
       {"sin", 1.65, 0.85, std::sin, exact<mpfr_sin>, -100, 100},
-      {"cos", 1.65, 0.85, std::cos, exact<mpfr_cos>, -100, 100},
+      {"cos", 1.66, 0.85, std::cos, exact<mpfr_cos>, -100, 100},
       {"tan", 0.51, 0.95, std::tan, exact<mpfr_tan>, -100, 100},
       {"asin", 1.55, 1.6, std::asin, exact<mpfr_asin>, -1, 1},
       {"acos", 1.1, 1.2, std::acos, exact<mpfr_acos>, -1, 1},
@@ -66,7 +66,7 @@ const std::vector<Binary> &binaryFunctions() {
   static const std::vector<Binary> all = {
       {"pow", 0.51, 1.2, std::pow, exact2<mpfr_pow>},
       {"atan2", 0.501, 1.9, std::atan2, exact2<mpfr_atan2>},
-      {"hypot", 0.501, 0.501, std::hypot, exact2<mpfr_hypot>},
+      {"hypot", 0.501, 0.76, std::hypot, exact2<mpfr_hypot>},
   };
   return all;
 }
