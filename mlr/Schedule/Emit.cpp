@@ -99,7 +99,7 @@ Value Emitter::execute(int vertex, int part, int shift) {
     bool fby = isa<FbyOp>(op);
     Source value = graph.resolve(op->getOperand(fby ? 1 : 0));
     bool along = sameSweep(fby ? Access::Fby : Access::Eby, plan.parts[part].direction);
-    if (!(fby && resume) && (shift != 0 || !along || !streamHere(value, part))) return neighbour(vertex, part, shift);
+    if (!(fby && resume && shift <= 0) && (shift != 0 || !along || !streamHere(value, part))) return neighbour(vertex, part, shift);
   }
   if (auto window = dyn_cast<WindowOp>(op); window && !resume) {
     Source value = graph.resolve(window.getValue());

@@ -134,6 +134,8 @@ Value Emitter::choose(int part, int rank, Value condition, Value yes, Value no, 
 Value Emitter::neighbour(int vertex, int part, int shift) {
   Operation *op = graph.vertices[vertex].op;
   bool fby = isa<FbyOp>(op);
+  // Ahead of the first instant (or before the last one) there is no border.
+  if (fby ? shift > 0 : shift < 0) return get(graph.resolve(op->getOperand(fby ? 1 : 0)), part, shift + (fby ? -1 : 1));
   Value border = get(graph.resolve(op->getOperand(fby ? 0 : 1)), part, shift);
   Value beside = get(graph.resolve(op->getOperand(fby ? 1 : 0)), part, shift + (fby ? -1 : 1));
   Value atBorder = isAt(part, vertex, !fby, shift, op->getLoc());

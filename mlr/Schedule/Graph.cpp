@@ -10,7 +10,10 @@ bool sameSweep(Access access, Direction direction) {
   bool up = direction == Direction::Up;
   switch (access) {
   case Access::Same:
-  case Access::Upto: return true;
+  case Access::Upto:
+  case Access::FbyAgain:
+  case Access::EbyAgain:
+  case Access::Order: return true;
   case Access::Fby:
   case Access::Initial:
   case Access::Window: return up;
@@ -47,7 +50,7 @@ Graph::Graph(NodeOp node) : node(node) {
   addScan(node, -1);
   findLive();
   addUptoEdges();
-  findUnits();
+  lookAhead();
   findRecomputable();
 }
 

@@ -16,6 +16,9 @@ enum class Access : uint8_t {
   Whole,    ///< at all instants
   Window,   ///< at t - n + 1 .. t
   Upto,     ///< the number of instants, which the sweep with the mlr.until finds out as it goes
+  FbyAgain, ///< as Fby, and a down sweep may compute the value at t - 1 itself (see LookAhead.cpp)
+  EbyAgain, ///< as Eby, and an up sweep may compute the value at t + 1 itself
+  Order,    ///< what such a computation starts from, at t: matters only within one sweep
 };
 
 /// Directions in which something may run, as a set.
@@ -93,6 +96,14 @@ private:
   void setDirections(int scan, const std::vector<int> &members);
   void markUntilCone(int scan, const std::vector<int> &members, std::vector<bool> &cone) const;
   void findRecomputable();
+  void lookAhead();
+  bool lookAheadWithin(int scan, const std::vector<int> &members, bool up);
+  struct Expansion {
+    llvm::SmallVector<int> starts;  ///< vertices of the sweep's own instant that it is computed from
+    int64_t work = 0;
+  };
+  bool expand(int vertex, int time, int shift, int nodes, int64_t limit, Expansion &expansion) const;
+  bool computeAgain(int user, size_t pred, int nodes, int64_t limit);
   std::vector<std::vector<int>> membersOfScans() const;
 
   llvm::DenseMap<mlir::Operation *, int> vertexOf, scanIds;
@@ -101,6 +112,9 @@ private:
 
 /// Component of each vertex of a graph given by predecessors; components are numbered sources first. Iterative Tarjan, linear.
 std::vector<int> stronglyConnected(const std::vector<llvm::SmallVector<int, 4>> &preds);
+
+/// Scalar operations an element up to which a value is rather computed again than stored.
+constexpr int64_t cheapWork = 32;
 
 /// Scalar operations that one execution takes.
 int64_t work(mlir::Operation *op);

@@ -88,7 +88,7 @@ private:
       work.pop_back();
       for (const Edge &e : graph.vertices[v].preds) {
         const Vertex &u = graph.vertices[e.from];
-        if (itemOf.count(e.from) || !u.recomputable || !graph.within(u.where, scan) || arrives(e.from)) continue;
+        if (e.access == Access::Order || itemOf.count(e.from) || !u.recomputable || !graph.within(u.where, scan) || arrives(e.from)) continue;
         add(e.from, true);
         work.push_back(e.from);
       }
@@ -97,8 +97,9 @@ private:
 
   // A value of the instant executed before is no dependence within this body.
   bool carried(int from, const Edge &e) const {
-    if (e.time != scan || (e.access != Access::Fby && e.access != Access::Eby)) return false;
-    return sameSweep(e.access, plan.parts[part].direction) && graph.within(graph.vertices[from].where, scan);
+    bool up = plan.parts[part].direction == Direction::Up;
+    bool back = e.access == Access::Fby || e.access == Access::FbyAgain, ahead = e.access == Access::Eby || e.access == Access::EbyAgain;
+    return e.time == scan && (up ? back : ahead) && graph.within(graph.vertices[from].where, scan);
   }
 
   void link() {
@@ -227,7 +228,7 @@ private:
       stackedAnyway(vertices[i], child, storage, valueOf);
       for (const Edge &e : graph.vertices[vertices[i]].preds) {
         auto it = valueOf.find(e.from);
-        if (it == valueOf.end() || graph.vertices[e.from].scan == scan) continue;
+        if (it == valueOf.end() || graph.vertices[e.from].scan == scan || e.access == Access::Order) continue;
         if (storage.values[i].recomputable) storage.values[i].operands.push_back(it->second);
         if (placed[i]) storage.needs.push_back({it->second, storage.values[i].sweep});
       }

@@ -6,13 +6,6 @@ using namespace mlr::dataflow;
 
 namespace mlr::schedule {
 
-namespace {
-
-/// Scalar operations an element up to which a value is rather computed again than stored.
-constexpr int64_t cheapWork = 32;
-
-} // namespace
-
 std::vector<int> stronglyConnected(const std::vector<SmallVector<int, 4>> &preds) {
   int n = preds.size(), time = 0, components = 0;
   std::vector<int> component(n, -1), index(n, -1), low(n, 0);
@@ -52,12 +45,14 @@ std::vector<int> stronglyConnected(const std::vector<SmallVector<int, 4>> &preds
 void Graph::findUnits() {
   int deepest = 0;
   for (const Scan &s : scans) deepest = std::max(deepest, s.depth);
+  units.clear();
   unitAt.assign(deepest + 1, std::vector<int>(vertices.size(), -1));
   auto members = membersOfScans();
   for (int s = scans.size() - 1; s > 0; --s) findUnitsOf(s, members);
   // State that survives a scan's run is a recurrence of the enclosing time too, and further out while that resumes as well.
   for (Vertex &v : vertices) {
     if (!v.live || v.scan == 0 || !v.op || !isa<FbyOp, FirstOp, WindowOp>(v.op)) continue;
+    v.upFrom = INT_MAX;
     int s = v.scan;
     while (s > 0 && scans[s].op.getResume()) v.upFrom = scans[s].depth - 1, s = scans[s].parent;
   }
@@ -113,7 +108,7 @@ void Graph::setDirections(int scan, const std::vector<int> &members) {
     for (const Edge &e : vertex.preds) {
       windowOfStream |= e.access == Access::Window && within(vertices[e.from].where, e.time);
       if (e.time != scan || !within(vertices[e.from].where, scan)) continue;
-      if (unit[e.from] != unit[v] || e.access == Access::Same || e.access == Access::Upto) continue;
+      if (unit[e.from] != unit[v]) continue;
       if (!sameSweep(e.access, Direction::Up)) directions &= uint8_t(~mayRunUp);
       if (!sameSweep(e.access, Direction::Down)) directions &= uint8_t(~mayRunDown);
     }
@@ -129,7 +124,8 @@ void Graph::findRecomputable() {
                      !isa<UntilOp, WindowOp, FirstOp>(v.op);
   for (int v = 0, n = vertices.size(); v < n; ++v)
     for (const Edge &e : vertices[v].preds) {
-      bool across = e.access == Access::Fby || e.access == Access::Eby;
+      bool across = e.access == Access::Fby || e.access == Access::Eby || e.access == Access::FbyAgain ||
+                    e.access == Access::EbyAgain;
       if (e.time == 0 || !within(vertices[e.from].where, e.time)) continue;
       int depth = scans[e.time].depth;
       if ((across && unitOf(v, depth) == unitOf(e.from, depth)) || e.access == Access::Window)
@@ -146,12 +142,13 @@ void Graph::findRecomputable() {
       if (total[v] >= 0 || !vertex.recomputable) continue;
       if (!left) {
         stack.push_back({v, true});
-        for (const Edge &e : vertex.preds) stack.push_back({e.from, false});
+        for (const Edge &e : vertex.preds)
+          if (e.access != Access::Order) stack.push_back({e.from, false});
         continue;
       }
       total[v] = work(vertex.op);
       for (const Edge &e : vertex.preds)
-        if (vertices[e.from].recomputable) total[v] = std::min<int64_t>(total[v] + total[e.from], int64_t(1) << 50);
+        if (vertices[e.from].recomputable && e.access != Access::Order) total[v] = std::min<int64_t>(total[v] + total[e.from], int64_t(1) << 50);
       vertex.recomputable = total[v] <= cheapWork * std::max<int64_t>(1, elementsOf(vertex.op->getResult(0).getType()));
     }
   }

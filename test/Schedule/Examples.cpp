@@ -159,6 +159,49 @@ mlr.node @f(%xs: tensor<4xi32>) -> (z: tensor<3xi32>) {
   for (auto scan : ir.node().getBody().getOps<dataflow::ScanOp>()) EXPECT_EQ(ir.sweeps(scan), "u") << ir.print();
 }
 
+// The next value of a forward recurrence, in the sweep that computes it.
+TEST(Sweeps, LookAheadIsComputedAgainInsteadOfAFurtherSweep) {
+  Ir ir(R"(
+mlr.node @f(%xs: tensor<10xi32>) -> (z: i32) {
+  %zero = mlr.const 0 : i32
+  %z = mlr.scan %t < 10 {
+    %i = mlr.convert %t : i32 to index
+    %x = mlr.read %xs[affine_map<(d0) -> (d0)>](%i) : tensor<10xi32> -> i32
+    %p = mlr.fby %zero, %a : i32
+    %a = mlr.sub %x, %p : i32
+    %n = mlr.eby %a, %zero : i32
+    %q = mlr.fby %zero, %b : i32
+    %b = mlr.sub %n, %q : i32
+    %f = mlr.final %b : i32
+    mlr.yield %f : i32
+  } : i32
+  mlr.yield %z : i32
+})");
+  ASSERT_TRUE(ir.schedule()) << ir.print();
+  EXPECT_EQ(ir.sweeps(), "u");
+  EXPECT_EQ(count(ir, "mlr.stack"), 0) << ir.print();
+}
+
+// Two steps back and one ahead: forward, although it contains an eby.
+TEST(Sweeps, RecurrenceThatLooksAheadLessThanBackRunsUp) {
+  Ir ir(R"(
+mlr.node @f(%x: i32) -> (z: i32) {
+  %zero = mlr.const 0 : i32
+  %z = mlr.scan %t < 10 {
+    %p = mlr.fby %zero, %q : i32
+    %q = mlr.fby %x, %b : i32
+    %a = mlr.sub %x, %p : i32
+    %n = mlr.eby %a, %zero : i32
+    %b = mlr.sub %n, %t : i32
+    %f = mlr.final %b : i32
+    mlr.yield %f : i32
+  } : i32
+  mlr.yield %z : i32
+})");
+  ASSERT_TRUE(ir.schedule()) << ir.print();
+  EXPECT_EQ(ir.sweeps(), "u");
+}
+
 TEST(Sweeps, RecurrenceBothWaysAtOnceIsAnError) {
   Ir ir(R"(
 mlr.node @f() -> (z: i32) {

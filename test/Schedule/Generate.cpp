@@ -38,6 +38,8 @@ struct Open {
   int scan;
   bool up;
   size_t start;
+  bool mayLookBack = false;  ///< up: one eby inside, for which it then has a second fby
+  bool twice = false;
 };
 
 class Generator {
@@ -51,7 +53,7 @@ public:
     for (const char *c : {"3", "-2"}) constant(c);
     while (budget > 0) something(0, 0);
     for (int s = scans.size() - 1; s > 0; --s) close(s);
-    return {print(), inputs()};
+    return {print(), inputs(), both};
   }
 
 private:
@@ -60,6 +62,7 @@ private:
   std::vector<Value> values;
   std::vector<Scan> scans;
   std::vector<Open> open;
+  bool both = false;
   static constexpr int inputLength = 4;
 
   int below(int n) { return random() % n; }
@@ -91,9 +94,16 @@ private:
     for (const Open &o : open) {
       if (o.scan != time || size_t(v) < o.start) continue;
       bool up = look == Look::Fby || look == Look::Initial || look == Look::Window, down = look == Look::Eby || look == Look::Final;
+      if (look == Look::Eby && o.mayLookBack) continue;
       if (look == Look::Whole || (o.up ? down : up)) return false;
     }
     return true;
+  }
+
+  // After an eby of v: the recurrences that it is part of pay with a second fby.
+  void lookedBack(int v, int scan) {
+    for (Open &o : open)
+      if (o.scan == scan && size_t(v) >= o.start && o.up) o.mayLookBack = false, o.twice = both = true;
   }
 
   static Look lookOf(const Value &end) {
@@ -209,6 +219,7 @@ private:
     Look look = fby ? Look::Fby : Look::Eby;
     if (values[v].scan == scan && !allowed(v, look, scan)) return;
     if (fby && !mayKeepState(scan)) return;
+    if (!fby && values[v].scan == scan) lookedBack(v, scan);
     Value::Use seen = values[v].scan == scan || !fby ? Value::Use{v, look, scan} : use(v, scan);
     std::string first = nameIn(fby ? b : v, scan), second = nameIn(fby ? v : b, scan);
     define(scan, kind, std::string("mlr.") + (fby ? "fby " : "eby ") + first + ", " + second + " : " + type(kind), {seen, use(b, scan)});
@@ -284,7 +295,7 @@ private:
     int b = captured(scan, kind);
     int f = define(scan, kind, "", {use(b, scan)});
     size_t line = scans[scan].lines.size() - 1;
-    open.push_back({scan, up, size_t(f)});
+    open.push_back({scan, up, size_t(f), up && scan > 0 && chance(25)});
     for (int n = 1 + below(5); n > 0; --n) something(scan, depth + 1);
     int v = pick(scan, kind), x;
     if (kind == Kind::Scalar)
@@ -293,7 +304,10 @@ private:
       x = define(scan, kind, "mlr.gen (%i) { %e = mlr.read " + nameIn(v, scan) + element + " %g = mlr.read " + values[f].name + element +
                                  " %r = mlr.add %e, %g : i32 mlr.yield %r : i32 } : tensor<2xi32>",
                  {use(v, scan), {f, Look::Same, scan}});
+    bool twice = open.back().twice;
     open.pop_back();
+    if (twice)
+      x = define(scan, kind, "mlr.fby " + nameIn(b, scan) + ", " + values[x].name + " : " + type(kind), {{x, Look::Fby, scan}, use(b, scan)});
     std::string init = nameIn(b, scan), next = values[x].name;
     scans[scan].lines[line] = values[f].name + " = mlr." + (up ? "fby " + init + ", " + next : "eby " + next + ", " + init) + " : " + type(kind);
     values[f].uses.push_back({x, up ? Look::Fby : Look::Eby, scan});
