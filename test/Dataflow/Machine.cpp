@@ -1,0 +1,255 @@
+#include "Machine.h"
+
+using namespace mlir;
+using namespace mlr::dataflow;
+
+namespace mlr::test {
+namespace {
+
+/// Scans around the block; the node's own time is depth 0.
+size_t depthOf(Block *block) {
+  size_t depth = 0;
+  for (Operation *op = block->getParentOp(); !isa<NodeOp>(op); op = op->getParentOp()) depth += isa<ScanOp>(op);
+  return depth;
+}
+
+Bytes pack(Bits bits, mlir::Type type) {
+  Bytes out(elementBytes(type));
+  std::memcpy(out.data(), &bits, out.size());
+  return out;
+}
+
+Bits unpack(const Bytes &bytes, int64_t place, size_t width) {
+  Bits bits = 0;
+  std::memcpy(&bits, bytes.data() + place * width, width);
+  return bits;
+}
+
+size_t bytesOf(mlir::Type type) {
+  size_t n = elementBytes(elementOf(type));
+  for (int64_t size : shapeOf(type)) n *= size;
+  return n;
+}
+
+template <class F> void forEachIndex(Block &block, ArrayRef<int64_t> sizes, llvm::DenseMap<Value, Bits> &locals, F f) {
+  for (int64_t size : sizes)
+    if (size == 0) return;
+  std::vector<int64_t> at(sizes.size(), 0);
+  while (true) {
+    for (size_t k = 0; k < sizes.size(); ++k) locals[block.getArgument(k)] = at[k];
+    f();
+    size_t axis = sizes.size();
+    while (axis > 0 && ++at[axis - 1] == sizes[axis - 1]) at[--axis] = 0;
+    if (axis == 0) return;
+  }
+}
+
+} // namespace
+
+std::vector<Bytes> Machine::step(std::vector<Bytes> now) {
+  inputs.push_back(std::move(now));
+  std::vector<Bytes> out;
+  for (Value v : bodyOf(node).getTerminator()->getOperands()) out.push_back(value(v, {static_cast<int64_t>(inputs.size()) - 1}));
+  return out;
+}
+
+const Bytes &Machine::value(Value v, Path path) {
+  size_t depth = depthOf(v.getParentBlock());
+  // Constants of a scan are the same at each of its instants.
+  if (v.getDefiningOp() && isa<StackOp, FinalOp, InitialOp, CountOp>(v.getDefiningOp())) path[depth] = 0;
+  path.resize(depth + 1);
+  auto key = std::make_pair(v.getAsOpaquePointer(), path);
+  auto it = memo.find(key);
+  if (it == memo.end()) {
+    Bytes bytes = compute(v, path);
+    it = memo.emplace(std::move(key), std::move(bytes)).first;
+  }
+  return it->second;
+}
+
+Bytes Machine::compute(Value v, const Path &path) {
+  if (auto argument = dyn_cast<BlockArgument>(v)) {
+    if (isa<NodeOp>(argument.getOwner()->getParentOp())) return inputs[path[0]][argument.getArgNumber()];
+    return pack(path.back(), v.getType());
+  }
+  Operation *op = v.getDefiningOp();
+  if (auto scan = dyn_cast<ScanOp>(op)) {
+    Path inner = path;
+    inner.push_back(0);
+    return value(bodyOf(scan).getTerminator()->getOperand(cast<OpResult>(v).getResultNumber()), inner);
+  }
+  if (auto constant = dyn_cast<ConstOp>(op)) return *arrayBytes(constant.getValue());
+  if (auto gen = dyn_cast<GenOp>(op)) return tensor(gen, path);
+  if (auto reshape = dyn_cast<ReshapeOp>(op)) return value(reshape.getSource(), path);
+  if (auto concat = dyn_cast<ConcatOp>(op)) {
+    Bytes out;
+    for (Value part : concat.getSources()) {
+      const Bytes &bytes = value(part, path);
+      out.insert(out.end(), bytes.begin(), bytes.end());
+    }
+    return out;
+  }
+  if (isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, StackOp, FinalOp, InitialOp, CountOp>(op)) return computeTime(op, path);
+  Locals locals;
+  run(*op->getBlock(), path, locals);
+  // A scalar operation of a time: its operands are values, not locals.
+  return pack(scalar(v, path, locals), v.getType());
+}
+
+Bytes Machine::computeTime(Operation *op, const Path &path) {
+  Block *block = op->getBlock();
+  auto before = previous(block, path);
+  if (auto fby = dyn_cast<FbyOp>(op)) return before ? value(fby.getValue(), *before) : value(fby.getInit(), path);
+  if (auto pre = dyn_cast<PreOp>(op)) return before ? value(pre.getValue(), *before) : Bytes(bytesOf(pre.getType()), 0);
+  if (isa<FirstOp>(op)) return Bytes(1, !before);
+  if (auto window = dyn_cast<WindowOp>(op)) {
+    int64_t n = shapeOf(window.getType())[0];
+    std::vector<Bytes> rows;
+    std::optional<Path> at = path;
+    Path first = path;
+    for (int64_t k = 0; k < n; ++k) {
+      if (at) first = *at;
+      rows.push_back(at ? value(window.getValue(), *at) : value(window.getInit(), first));
+      if (at) at = previous(block, *at);
+    }
+    Bytes out;
+    for (size_t k = rows.size(); k-- > 0;) out.insert(out.end(), rows[k].begin(), rows[k].end());
+    return out;
+  }
+  auto scan = cast<ScanOp>(block->getParentOp());
+  int64_t last = lastInstant(scan, path);
+  Path at = path;
+  if (auto eby = dyn_cast<EbyOp>(op)) {
+    if (path.back() == last) return value(eby.getEnd(), path);
+    ++at.back();
+    return value(eby.getValue(), at);
+  }
+  if (isa<CountOp>(op)) return pack(last + 1, op->getResult(0).getType());
+  if (auto stack = dyn_cast<StackOp>(op)) {
+    Bytes out;
+    for (at.back() = 0; at.back() <= last; ++at.back()) {
+      const Bytes &row = value(stack.getValue(), at);
+      out.insert(out.end(), row.begin(), row.end());
+    }
+    out.resize(bytesOf(stack.getType()), 0);
+    return out;
+  }
+  at.back() = isa<FinalOp>(op) ? last : 0;
+  return value(op->getOperand(0), at);
+}
+
+std::optional<Machine::Path> Machine::previous(Block *block, const Path &path) {
+  Path before = path;
+  if (before.back() > 0) {
+    --before.back();
+    return before;
+  }
+  auto scan = dyn_cast<ScanOp>(block->getParentOp());
+  if (!scan || !scan.getResume()) return {};
+  before.pop_back();
+  auto outer = previous(scan->getBlock(), before);
+  if (!outer) return {};
+  outer->push_back(0);
+  outer->back() = lastInstant(scan, *outer);
+  return outer;
+}
+
+int64_t Machine::lastInstant(ScanOp scan, Path path) {
+  UntilOp until;
+  for (auto op : bodyOf(scan).getOps<UntilOp>()) until = op;
+  int64_t last = scan.getLength() - 1;
+  if (!until) return last;
+  path.back() = 0;
+  auto key = std::make_pair(static_cast<void *>(scan.getOperation()), path);
+  auto known = lasts.find(key);
+  if (known != lasts.end()) return known->second;
+  for (; path.back() < last; ++path.back())
+    if (value(until.getCondition(), path)[0]) break;
+  return lasts[key] = path.back();
+}
+
+Bytes Machine::tensor(GenOp gen, const Path &path) {
+  Bytes out;
+  mlir::Type element = elementOf(gen.getResult().getType());
+  Locals locals;
+  forEachIndex(bodyOf(gen), shapeOf(gen.getResult().getType()), locals, [&] {
+    run(bodyOf(gen), path, locals);
+    Bytes bytes = pack(scalar(bodyOf(gen).getTerminator()->getOperand(0), path, locals), element);
+    out.insert(out.end(), bytes.begin(), bytes.end());
+  });
+  return out;
+}
+
+/// Computes the operations of a body; at the level of a time there is nothing to do in advance.
+void Machine::run(Block &block, const Path &path, Locals &locals) {
+  if (isa<NodeOp, ScanOp>(block.getParentOp())) return;
+  for (Operation &op : block.without_terminator()) {
+    locals.erase(op.getResult(0));
+    locals[op.getResult(0)] = scalar(op.getResult(0), path, locals);
+  }
+}
+
+Bits Machine::scalar(Value v, const Path &path, Locals &locals) {
+  auto local = locals.find(v);
+  if (local != locals.end()) return local->second;
+  Operation *op = v.getDefiningOp();
+  bool inBody = op && isa<GenOp, ReduceOp>(op->getParentOp());
+  bool isScalarOp = op && (isa<ReadOp, ReduceOp>(op) || scalarFunction(op));
+  if (!op || (!inBody && !isScalarOp)) return unpack(value(v, path), 0, elementBytes(v.getType()));
+  // Operands of the enclosing time come from there.
+  auto operand = [&](Value x) -> Bits {
+    if (locals.count(x)) return locals.lookup(x);
+    return unpack(value(x, path), 0, elementBytes(x.getType()));
+  };
+  if (auto constant = dyn_cast<ConstOp>(op)) return *scalarBits(constant.getValue());
+  if (auto reduction = dyn_cast<ReduceOp>(op)) return reduce(reduction, path, locals);
+  if (auto read = dyn_cast<ReadOp>(op)) {
+    llvm::SmallVector<int64_t> indices;
+    for (Value x : read.getIndices()) indices.push_back(static_cast<int64_t>(operand(x)));
+    int64_t place = 0;
+    auto shape = shapeOf(read.getSource().getType());
+    for (auto [k, i] : llvm::enumerate(read.getMap().compose(indices))) {
+      bool clamps = read.getClamp() && (*read.getClamp())[k];
+      int64_t at = clamps ? std::clamp<int64_t>(i, 0, shape[k] - 1) : i;
+      if (at < 0 || at >= shape[k]) llvm::report_fatal_error("read outside of its tensor");
+      place = place * shape[k] + at;
+    }
+    return unpack(value(read.getSource(), path), place, elementBytes(read.getType()));
+  }
+  Bits bits[3] = {0, 0, 0};
+  for (auto [k, x] : llvm::enumerate(op->getOperands())) bits[k] = operand(x);
+  return scalarFunction(op)(bits[0], bits[1], bits[2]);
+}
+
+Bits Machine::reduce(ReduceOp op, const Path &path, Locals &locals) {
+  Block &body = bodyOf(op);
+  auto yields = body.getTerminator()->getOperands();
+  mlir::Type type = yields[0].getType();
+  using dataflow::ReduceKind;
+  ReduceKind kind = op.getKind();
+  bool isPosition = kind == ReduceKind::Argmax || kind == ReduceKind::Argmin;
+  std::vector<Bits> acc(16, neutralBits(kind, type));
+  Bits best = 0;
+  int64_t n = 0, position = 0;
+  forEachIndex(body, op.getSizes(), locals, [&] {
+    run(body, path, locals);
+    Bits x = scalar(yields[0], path, locals);
+    Bits &a = acc[op.getTree() ? n % 16 : 0];
+    if (isPosition) {
+      if (n == 0 || betterFunction(kind, type)(x, best, 0)) best = x, position = n;
+    } else if (yields.size() == 2) {
+      a = fmaFunction(type)(x, scalar(yields[1], path, locals), a);
+    } else {
+      bool first = n == 0 && (kind == ReduceKind::Max || kind == ReduceKind::Min);
+      a = first ? x : combineFunction(kind, type)(a, x, 0);
+    }
+    ++n;
+  });
+  if (isPosition) return position;
+  if (op.getTree())
+    for (int half : {8, 4, 2, 1})
+      for (int i = 0; i < half; ++i) acc[i] = combineFunction(kind, type)(acc[i], acc[i + half], 0);
+  return acc[0];
+}
+
+} // namespace mlr::test
