@@ -4,9 +4,9 @@
 #include "mlr/Ast/Parser.h"
 #include "mlr/Dataflow/Passes.h"
 #include "mlr/Loops/Loops.h"
-#include "mlr/Schedule/Describe.h"
 #include "mlr/Schedule/Schedule.h"
 #include "mlr/Store/Plan.h"
+#include "mlr/Store/Report.h"
 
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
@@ -90,10 +90,8 @@ static bool splitSweeps(Compilation &c) {
   for (auto node : c.module->getOps<dataflow::NodeOp>())
     if (mlir::failed(schedule::scheduleNode(node))) return false;
   if (mlir::failed(dataflow::simplify(*c.module)) || mlir::failed(mlir::verify(*c.module))) return false;
-  for (auto node : c.module->getOps<dataflow::NodeOp>()) {
+  for (auto node : c.module->getOps<dataflow::NodeOp>())
     if (mlir::failed(schedule::validate(node))) return false;
-    if (c.options.command == Command::Report) c.report += schedule::describe(node);
-  }
   return true;
 }
 
@@ -132,10 +130,18 @@ static void noteSignatures(Compilation &c) {
   }
 }
 
+/// What `mlrc report` prints of a planned node, its sweeps included.
+static void addReport(Compilation &c, dataflow::NodeOp node) {
+  auto report = store::report(node);
+  if (mlir::failed(report)) return;
+  c.report += c.options.json ? store::reportJson(*report) : store::reportText(*report);
+}
+
 static bool planBuffers(Compilation &c) {
   for (auto node : c.module->getOps<dataflow::NodeOp>()) {
     store::attach(node, store::plan(node));
     if (mlir::failed(store::validate(node))) return false;
+    if (c.options.command == Command::Report) addReport(c, node);
   }
   noteSignatures(c);
   return mlir::succeeded(mlir::verify(*c.module));
