@@ -3,6 +3,7 @@
 #include "mlr/Check/Check.h"
 #include "mlr/Dataflow/Passes.h"
 #include "mlr/Schedule/Schedule.h"
+#include "mlr/Store/Plan.h"
 
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
 #include "llvm/Support/CommandLine.h"
@@ -52,6 +53,7 @@ int main(int argc, char **argv) {
                   memref::MemRefDialect, vector::VectorDialect>();
   mlr::dataflow::registerPasses();
   mlr::schedule::registerPasses();
+  mlr::store::registerPasses();
   auto [input, output] = registerAndParseCLIOptions(argc, argv, "MLR optimizer driver\n", registry);
   MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
   auto buffer = llvm::MemoryBuffer::getFileOrSTDIN(input);

@@ -85,5 +85,7 @@ mlir::FailureOr<std::vector<Buffer>> buffersOf(mlir::Operation *op);
 /// Re-checks an attached plan from first principles: no read sees a slot overwritten since its definition, offsets
 /// inside their space and aligned, no two live values overlap. Emits an MLIR error on violation.
 mlir::LogicalResult validate(dataflow::NodeOp node);
+/// mlr-store (plan, attach, validate) and mlr-validate-store as passes of mlr-opt.
+void registerPasses();
 
 } // namespace mlr::store
