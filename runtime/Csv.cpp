@@ -1,4 +1,5 @@
-// .csv: comma-separated numbers, one line an instant, optionally under a line of names. Quotes as in RFC 4180.
+// .csv: comma-separated numbers, one line an instant, optionally under a line of names. Quotes as in RFC
+// 4180.
 #include "runtime/Formats.h"
 #include "support/Half.h"
 
@@ -11,9 +12,9 @@ namespace mlr::data {
 namespace {
 
 struct Table {
-  std::vector<std::string> names;  ///< empty: the file has no header
+  std::vector<std::string> names; ///< empty: the file has no header
   size_t columns = 0, rows = 0;
-  std::vector<double> cells;       ///< row-major; an empty cell is `emptyCell`
+  std::vector<double> cells; ///< row-major; an empty cell is `emptyCell`
 };
 
 /// Splits the text into cells; never looks back.
@@ -52,7 +53,7 @@ public:
       return std::nullopt;
     }
   }
-  size_t number = 0;  ///< of the line last read, one-based
+  size_t number = 0; ///< of the line last read, one-based
 
 private:
   bool atSeparator() const { return text[at] == ',' || text[at] == '\n' || text[at] == '\r'; }
@@ -95,13 +96,15 @@ bool number(std::string_view cell, double &value) {
 
 std::optional<Error> addRow(Table &table, const std::vector<std::string> &cells, size_t line) {
   if (cells.size() != table.columns)
-    return Error{"line " + std::to_string(line) + " has " + std::to_string(cells.size()) + " cells, the first line has " +
-                 std::to_string(table.columns)};
+    return Error{"line " + std::to_string(line) + " has " + std::to_string(cells.size()) +
+                 " cells, the first line has " + std::to_string(table.columns)};
   for (size_t c = 0; c < cells.size(); ++c) {
     double value = 0;
     if (!number(cells[c], value)) {
-      std::string column = table.names.empty() ? std::to_string(c + 1) : "'" + table.names[c].substr(0, 60) + "'";
-      std::string what = cells[c].empty() ? "is empty" : "holds '" + cells[c].substr(0, 40) + "', not a number";
+      std::string column =
+          table.names.empty() ? std::to_string(c + 1) : "'" + table.names[c].substr(0, 60) + "'";
+      std::string what =
+          cells[c].empty() ? "is empty" : "holds '" + cells[c].substr(0, 40) + "', not a number";
       return Error{"line " + std::to_string(line) + ", column " + column + " " + what};
     }
     table.cells.push_back(value);
@@ -117,12 +120,13 @@ Result<Table> parseTable(Bytes bytes) {
   bool first = true;
   while (!reader.done()) {
     if (auto error = reader.line(cells)) return *error;
-    if (cells.size() == 1 && cells[0].empty()) continue;  // blank line
+    if (cells.size() == 1 && cells[0].empty()) continue; // blank line
     if (first) {
       first = false;
       table.columns = cells.size();
       double ignored;
-      bool data = std::all_of(cells.begin(), cells.end(), [&](auto &c) { return c.empty() || number(c, ignored); });
+      bool data =
+          std::all_of(cells.begin(), cells.end(), [&](auto &c) { return c.empty() || number(c, ignored); });
       if (!data) {
         table.names = cells;
         continue;
@@ -138,7 +142,7 @@ Result<Table> parseTable(Bytes bytes) {
 struct Group {
   std::string name;
   Shape shape;
-  std::vector<size_t> columns;  ///< row-major
+  std::vector<size_t> columns; ///< row-major
 };
 
 /// Splits "x[1,2]" into x and {1, 2}; false if it is a plain name.
@@ -170,7 +174,8 @@ std::optional<Error> complete(Group &group, std::vector<Placed> &places) {
   size_t rank = places[0].position.size();
   group.shape.assign(rank, 0);
   for (const Placed &p : places) {
-    if (p.position.size() != rank) return Error{"the columns of " + shown + " have different numbers of indices"};
+    if (p.position.size() != rank)
+      return Error{"the columns of " + shown + " have different numbers of indices"};
     for (size_t k = 0; k < rank; ++k) group.shape[k] = std::max(group.shape[k], p.position[k] + 1);
   }
   size_t count = 1;
@@ -178,7 +183,8 @@ std::optional<Error> complete(Group &group, std::vector<Placed> &places) {
     if (__builtin_mul_overflow(count, static_cast<size_t>(size), &count) || count > places.size())
       return Error{"some columns of " + shown + " are missing"};
   for (size_t i = 1; i < places.size(); ++i)
-    if (places[i].position == places[i - 1].position) return Error{"two columns have the same place in " + shown};
+    if (places[i].position == places[i - 1].position)
+      return Error{"two columns have the same place in " + shown};
   if (count != places.size()) return Error{"some columns of " + shown + " are missing"};
   for (const Placed &p : places) group.columns.push_back(p.column);
   return std::nullopt;
@@ -200,7 +206,8 @@ Result<std::vector<Group>> groupsOf(const Table &table) {
   }
   std::stable_sort(groups.begin(), groups.end(), [](auto &a, auto &b) { return a.name < b.name; });
   for (size_t i = 1; i < groups.size(); ++i)
-    if (groups[i].name == groups[i - 1].name) return Error{"two columns are named '" + groups[i].name.substr(0, 60) + "'"};
+    if (groups[i].name == groups[i - 1].name)
+      return Error{"two columns are named '" + groups[i].name.substr(0, 60) + "'"};
   return groups;
 }
 
@@ -264,7 +271,8 @@ Result<Arrays> parseCsv(Bytes bytes) {
   auto groups = groupsOf(table);
   if (auto *error = std::get_if<Error>(&groups)) return *error;
   Arrays arrays;
-  for (const Group &group : std::get<std::vector<Group>>(groups)) arrays.emplace(group.name, arrayOf(table, group));
+  for (const Group &group : std::get<std::vector<Group>>(groups))
+    arrays.emplace(group.name, arrayOf(table, group));
   return arrays;
 }
 
@@ -278,7 +286,8 @@ Result<Array> parseCsvColumn(Bytes bytes, std::string_view name) {
     for (size_t c = 0; c < table.columns; ++c) all.columns.push_back(c);
     return arrayOf(table, all);
   }
-  if (table.names.empty()) return Error{"the first line has no column names, so no column '" + std::string(name) + "'"};
+  if (table.names.empty())
+    return Error{"the first line has no column names, so no column '" + std::string(name) + "'"};
   auto groups = groupsOf(table);
   if (auto *error = std::get_if<Error>(&groups)) return *error;
   std::vector<std::string> names;
@@ -297,8 +306,8 @@ Result<std::string> formatCsv(const std::vector<std::pair<std::string, Array>> &
     const Shape &shape = array.type().shape;
     if (shape.empty()) return Error{"'" + name + "' has no leading axis to write as lines"};
     if (rows >= 0 && shape[0] != rows)
-      return Error{"'" + name + "' has " + std::to_string(shape[0]) + " lines, '" + columns[0].first + "' has " +
-                   std::to_string(rows)};
+      return Error{"'" + name + "' has " + std::to_string(shape[0]) + " lines, '" + columns[0].first +
+                   "' has " + std::to_string(rows)};
     rows = shape[0];
     Shape inner(shape.begin() + 1, shape.end());
     size_t width = static_cast<size_t>(elementCount(inner).value_or(0));

@@ -61,9 +61,9 @@ std::optional<Error> writeWhole(int fd, const std::string &bytes) {
   return std::nullopt;
 }
 
-/// Writes beside the file and renames; where `link` is a symbolic link, the file that it means. An existing target that is
-/// no regular file is written directly. /dev/stdout is the open standard output, wherever that goes: as a link to a
-/// redirected file it would be replaced, and what stands there already be lost.
+/// Writes beside the file and renames; where `link` is a symbolic link, the file that it means. An existing
+/// target that is no regular file is written directly. /dev/stdout is the open standard output, wherever that
+/// goes: as a link to a redirected file it would be replaced, and what stands there already be lost.
 std::optional<Error> writeFile(const std::string &link, const std::string &bytes) {
   auto failed = [] { return Error{std::string("cannot be written: ") + std::strerror(errno)}; };
   if (link == "/dev/stdout") return std::fflush(stdout), writeWhole(STDOUT_FILENO, bytes);
@@ -114,7 +114,8 @@ size_t distance(std::string_view a, std::string_view b) {
 }
 
 Error unknownExtension(const std::string &extension) {
-  return Error{"the extension '" + extension.substr(0, 20) + "' is none of .npy, .npz, .csv, .safetensors, .wav"};
+  return Error{"the extension '" + extension.substr(0, 20) +
+               "' is none of .npy, .npz, .csv, .safetensors, .wav"};
 }
 
 } // namespace
@@ -122,10 +123,12 @@ Error unknownExtension(const std::string &extension) {
 Error noSuchName(std::string_view what, std::string_view name, const std::vector<std::string> &present) {
   if (present.empty()) return Error{"the file holds no " + std::string(what)};
   std::vector<std::pair<size_t, std::string>> ranked;
-  for (const std::string &candidate : present) ranked.push_back({name.empty() ? 0 : distance(name, candidate), candidate});
+  for (const std::string &candidate : present)
+    ranked.push_back({name.empty() ? 0 : distance(name, candidate), candidate});
   std::stable_sort(ranked.begin(), ranked.end());
-  std::string message = name.empty() ? "the file holds several; name one " + std::string(what) + " of"
-                                     : "no " + std::string(what) + " '" + std::string(name) + "'; the file has";
+  std::string message = name.empty()
+                            ? "the file holds several; name one " + std::string(what) + " of"
+                            : "no " + std::string(what) + " '" + std::string(name) + "'; the file has";
   for (size_t i = 0; i < ranked.size() && i < 5; ++i)
     message += std::string(i ? ", '" : " '") + ranked[i].second.substr(0, 60) + "'";
   if (ranked.size() > 5) message += " and " + std::to_string(ranked.size() - 5) + " more";
@@ -140,7 +143,8 @@ Result<Array> load(const std::string &path, std::string_view name) {
   if (auto *error = std::get_if<Error>(&read)) return *error;
   Bytes bytes = std::get<std::string>(read);
   if (!several && !name.empty())
-    return Error{"a " + extension + " file holds one array without a name, so none named '" + std::string(name) + "'"};
+    return Error{"a " + extension + " file holds one array without a name, so none named '" +
+                 std::string(name) + "'"};
   if (extension == ".npy") return parseNpy(bytes);
   if (extension == ".npz") return parseNpzEntry(bytes, name);
   if (extension == ".csv") return parseCsvColumn(bytes, name);
@@ -173,9 +177,12 @@ std::optional<Error> saveNpy(const std::string &path, const Array &array) {
 std::optional<Error> saveSafetensors(const std::string &path, const Arrays &arrays) {
   return writeResult(path, formatSafetensors(arrays));
 }
-std::optional<Error> saveCsv(const std::string &path, const std::vector<std::pair<std::string, Array>> &columns) {
+std::optional<Error> saveCsv(const std::string &path,
+                             const std::vector<std::pair<std::string, Array>> &columns) {
   return writeResult(path, formatCsv(columns));
 }
-std::optional<Error> saveText(const std::string &path, const std::string &text) { return writeFile(path, text); }
+std::optional<Error> saveText(const std::string &path, const std::string &text) {
+  return writeFile(path, text);
+}
 
 } // namespace mlr::data

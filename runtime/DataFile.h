@@ -1,5 +1,5 @@
-// Readers and writers of .npy, .npz, .csv, .safetensors and .wav. Host side only. Any bytes in: an array or a message,
-// never a crash, and never an allocation that the file's real size does not justify.
+// Readers and writers of .npy, .npz, .csv, .safetensors and .wav. Host side only. Any bytes in: an array or a
+// message, never a crash, and never an allocation that the file's real size does not justify.
 #pragma once
 
 #include "support/Array.h"
@@ -17,17 +17,18 @@ struct Error {
 };
 template <class T> using Result = std::variant<T, Error>;
 
-using Arrays = std::map<std::string, Array>;  ///< by name
+using Arrays = std::map<std::string, Array>; ///< by name
 
-/// One array of a data file by extension. `name` picks the entry of .npz/.safetensors or the column of .csv; empty: the only one
+/// One array of a data file by extension. `name` picks the entry of .npz/.safetensors or the column of .csv;
+/// empty: the only one
 /// (.npy always; a .csv without header or with several columns as a matrix f64[rows, columns]).
-/// Errors: unreadable file, unknown extension, no such name (the message lists the near ones), malformed contents,
-/// complex/object/string dtypes. Fortran order and big-endian .npy are converted.
+/// Errors: unreadable file, unknown extension, no such name (the message lists the near ones), malformed
+/// contents, complex/object/string dtypes. Fortran order and big-endian .npy are converted.
 Result<Array> load(const std::string &path, std::string_view name);
 
-/// All arrays of a .npz or .safetensors; of a .npy under the name ""; the columns of a .csv under their header
-/// names (f64; a header is required), a tensor input x[3] being the columns x[0], x[1], x[2];
-/// of a .wav the samples i16 under "".
+/// All arrays of a .npz or .safetensors; of a .npy under the name ""; the columns of a .csv under their
+/// header names (f64; a header is required), a tensor input x[3] being the columns x[0], x[1], x[2]; of a
+/// .wav the samples i16 under "".
 Result<Arrays> loadAll(const std::string &path);
 
 /// Write to a temporary file beside `path` and rename: a file is whole or absent.
@@ -36,7 +37,8 @@ std::optional<Error> saveNpy(const std::string &path, const Array &array);
 std::optional<Error> saveSafetensors(const std::string &path, const Arrays &arrays);
 /// Columns in the given order; leading axis is the line, further axes become columns name[i,j].
 /// Floats in shortest form that reads back to the same bits.
-std::optional<Error> saveCsv(const std::string &path, const std::vector<std::pair<std::string, Array>> &columns);
+std::optional<Error> saveCsv(const std::string &path,
+                             const std::vector<std::pair<std::string, Array>> &columns);
 std::optional<Error> saveText(const std::string &path, const std::string &text);
 
 } // namespace mlr::data

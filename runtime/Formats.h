@@ -1,5 +1,5 @@
-// The data formats over bytes in memory: what DataFile.cpp dispatches to, and what the fuzzer drives. Every parser
-// takes any bytes and allocates no more than a small multiple of what those bytes hold.
+// The data formats over bytes in memory: what DataFile.cpp dispatches to, and what the fuzzer drives. Every
+// parser takes any bytes and allocates no more than a small multiple of what those bytes hold.
 #pragma once
 
 #include "runtime/DataFile.h"
@@ -17,15 +17,16 @@ using Bytes = std::string_view;
 /// A little-endian unsigned integer of sizeof(T) bytes at `p`.
 template <class T> T readLittle(const char *p) {
   T value = 0;
-  for (size_t i = sizeof(T); i-- > 0;) value = static_cast<T>((value << 7 << 1) | static_cast<unsigned char>(p[i]));
+  for (size_t i = sizeof(T); i-- > 0;)
+    value = static_cast<T>((value << 7 << 1) | static_cast<unsigned char>(p[i]));
   return value;
 }
 template <class T> void appendLittle(std::string &out, T value) {
   for (size_t i = 0; i < sizeof(T); ++i) out.push_back(static_cast<char>((value >> (8 * i)) & 0xff));
 }
 
-/// Bounds for shapes that come from a file: at most 32 axes (as NumPy), each at most 2^48, product at most 2^62.
-/// Returns the bytes of the elements or an error.
+/// Bounds for shapes that come from a file: at most 32 axes (as NumPy), each at most 2^48, product at most
+/// 2^62. Returns the bytes of the elements or an error.
 Result<size_t> checkedBytes(const Type &type);
 
 /// An Array of `type` from exactly type.bytes() bytes; bools become 0 or 1.

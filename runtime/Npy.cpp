@@ -8,7 +8,8 @@
 namespace mlr::data {
 namespace {
 
-/// Reads the header's Python literal: only the three keys, strings without escapes, booleans, tuples of integers.
+/// Reads the header's Python literal: only the three keys, strings without escapes, booleans, tuples of
+/// integers.
 class HeaderReader {
 public:
   explicit HeaderReader(Bytes text) : text(text) {}
@@ -45,7 +46,8 @@ private:
     return Error{"the .npy header is malformed at byte " + std::to_string(at) + ": expected " + expected};
   }
   void skip() {
-    while (at < text.size() && (text[at] == ' ' || text[at] == '\n' || text[at] == '\t' || text[at] == '\r')) ++at;
+    while (at < text.size() && (text[at] == ' ' || text[at] == '\n' || text[at] == '\t' || text[at] == '\r'))
+      ++at;
   }
   char peek() {
     skip();
@@ -84,7 +86,7 @@ private:
       auto [end, error] = std::from_chars(text.data() + at, text.data() + text.size(), size);
       if (error != std::errc() || size < 0 || shape.size() > 64) return false;
       at = static_cast<size_t>(end - text.data());
-      accept('L');  // Python 2 wrote long integers so
+      accept('L'); // Python 2 wrote long integers so
       shape.push_back(size);
       if (!accept(',') && peek() != ')') return false;
     }
@@ -99,16 +101,19 @@ Result<Scalar> scalarOf(const std::string &descr) {
   std::string_view d = descr;
   if (!d.empty() && (d[0] == '<' || d[0] == '>' || d[0] == '|' || d[0] == '=')) d.remove_prefix(1);
   static constexpr std::pair<std::string_view, Scalar> known[] = {
-      {"b1", Scalar::Bool}, {"?", Scalar::Bool}, {"i1", Scalar::I8},  {"i2", Scalar::I16}, {"i4", Scalar::I32},
-      {"i8", Scalar::I64},  {"u1", Scalar::U8},  {"u2", Scalar::U16}, {"u4", Scalar::U32}, {"u8", Scalar::U64},
-      {"f2", Scalar::F16},  {"f4", Scalar::F32}, {"f8", Scalar::F64}};
+      {"b1", Scalar::Bool}, {"?", Scalar::Bool}, {"i1", Scalar::I8},  {"i2", Scalar::I16},
+      {"i4", Scalar::I32},  {"i8", Scalar::I64}, {"u1", Scalar::U8},  {"u2", Scalar::U16},
+      {"u4", Scalar::U32},  {"u8", Scalar::U64}, {"f2", Scalar::F16}, {"f4", Scalar::F32},
+      {"f8", Scalar::F64}};
   for (auto &[text, scalar] : known)
     if (d == text) return scalar;
   std::string what = "elements of dtype '" + descr.substr(0, 40) + "' ";
   switch (d.empty() ? ' ' : d[0]) {
   case 'c': return Error{what + "(complex numbers) are not supported; store real and imaginary parts"};
   case 'O': return Error{what + "(Python objects) are not supported; save numbers"};
-  case 'S': case 'U': case 'a': return Error{what + "(strings) are not supported; save numbers"};
+  case 'S':
+  case 'U':
+  case 'a': return Error{what + "(strings) are not supported; save numbers"};
   case 'V': return Error{what + "(raw or structured data) are not supported; save bfloat16 in .safetensors"};
   case 'f': return Error{what + "(extended precision) are not supported; convert to float64"};
   default: return Error{what + "are not supported"};
@@ -127,7 +132,8 @@ const char *descrOf(Scalar scalar) {
   case Scalar::U32: return "<u4";
   case Scalar::U64: return "<u8";
   case Scalar::F16: return "<f2";
-  case Scalar::BF16: case Scalar::F32: return "<f4";
+  case Scalar::BF16:
+  case Scalar::F32: return "<f4";
   case Scalar::F64: return "<f8";
   }
   return "";
@@ -173,18 +179,21 @@ Array arrayFrom(const Type &type, Bytes bytes) {
 }
 
 Result<NpyHeader> parseNpyHeader(Bytes bytes) {
-  if (bytes.size() < 10 || bytes.substr(0, 6) != "\x93NUMPY") return Error{"not a .npy array: the magic bytes are missing"};
+  if (bytes.size() < 10 || bytes.substr(0, 6) != "\x93NUMPY")
+    return Error{"not a .npy array: the magic bytes are missing"};
   unsigned major = static_cast<unsigned char>(bytes[6]);
   if (major < 1 || major > 3) return Error{"version " + std::to_string(major) + " of .npy is not supported"};
   size_t lengthBytes = major == 1 ? 2 : 4, start = 8 + lengthBytes;
   if (bytes.size() < start) return Error{"the .npy header is cut off"};
-  size_t length = major == 1 ? readLittle<uint16_t>(bytes.data() + 8) : readLittle<uint32_t>(bytes.data() + 8);
+  size_t length =
+      major == 1 ? readLittle<uint16_t>(bytes.data() + 8) : readLittle<uint32_t>(bytes.data() + 8);
   if (length > bytes.size() - start)
     return Error{"the .npy header says it has " + std::to_string(length) + " bytes, only " +
                  std::to_string(bytes.size() - start) + " follow"};
   std::string descr;
   NpyHeader header;
-  if (auto error = HeaderReader(bytes.substr(start, length)).read(descr, header.fortranOrder, header.type.shape))
+  if (auto error =
+          HeaderReader(bytes.substr(start, length)).read(descr, header.fortranOrder, header.type.shape))
     return *error;
   auto scalar = scalarOf(descr);
   if (auto *error = std::get_if<Error>(&scalar)) return *error;
@@ -209,7 +218,7 @@ Result<Array> parseNpy(Bytes bytes) {
   size_t width = byteSize(header.type.scalar);
   if (expected == 0) return array;
   if (header.fortranOrder && header.type.shape.size() > 1) {
-    Array source = array;  // bools are already normalised there
+    Array source = array; // bools are already normalised there
     transposeFortran(header.type.shape, width, reinterpret_cast<const char *>(source.data()), array.mutate(),
                      static_cast<int64_t>(expected / width));
   }
@@ -227,7 +236,7 @@ std::string formatNpy(const Array &array) {
   shape += ")";
   std::string header = std::string("{'descr': '") + descrOf(array.type().scalar) +
                        "', 'fortran_order': False, 'shape': " + shape + ", }";
-  bool wide = header.size() + 75 > 65535;  // never with 32 axes; kept so that any Array can be written
+  bool wide = header.size() + 75 > 65535; // never with 32 axes; kept so that any Array can be written
   size_t prefix = wide ? 12 : 10;
   while ((prefix + header.size() + 1) % 64 != 0) header.push_back(' ');
   header.push_back('\n');
@@ -237,7 +246,7 @@ std::string formatNpy(const Array &array) {
   if (wide) appendLittle(out, static_cast<uint32_t>(header.size()));
   else appendLittle(out, static_cast<uint16_t>(header.size()));
   out += header;
-  if (array.type().scalar == Scalar::BF16) {  // NumPy has no bfloat16: widened, which is exact
+  if (array.type().scalar == Scalar::BF16) { // NumPy has no bfloat16: widened, which is exact
     for (int64_t i = 0; i < array.type().elements(); ++i)
       appendLittle(out, static_cast<uint32_t>(array.as<uint16_t>()[i]) << 16);
   } else if (array.bytes() != 0) {

@@ -1,5 +1,6 @@
-// .npz: a zip archive of .npy entries, stored or deflated. libzip does the container; what a header of the archive
-// declares is believed only as far as the file's real size can back it (deflate expands at most 1032 times).
+// .npz: a zip archive of .npy entries, stored or deflated. libzip does the container; what a header of the
+// archive declares is believed only as far as the file's real size can back it (deflate expands at most 1032
+// times).
 #include "runtime/Formats.h"
 
 #include <algorithm>
@@ -9,8 +10,9 @@
 namespace mlr::data {
 namespace {
 
-constexpr uint64_t deflateLimit = 1032;  ///< zlib technical notes: the best possible ratio of deflate
-constexpr uint64_t largeUnpacked = uint64_t(1) << 28;  ///< from here on (256 MiB) a ratio above `largeRatio` is refused
+constexpr uint64_t deflateLimit = 1032; ///< zlib technical notes: the best possible ratio of deflate
+constexpr uint64_t largeUnpacked = uint64_t(1)
+                                   << 28; ///< from here on (256 MiB) a ratio above `largeRatio` is refused
 constexpr uint64_t largeRatio = 64;
 
 struct Archive {
@@ -21,7 +23,8 @@ struct Archive {
 };
 
 std::optional<Error> open(Bytes bytes, Archive &archive) {
-  if (bytes.size() < 22) return Error{"not a .npz archive: shorter than the smallest"};  // libzip takes 0 bytes as empty
+  if (bytes.size() < 22)
+    return Error{"not a .npz archive: shorter than the smallest"}; // libzip takes 0 bytes as empty
   zip_error_t error;
   zip_error_init(&error);
   zip_source_t *source = zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error);
@@ -37,13 +40,13 @@ std::optional<Error> open(Bytes bytes, Archive &archive) {
 }
 
 struct Entry {
-  std::string name;  ///< without ".npy"
+  std::string name; ///< without ".npy"
   zip_uint64_t index = 0;
   uint64_t size = 0, packed = 0;
 };
 
-/// The entries with plausible sizes: packed sizes add up to no more than the archive, none unpacks to more than its
-/// method allows.
+/// The entries with plausible sizes: packed sizes add up to no more than the archive, none unpacks to more
+/// than its method allows.
 std::optional<Error> list(zip_t *zip, size_t archiveBytes, std::vector<Entry> &entries) {
   zip_int64_t count = zip_get_num_entries(zip, 0);
   uint64_t packed = 0, unpacked = 0;
@@ -83,7 +86,8 @@ Result<std::string> unpack(zip_t *zip, const Entry &entry) {
   while (true) {
     size_t room = std::min<uint64_t>(entry.size - out.size(), std::max<size_t>(out.size(), 1 << 16));
     size_t old = out.size();
-    out.resize(old + std::max<size_t>(room, 1));  // one byte more finds entries longer than declared, and the CRC
+    out.resize(old +
+               std::max<size_t>(room, 1)); // one byte more finds entries longer than declared, and the CRC
     got = zip_fread(file, out.data() + old, out.size() - old);
     out.resize(old + static_cast<size_t>(std::max<zip_int64_t>(got, 0)));
     if (got <= 0 || out.size() > entry.size) break;
@@ -146,29 +150,33 @@ Result<std::string> formatNpz(const Arrays &arrays) {
   };
   zip_source_t *target = zip_source_buffer_create(nullptr, 0, 0, &error);
   if (!target) return failed("make an archive");
-  zip_source_keep(target);  // outlives zip_close, to be read back
+  zip_source_keep(target); // outlives zip_close, to be read back
   auto owner = std::unique_ptr<zip_source_t, void (*)(zip_source_t *)>(target, zip_source_free);
   Archive archive;
   archive.zip = zip_open_from_source(target, ZIP_TRUNCATE, &error);
   if (!archive.zip) return zip_source_free(target), failed("make an archive");
-  std::vector<std::string> contents;  // alive until zip_close
+  std::vector<std::string> contents; // alive until zip_close
   contents.reserve(arrays.size());
   for (auto &[name, array] : arrays) {
     const std::string &data = contents.emplace_back(formatNpy(array));
     zip_source_t *source = zip_source_buffer_create(data.data(), data.size(), 0, &error);
     if (!source) return failed("add an array");
     zip_int64_t index = zip_file_add(archive.zip, (name + ".npy").c_str(), source, ZIP_FL_ENC_UTF_8);
-    if (index < 0) return zip_source_free(source), Error{"cannot add '" + name + "': " + zip_strerror(archive.zip)};
+    if (index < 0)
+      return zip_source_free(source), Error{"cannot add '" + name + "': " + zip_strerror(archive.zip)};
     zip_set_file_compression(archive.zip, static_cast<zip_uint64_t>(index), ZIP_CM_STORE, 0);
-    // The same arrays give the same bytes: a fixed date (1 January 1980, 12:00 UTC, the first that zip can tell).
+    // The same arrays give the same bytes: a fixed date (1 January 1980, 12:00 UTC, the first that zip can
+    // tell).
     zip_file_set_mtime(archive.zip, static_cast<zip_uint64_t>(index), 315576000, 0);
   }
-  if (zip_close(archive.zip) != 0) return Error{std::string("cannot write the archive: ") + zip_strerror(archive.zip)};
+  if (zip_close(archive.zip) != 0)
+    return Error{std::string("cannot write the archive: ") + zip_strerror(archive.zip)};
   archive.zip = nullptr;
   std::string out;
-  if (arrays.empty()) return std::string("PK\5\6", 4) + std::string(18, '\0');  // libzip drops empty archives
+  if (arrays.empty()) return std::string("PK\5\6", 4) + std::string(18, '\0'); // libzip drops empty archives
   zip_stat_t stat;
-  if (zip_source_stat(target, &stat) != 0 || zip_source_open(target) != 0) return Error{"cannot read the archive back"};
+  if (zip_source_stat(target, &stat) != 0 || zip_source_open(target) != 0)
+    return Error{"cannot read the archive back"};
   out.resize(stat.size);
   zip_int64_t got = zip_source_read(target, out.data(), out.size());
   zip_source_close(target);

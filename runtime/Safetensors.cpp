@@ -11,14 +11,15 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::pair<const char *, Scalar> dtypes[] = {
-    {"BOOL", Scalar::Bool}, {"I8", Scalar::I8},   {"I16", Scalar::I16}, {"I32", Scalar::I32},   {"I64", Scalar::I64},
-    {"U8", Scalar::U8},     {"U16", Scalar::U16}, {"U32", Scalar::U32}, {"U64", Scalar::U64},   {"F16", Scalar::F16},
-    {"BF16", Scalar::BF16}, {"F32", Scalar::F32}, {"F64", Scalar::F64}};
+    {"BOOL", Scalar::Bool}, {"I8", Scalar::I8},   {"I16", Scalar::I16},   {"I32", Scalar::I32},
+    {"I64", Scalar::I64},   {"U8", Scalar::U8},   {"U16", Scalar::U16},   {"U32", Scalar::U32},
+    {"U64", Scalar::U64},   {"F16", Scalar::F16}, {"BF16", Scalar::BF16}, {"F32", Scalar::F32},
+    {"F64", Scalar::F64}};
 
 struct Tensor {
   std::string name;
   Type type;
-  uint64_t begin = 0, end = 0;  ///< in the data
+  uint64_t begin = 0, end = 0; ///< in the data
 };
 
 struct Layout {
@@ -26,23 +27,28 @@ struct Layout {
   Bytes data;
 };
 
-std::optional<Error> parseTensor(const std::string &name, const Json &entry, size_t dataBytes, Tensor &tensor) {
+std::optional<Error> parseTensor(const std::string &name, const Json &entry, size_t dataBytes,
+                                 Tensor &tensor) {
   auto wrong = [&](const std::string &what) { return Error{"tensor '" + name.substr(0, 60) + "': " + what}; };
-  if (!entry.is_object() || !entry.contains("dtype") || !entry.contains("shape") || !entry.contains("data_offsets"))
+  if (!entry.is_object() || !entry.contains("dtype") || !entry.contains("shape") ||
+      !entry.contains("data_offsets"))
     return wrong("needs dtype, shape and data_offsets");
   const Json &dtype = entry["dtype"], &shape = entry["shape"], &offsets = entry["data_offsets"];
   if (!dtype.is_string()) return wrong("dtype is not a string");
   const std::string &dtypeName = dtype.get_ref<const std::string &>();
-  auto known = std::find_if(std::begin(dtypes), std::end(dtypes), [&](auto &d) { return d.first == dtypeName; });
+  auto known =
+      std::find_if(std::begin(dtypes), std::end(dtypes), [&](auto &d) { return d.first == dtypeName; });
   if (known == std::end(dtypes)) return wrong("dtype '" + dtypeName.substr(0, 20) + "' is not supported");
   tensor.name = name;
   tensor.type.scalar = known->second;
   if (!shape.is_array() || shape.size() > 32) return wrong("shape is not a list of at most 32 sizes");
   for (const Json &size : shape) {
-    if (!size.is_number_unsigned() || size.get<uint64_t>() > (uint64_t(1) << 48)) return wrong("a size is out of range");
+    if (!size.is_number_unsigned() || size.get<uint64_t>() > (uint64_t(1) << 48))
+      return wrong("a size is out of range");
     tensor.type.shape.push_back(static_cast<int64_t>(size.get<uint64_t>()));
   }
-  if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() || !offsets[1].is_number_unsigned())
+  if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() ||
+      !offsets[1].is_number_unsigned())
     return wrong("data_offsets is not a pair of positions");
   tensor.begin = offsets[0].get<uint64_t>();
   tensor.end = offsets[1].get<uint64_t>();
@@ -70,7 +76,8 @@ Result<Layout> parseLayout(Bytes bytes) {
   layout.data = bytes.substr(8 + length);
   for (auto &[name, entry] : header.items()) {
     if (name == "__metadata__") continue;
-    if (auto error = parseTensor(name, entry, layout.data.size(), layout.tensors.emplace_back())) return *error;
+    if (auto error = parseTensor(name, entry, layout.data.size(), layout.tensors.emplace_back()))
+      return *error;
   }
   std::vector<std::pair<uint64_t, uint64_t>> ranges;
   for (const Tensor &t : layout.tensors)

@@ -12,8 +12,8 @@ Result<Array> parseWav(Bytes bytes) {
     Bytes id = bytes.substr(at, 4);
     size_t size = readLittle<uint32_t>(bytes.data() + at + 4), rest = bytes.size() - at - 8;
     if (size > rest)
-      return Error{"a chunk of the .wav says it has " + std::to_string(size) + " bytes, only " + std::to_string(rest) +
-                   " follow"};
+      return Error{"a chunk of the .wav says it has " + std::to_string(size) + " bytes, only " +
+                   std::to_string(rest) + " follow"};
     const char *p = bytes.data() + at + 8;
     if (id == "fmt ") {
       if (size < 16) return Error{"the format chunk is too short"};
@@ -26,7 +26,8 @@ Result<Array> parseWav(Bytes bytes) {
       if (channels == 0) return Error{"the .wav has no channels"};
     } else if (id == "data") {
       if (channels == 0) return Error{"the .wav has its data before its format"};
-      if (size % (2 * static_cast<size_t>(channels)) != 0) return Error{"the last frame of the .wav is incomplete"};
+      if (size % (2 * static_cast<size_t>(channels)) != 0)
+        return Error{"the last frame of the .wav is incomplete"};
       int64_t frames = static_cast<int64_t>(size) / (2 * channels);
       Shape shape = channels == 1 ? Shape{frames} : Shape{frames, channels};
       return arrayFrom(Type{Scalar::I16, shape}, Bytes(p, size));

@@ -22,7 +22,8 @@ inline Array i32(int32_t value) { return arrayOf<int32_t>(I32, {value}); }
 /// One node; expressions are owned by it. Equations go to the innermost open scan.
 class NodeBuilder {
 public:
-  NodeBuilder(Program &program, std::string name, bool isFun = false) : node(*program.nodes.emplace_back(std::make_unique<NodeInstance>())) {
+  NodeBuilder(Program &program, std::string name, bool isFun = false)
+      : node(*program.nodes.emplace_back(std::make_unique<NodeInstance>())) {
     node.name = node.display = std::move(name);
     node.isFun = isFun;
     program.roots = {&node};
@@ -123,7 +124,7 @@ public:
   Expr *eby(const Expr *b, const Expr *a) { return expr(ExprKind::Eby, a->type, {b, a}); }
   Expr *pre(const Expr *a) { return expr(ExprKind::Pre, a->type, {a}); }
   Expr *arrow(const Expr *a, const Expr *b) { return expr(ExprKind::Arrow, a->type, {a, b}); }
-  Expr *final(const Expr *a) { return expr(ExprKind::Final, a->type, {a}); }
+  Expr * final(const Expr *a) { return expr(ExprKind::Final, a->type, {a}); }
   Expr *initial(const Expr *a) { return expr(ExprKind::Initial, a->type, {a}); }
   Expr *window(int64_t count, const Expr *a, const Expr *init) {
     Type type = a->type;

@@ -1,6 +1,6 @@
-// Causality analysis by distance intervals: language reference, "Causality". For each time, innermost first, every
-// strongly connected component must be a forward or a backward recurrence; an accepted component is one vertex of the
-// enclosing time. Calls are looked through by summaries of their paths.
+// Causality analysis by distance intervals: language reference, "Causality". For each time, innermost first,
+// every strongly connected component must be a forward or a backward recurrence; an accepted component is one
+// vertex of the enclosing time. Calls are looked through by summaries of their paths.
 #include "mlr/Check/Analyses.h"
 #include "mlr/Check/CausalityReport.h"
 #include "mlr/Check/Recurrences.h"
@@ -15,7 +15,8 @@ namespace {
 
 class NodeCausality {
 public:
-  NodeCausality(const NodeInstance &node, const std::map<std::string, Summary> &summaries, Diagnostics &diagnostics)
+  NodeCausality(const NodeInstance &node, const std::map<std::string, Summary> &summaries,
+                Diagnostics &diagnostics)
       : node(node), diagnostics(diagnostics), graph(buildGraph(node, summaries)) {}
 
   bool run() {
@@ -34,17 +35,18 @@ public:
 private:
   struct Time {
     const ScanTime *scan = nullptr;
-    size_t parent = 0;                   ///< number of the enclosing time; of the node's own time itself
-    std::vector<uint32_t> dependencies;  ///< with both ends inside
+    size_t parent = 0;                  ///< number of the enclosing time; of the node's own time itself
+    std::vector<uint32_t> dependencies; ///< with both ends inside
   };
   struct Component {
-    std::vector<Vertex> members;         ///< representatives of inner components
+    std::vector<Vertex> members; ///< representatives of inner components
     std::vector<uint32_t> edges;
     Direction direction = Direction::Forward;
     bool isCyclic = false;
   };
 
-  // ---- times -----------------------------------------------------------------------------------------------
+  // ---- times
+  // -----------------------------------------------------------------------------------------------
 
   /// Numbers the times, inner ones first; the node's own is the last.
   void findTimes(const Region &body, const ScanTime *scan) {
@@ -56,7 +58,7 @@ private:
     for (Time &time : times) time.parent = time.scan ? numbers[time.scan->parent] : times.size() - 1;
   }
 
-  size_t common(size_t a, size_t b) const {  // inner times have smaller numbers
+  size_t common(size_t a, size_t b) const { // inner times have smaller numbers
     while (a != b) (a < b ? a : b) = times[std::min(a, b)].parent;
     return a;
   }
@@ -79,7 +81,8 @@ private:
     return true;
   }
 
-  // ---- one time --------------------------------------------------------------------------------------------
+  // ---- one time
+  // --------------------------------------------------------------------------------------------
 
   void checkTime(size_t number) {
     const Time &time = times[number];
@@ -114,7 +117,7 @@ private:
       uint32_t from = localOf(d.from), to = localOf(d.to);
       bool own = d.time == time.scan;
       if (own) edges.push_back({from, to, d.interval, i});
-      else if (from != to) edges.push_back({from, to, {0, 0}, i});  // inside one component: accepted there
+      else if (from != to) edges.push_back({from, to, {0, 0}, i}); // inside one component: accepted there
       if (!own && d.carried > 0 && carries(d.time, time.scan)) edges.push_back({from, to, {1, d.carried}, i});
     }
   }
@@ -137,11 +140,13 @@ private:
   /// The component's edges between positions in `members`.
   std::vector<Edge> innerEdges(const Component &c) const {
     auto position = [&](uint32_t v) {
-      return static_cast<uint32_t>(std::lower_bound(c.members.begin(), c.members.end(), v) - c.members.begin());
+      return static_cast<uint32_t>(std::lower_bound(c.members.begin(), c.members.end(), v) -
+                                   c.members.begin());
     };
     std::vector<Edge> inner;
     for (uint32_t e : c.edges)
-      inner.push_back({position(edges[e].from), position(edges[e].to), edges[e].interval, edges[e].dependency});
+      inner.push_back(
+          {position(edges[e].from), position(edges[e].to), edges[e].interval, edges[e].dependency});
     return inner;
   }
 
@@ -171,7 +176,8 @@ private:
     membersOf[first] = std::move(all);
   }
 
-  // ---- cycles for people -----------------------------------------------------------------------------------
+  // ---- cycles for people
+  // -----------------------------------------------------------------------------------
 
   /// The dependencies along a cycle; where it passes through an inner component, a path inside that.
   std::vector<CycleStep> expand(const std::vector<uint32_t> &cycle, const Time &time) const {
@@ -202,9 +208,11 @@ private:
     steps.insert(steps.end(), path.rbegin(), path.rend());
   }
 
-  // ---- until -----------------------------------------------------------------------------------------------
+  // ---- until
+  // -----------------------------------------------------------------------------------------------
 
-  /// The condition of `until` must be known going forward: nothing behind it, inside the scan, may look ahead.
+  /// The condition of `until` must be known going forward: nothing behind it, inside the scan, may look
+  /// ahead.
   void checkConditions() {
     if (graph.conditions.empty()) return;
     std::vector<std::vector<uint32_t>> into(graph.vertices.size());
@@ -213,7 +221,8 @@ private:
       if (time.scan && time.scan->until) checkCondition(time.scan, graph.conditions.at(time.scan), into);
   }
 
-  void checkCondition(const ScanTime *scan, Vertex condition, const std::vector<std::vector<uint32_t>> &into) {
+  void checkCondition(const ScanTime *scan, Vertex condition,
+                      const std::vector<std::vector<uint32_t>> &into) {
     std::vector<bool> seen(graph.vertices.size(), false);
     std::vector<Vertex> work{condition};
     seen[condition] = true;
@@ -221,7 +230,7 @@ private:
     for (size_t k = 0; k < work.size() && (!ahead || ahead->from == condition); ++k)
       for (uint32_t i : into[work[k]]) {
         const Dependency &d = graph.dependencies[i];
-        if (d.usesEnd && d.time == scan) {  // a value that lies ahead explains more than the end itself
+        if (d.usesEnd && d.time == scan) { // a value that lies ahead explains more than the end itself
           if (!ahead || ahead->from == condition) ahead = &d;
           continue;
         }
@@ -237,7 +246,8 @@ private:
     reportCondition(graph, *scan, *ahead, diagnostics);
   }
 
-  // ---- summaries -------------------------------------------------------------------------------------------
+  // ---- summaries
+  // -------------------------------------------------------------------------------------------
 
   void relax(const Component &c, std::vector<Path> &reached) const;
 
@@ -245,9 +255,9 @@ private:
   Diagnostics &diagnostics;
   Graph graph;
   std::vector<Time> times;
-  std::unordered_map<const ScanTime *, size_t> numbers;            ///< looked up only
-  std::vector<Vertex> representative;                               ///< of each vertex's component in inner times
-  std::unordered_map<Vertex, std::vector<Vertex>> membersOf;        ///< by representative; looked up only
+  std::unordered_map<const ScanTime *, size_t> numbers;      ///< looked up only
+  std::vector<Vertex> representative;                        ///< of each vertex's component in inner times
+  std::unordered_map<Vertex, std::vector<Vertex>> membersOf; ///< by representative; looked up only
   std::vector<Vertex> badConditions;
   bool good = true;
   // Of the time under check, in the end the node's own:
@@ -270,8 +280,8 @@ void join(Path &into, const Path &from, Interval interval, int64_t carried, bool
   into = next;
 }
 
-/// Spreads what reaches a cyclic component over it. Around a forward recurrence distances grow without bound, around a
-/// backward one they fall; the other ends converge as in Bellman-Ford.
+/// Spreads what reaches a cyclic component over it. Around a forward recurrence distances grow without bound,
+/// around a backward one they fall; the other ends converge as in Bellman-Ford.
 void NodeCausality::relax(const Component &c, std::vector<Path> &reached) const {
   bool carried = false, usesEnd = false, any = false;
   for (uint32_t e : c.edges) {
@@ -313,7 +323,8 @@ Summary NodeCausality::summarise() {
     for (uint32_t v : components_[c].members) componentOf[v] = c;
   std::vector<std::vector<uint32_t>> leaving(components_.size());
   for (uint32_t e = 0; e < edges.size(); ++e)
-    if (componentOf[edges[e].from] != componentOf[edges[e].to]) leaving[componentOf[edges[e].from]].push_back(e);
+    if (componentOf[edges[e].from] != componentOf[edges[e].to])
+      leaving[componentOf[edges[e].from]].push_back(e);
   Summary summary;
   summary.paths.assign(node.outputs.size(), std::vector<Path>(node.inputs.size()));
   for (size_t i = 0; i < node.inputs.size(); ++i) {
@@ -321,14 +332,15 @@ Summary NodeCausality::summarise() {
     if (start == place.end()) continue;
     std::vector<Path> reached(local.size());
     reached[start->second].exists = true;
-    for (uint32_t c = 0; c < components_.size(); ++c) {  // sources first
+    for (uint32_t c = 0; c < components_.size(); ++c) { // sources first
       if (components_[c].isCyclic) relax(components_[c], reached);
       for (uint32_t e : leaving[c]) {
         const Dependency &d = graph.dependencies[edges[e].dependency];
         bool ignored = false;
         if (!reached[edges[e].from].exists) continue;
         int64_t carried = carries(d.time, nullptr) ? d.carried : 0;
-        join(reached[edges[e].to], reached[edges[e].from], edges[e].interval, carried, d.usesEnd && !d.time, ignored);
+        join(reached[edges[e].to], reached[edges[e].from], edges[e].interval, carried, d.usesEnd && !d.time,
+             ignored);
       }
     }
     for (size_t o = 0; o < node.outputs.size(); ++o) {

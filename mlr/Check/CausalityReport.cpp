@@ -7,7 +7,7 @@ namespace mlr::causality {
 
 namespace {
 
-constexpr size_t shownSteps = 12;  ///< of a cycle; the rest is counted
+constexpr size_t shownSteps = 12; ///< of a cycle; the rest is counted
 
 std::string quoted(const std::string &name) { return "`" + name + "`"; }
 
@@ -36,8 +36,8 @@ std::string distanceText(Interval distance, bool usesEnd) {
   return "of all instants of the scan";
 }
 
-/// The cycle against the dependencies, each needs the next, without what the source does not name. Begins with the value
-/// that is declared first.
+/// The cycle against the dependencies, each needs the next, without what the source does not name. Begins
+/// with the value that is declared first.
 std::vector<Need> needsOf(const Graph &graph, const std::vector<CycleStep> &cycle) {
   std::vector<CycleStep> steps(cycle.rbegin(), cycle.rend());
   auto named = std::find_if(steps.begin(), steps.end(),
@@ -83,16 +83,18 @@ std::string chain(const std::vector<Need> &needs) {
 
 } // namespace
 
-void reportCycles(const Graph &graph, const std::vector<std::vector<CycleStep>> &cycles, Diagnostics &diagnostics) {
+void reportCycles(const Graph &graph, const std::vector<std::vector<CycleStep>> &cycles,
+                  Diagnostics &diagnostics) {
   if (cycles.empty() || cycles[0].empty()) return;
   std::vector<Need> first = needsOf(graph, cycles[0]);
   Interval sum;
   for (const Need &need : first) sum = sum + need.distance;
   bool instant = sum.lo == 0 && sum.hi == 0;
   std::string name = quoted(first[0].name);
-  std::string title = cycles.size() > 1 ? "the recurrence of " + name + " runs forwards and backwards in time at once"
-                      : instant         ? name + " needs its own value of the same instant"
-                                        : name + " may need its own value of the same instant";
+  std::string title = cycles.size() > 1
+                          ? "the recurrence of " + name + " runs forwards and backwards in time at once"
+                      : instant ? name + " needs its own value of the same instant"
+                                : name + " may need its own value of the same instant";
   Diagnostic &d = diagnostics.report(kinds::causalityCycle, first[0].span, title);
   d.labels.clear();
   label(first, d, false);
@@ -107,17 +109,20 @@ void reportCycles(const Graph &graph, const std::vector<std::vector<CycleStep>> 
   }
 }
 
-void reportCondition(const Graph &graph, const ScanTime &scan, const Dependency &ahead, Diagnostics &diagnostics) {
+void reportCondition(const Graph &graph, const ScanTime &scan, const Dependency &ahead,
+                     Diagnostics &diagnostics) {
   Diagnostic &d = diagnostics.report(kinds::untilNeedsEnd, scan.until->span,
                                      "the condition of `until` needs a value that lies ahead",
                                      "decides whether there is a next instant");
   const auto &from = graph.vertices[ahead.from], &to = graph.vertices[ahead.to];
   bool isEnd = ahead.from == graph.conditions.at(&scan) || from.isHidden;
   bool isNamed = !to.isHidden && ahead.to != graph.conditions.at(&scan);
-  std::string text = (isNamed ? quoted(to.name) : "this") + " needs " +
-                     (isEnd ? "the end of the scan" : quoted(from.name) + " " + distanceText(ahead.interval, true));
+  std::string text =
+      (isNamed ? quoted(to.name) : "this") + " needs " +
+      (isEnd ? "the end of the scan" : quoted(from.name) + " " + distanceText(ahead.interval, true));
   d.labels.push_back({ahead.span, text, false});
-  d.notes.push_back("the scan stops after the first instant at which the condition is true: it must be known there");
+  d.notes.push_back(
+      "the scan stops after the first instant at which the condition is true: it must be known there");
 }
 
 } // namespace mlr::causality

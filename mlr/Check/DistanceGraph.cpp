@@ -28,7 +28,8 @@ public:
       : node(node), summaries(summaries) {}
 
   Graph run() {
-    for (const Var &var : node.vars) graph.vertices.push_back({var.name, var.span, var.time, var.kind == Var::Kind::Hidden});
+    for (const Var &var : node.vars)
+      graph.vertices.push_back({var.name, var.span, var.time, var.kind == Var::Kind::Hidden});
     resultOf.assign(node.vars.size(), {});
     findResults(node.body);
     region(node.body, nullptr);
@@ -68,13 +69,14 @@ private:
       // A vertex for the argument keeps the number of dependencies at leaves + results.
       Vertex argument = static_cast<Vertex>(graph.vertices.size());
       const Var &input = equation.callee->vars[equation.callee->inputs[i]];
-      graph.vertices.push_back({equation.callee->name + "." + input.name, equation.args[i]->span, time, true});
+      graph.vertices.push_back(
+          {equation.callee->name + "." + input.name, equation.args[i]->span, time, true});
       leaves(*equation.args[i], argument, time, {});
       for (size_t o = 0; o < equation.targets.size(); ++o) {
         const Path &path = callee.paths[o][i];
         if (!path.exists) continue;
-        graph.dependencies.push_back({argument, equation.targets[o], time, path.interval, path.carried, path.usesEnd,
-                                      equation.args[i]->span, equation.callee});
+        graph.dependencies.push_back({argument, equation.targets[o], time, path.interval, path.carried,
+                                      path.usesEnd, equation.args[i]->span, equation.callee});
       }
     }
   }
@@ -91,7 +93,8 @@ private:
   }
 
   void depend(Vertex from, Vertex to, const ScanTime *time, const Distance &distance, Span span) {
-    graph.dependencies.push_back({from, to, time, distance.interval, distance.carried, distance.usesEnd, span, nullptr});
+    graph.dependencies.push_back(
+        {from, to, time, distance.interval, distance.carried, distance.usesEnd, span, nullptr});
   }
 
   static Distance shifted(Distance d, Interval by, int64_t carried, bool usesEnd = false) {
@@ -102,7 +105,9 @@ private:
   }
 
   /// All instants of a time but one: T - 1.
-  static int64_t span(const ScanTime *time) { return time ? std::max<int64_t>(time->length - 1, 0) : unbounded; }
+  static int64_t span(const ScanTime *time) {
+    return time ? std::max<int64_t>(time->length - 1, 0) : unbounded;
+  }
 
   /// Dependencies of the vertex `to` on the leaves of an expression of the time `time`.
   void leaves(const Expr &e, Vertex to, const ScanTime *time, const Distance &d) {
@@ -116,7 +121,7 @@ private:
       onCondition(to, time, shifted(d, {0, 0}, 0, true), e.span);
       leaves(*e.args[1], to, time, shifted(d, {0, 0}, 0, true));
       return leaves(*e.args[0], to, time, shifted(d, {-1, -1}, 0, true));
-    case ExprKind::Window:  // the init is that of the first instant
+    case ExprKind::Window: // the init is that of the first instant
       leaves(*e.args[0], to, time, shifted(d, {0, e.count - 1}, e.count > 1 ? unbounded : 0));
       return leaves(*e.args[1], to, time, shifted(d, {0, span(time)}, unbounded));
     case ExprKind::Final:
@@ -171,7 +176,7 @@ private:
   const NodeInstance &node;
   const std::map<std::string, Summary> &summaries;
   Graph graph;
-  std::vector<ResultPlace> resultOf;  ///< by variable
+  std::vector<ResultPlace> resultOf; ///< by variable
 };
 
 } // namespace

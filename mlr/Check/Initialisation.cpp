@@ -1,10 +1,11 @@
-// Initialisation analysis: no value of `pre` at a first instant is ever read. One bit a variable, as in Colaço and
-// Pouzet, "Type-based initialization analysis of a synchronous dataflow language" (STTT 2004): a stream is defined
-// always, or perhaps undefined at the first instant.
+// Initialisation analysis: no value of `pre` at a first instant is ever read. One bit a variable, as in
+// Colaço and Pouzet, "Type-based initialization analysis of a synchronous dataflow language" (STTT 2004): a
+// stream is defined always, or perhaps undefined at the first instant.
 //
-// Operators hand on undefinedness from their operands; `a -> b` only that of a. What must be defined: operands of fby,
-// pre, window, final, initial; what enters or leaves a scan; conditions of until; outputs of nodes. Inputs of nodes are
-// polymorphic: a summary says which outputs an undefined input reaches, and which inputs must be defined.
+// Operators hand on undefinedness from their operands; `a -> b` only that of a. What must be defined:
+// operands of fby, pre, window, final, initial; what enters or leaves a scan; conditions of until; outputs of
+// nodes. Inputs of nodes are polymorphic: a summary says which outputs an undefined input reaches, and which
+// inputs must be defined.
 #include "mlr/Check/Analyses.h"
 #include "support/DiagnosticKinds.h"
 
@@ -23,19 +24,20 @@ struct Summary {
 /// Where undefinedness may come from: variables, or a `pre` in the expression itself.
 struct Sources {
   std::vector<VarId> vars;
-  const Expr *pre = nullptr;  ///< the first one met
+  const Expr *pre = nullptr; ///< the first one met
 };
 
 /// A place that must be defined.
 struct Need {
   Sources sources;
   Span span;
-  std::string what;  ///< "`y` is an output"
+  std::string what; ///< "`y` is an output"
 };
 
 class NodeInitialisation {
 public:
-  NodeInitialisation(const NodeInstance &node, const std::map<std::string, Summary> &callees, Diagnostics &diagnostics)
+  NodeInitialisation(const NodeInstance &node, const std::map<std::string, Summary> &callees,
+                     Diagnostics &diagnostics)
       : node(node), callees(callees), diagnostics(diagnostics), sources(node.vars.size()) {}
 
   Summary run(bool &good) {
@@ -51,7 +53,8 @@ public:
   }
 
 private:
-  // ---- what each variable takes over, and what must be defined ---------------------------------------------------
+  // ---- what each variable takes over, and what must be defined
+  // ---------------------------------------------------
 
   void region(const Region &body, const ScanTime *time) {
     for (const Equation &equation : body.equations) {
@@ -70,8 +73,9 @@ private:
       collect(*equation.args[i], time, args[i]);
       const Var &input = equation.callee->vars[equation.callee->inputs[i]];
       if (callee.needed[i])
-        needs.push_back({args[i], equation.args[i]->span,
-                         "`" + equation.callee->name + "` needs `" + input.name + "` defined from the first instant on"});
+        needs.push_back(
+            {args[i], equation.args[i]->span,
+             "`" + equation.callee->name + "` needs `" + input.name + "` defined from the first instant on"});
     }
     for (size_t o = 0; o < equation.targets.size(); ++o)
       for (uint32_t i : callee.reaches[o]) merge(sources[equation.targets[o]], args[i]);
@@ -81,7 +85,8 @@ private:
     region(scan.body, &scan);
     if (scan.until) need(*scan.until, &scan, "the condition of `until` decides when the scan stops");
     for (const ScanResult &result : scan.results)
-      if (result.value) need(*result.value, &scan, "`" + node.vars[result.var].name + "` is a result of the scan");
+      if (result.value)
+        need(*result.value, &scan, "`" + node.vars[result.var].name + "` is a result of the scan");
   }
 
   static void merge(Sources &into, const Sources &from) {
@@ -107,7 +112,7 @@ private:
       return;
     case ExprKind::Arrow: {
       collect(*e.args[0], time, into);
-      Sources later;  // counts after the first instant only, when everything is defined
+      Sources later; // counts after the first instant only, when everything is defined
       return collect(*e.args[1], time, later);
     }
     case ExprKind::Window:
@@ -129,13 +134,15 @@ private:
       into.vars.push_back(e.var);
       return;
     }
-    // A value of an enclosing time is a constant of the scan: undefined for a whole run, not for its first instant.
+    // A value of an enclosing time is a constant of the scan: undefined for a whole run, not for its first
+    // instant.
     Sources of;
     of.vars.push_back(e.var);
     needs.push_back({of, e.span, "`" + var.name + "` is read inside the scan"});
   }
 
-  // ---- the least solution ----------------------------------------------------------------------------------------
+  // ---- the least solution
+  // ----------------------------------------------------------------------------------------
 
   /// From each `pre` along what takes it over; remembers the `pre` behind each undefined variable.
   void propagate() {
@@ -187,10 +194,11 @@ private:
     return inputs;
   }
 
-  // ---- reports ---------------------------------------------------------------------------------------------------
+  // ---- reports
+  // ---------------------------------------------------------------------------------------------------
 
   bool report() {
-    std::set<const Expr *> reported;  // one cause, one error; membership only
+    std::set<const Expr *> reported; // one cause, one error; membership only
     for (const Need &need : needs) {
       const Expr *pre = need.sources.pre;
       VarId through = UINT32_MAX;
@@ -220,7 +228,8 @@ private:
     bool isName = pre.args[0]->kind == ExprKind::Var;
     std::string zero = pre.type.scalar == Scalar::Bool ? "false" : "0";
     d.helps.push_back("give the first value:  (" + zero + " -> " + text + ")");
-    d.helps.push_back("or, shorter:           (" + zero + " fby " + (isName ? operand : "(" + operand + ")") + ")");
+    d.helps.push_back("or, shorter:           (" + zero + " fby " + (isName ? operand : "(" + operand + ")") +
+                      ")");
   }
 
   /// The instants, as evidence: `?` where a stream is undefined.
@@ -228,7 +237,8 @@ private:
     std::vector<std::pair<std::string, bool>> rows;
     if (!operand.empty()) rows.push_back({operand, false});
     rows.push_back({text, true});
-    if (through != UINT32_MAX && node.vars[through].name != operand) rows.push_back({node.vars[through].name, true});
+    if (through != UINT32_MAX && node.vars[through].name != operand)
+      rows.push_back({node.vars[through].name, true});
     size_t width = 7;
     for (auto &row : rows) width = std::max(width, row.first.size());
     auto pad = [&](const std::string &s) { return s + std::string(width - s.size(), ' '); };
@@ -240,9 +250,9 @@ private:
   const NodeInstance &node;
   const std::map<std::string, Summary> &callees;
   Diagnostics &diagnostics;
-  std::vector<Sources> sources;      ///< by variable
-  std::vector<Need> needs;           ///< those of the outputs last
-  std::vector<const Expr *> cause;   ///< by variable: the `pre` that makes it undefined
+  std::vector<Sources> sources;    ///< by variable
+  std::vector<Need> needs;         ///< those of the outputs last
+  std::vector<const Expr *> cause; ///< by variable: the `pre` that makes it undefined
 };
 
 } // namespace

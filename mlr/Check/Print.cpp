@@ -8,23 +8,25 @@
 namespace mlr {
 
 const char *name(OpKind op) {
-  static constexpr const char *names[] = {
-      "add", "sub", "mul", "div", "rem", "neg", "min", "max", "abs", "fma", "sqrt", "floor", "ceil", "trunc",
-      "round_even", "lt", "gt", "le", "ge", "eq", "ne", "and", "or", "not", "select", "bitand", "bitor", "bitxor",
-      "bitnot", "shl", "shr", "bitcast", "convert"};
+  static constexpr const char *names[] = {"add",        "sub", "mul", "div",     "rem",    "neg",   "min",
+                                          "max",        "abs", "fma", "sqrt",    "floor",  "ceil",  "trunc",
+                                          "round_even", "lt",  "gt",  "le",      "ge",     "eq",    "ne",
+                                          "and",        "or",  "not", "select",  "bitand", "bitor", "bitxor",
+                                          "bitnot",     "shl", "shr", "bitcast", "convert"};
   static_assert(std::size(names) == static_cast<size_t>(OpKind::Convert) + 1);
   return names[static_cast<size_t>(op)];
 }
 
 const char *name(ReduceKind kind) {
-  static constexpr const char *names[] = {"sum", "prod", "max", "min", "all", "any", "argmax", "argmin", "mean"};
+  static constexpr const char *names[] = {"sum", "prod",   "max",    "min", "all",
+                                          "any", "argmax", "argmin", "mean"};
   static_assert(std::size(names) == static_cast<size_t>(ReduceKind::Mean) + 1);
   return names[static_cast<size_t>(kind)];
 }
 
 namespace {
 
-constexpr int64_t shownElements = 16;  ///< of a constant; the rest is counted
+constexpr int64_t shownElements = 16; ///< of a constant; the rest is counted
 
 template <class Number> std::string shortest(Number value) {
   if (std::isnan(value)) return "nan";
@@ -63,7 +65,8 @@ public:
     signature(node.inputs);
     out += ") -> (";
     signature(node.outputs);
-    out += ") {  // " + node.display + (node.hasState ? ", state" : "") + (node.usesEnd ? ", uses the end of time" : "");
+    out += ") {  // " + node.display + (node.hasState ? ", state" : "") +
+           (node.usesEnd ? ", uses the end of time" : "");
     region(node.body, "  ");
     out += "\n}\n";
   }
@@ -146,8 +149,11 @@ private:
       out += ")";
       return;
     case ExprKind::Build: return comprehension(e, "[", "]");
-    case ExprKind::Reduce: return comprehension(e, name(e.reduce) + std::string(e.fused ? "<<fused>>(" : "("), ")");
-    case ExprKind::ReduceAll: out += name(e.reduce) + std::string(e.fused ? "<<fused>>" : ""); return arguments(e);
+    case ExprKind::Reduce:
+      return comprehension(e, name(e.reduce) + std::string(e.fused ? "<<fused>>(" : "("), ")");
+    case ExprKind::ReduceAll:
+      out += name(e.reduce) + std::string(e.fused ? "<<fused>>" : "");
+      return arguments(e);
     case ExprKind::Call:
       out += e.callee->name;
       arguments(e);

@@ -7,7 +7,7 @@ namespace mlr::causality {
 
 namespace {
 
-using Wide = __int128;  ///< a sum of up to 2^32 weights of up to 2^96
+using Wide = __int128; ///< a sum of up to 2^32 weights of up to 2^96
 
 /// Outgoing edges of each vertex, as edge numbers.
 struct Adjacency {
@@ -35,7 +35,7 @@ public:
   bool isGood() {
     bool nonNegative = true;
     for (const Edge &e : edges) {
-      if (weight(e) == -unbounded) return false;  // every edge of a component lies on a cycle
+      if (weight(e) == -unbounded) return false; // every edge of a component lies on a cycle
       nonNegative &= weight(e) >= 0;
     }
     if (nonNegative) return !hasZeroCycle();
@@ -67,8 +67,8 @@ private:
     return ready.size() < vertices;
   }
 
-  /// Bellman-Ford from a virtual source; after each pass a cycle among the parents is a negative cycle (Cherkassky and
-  /// Goldberg 1999), so that a bad component is found out long before V passes.
+  /// Bellman-Ford from a virtual source; after each pass a cycle among the parents is a negative cycle
+  /// (Cherkassky and Goldberg 1999), so that a bad component is found out long before V passes.
   bool negativeCycle(std::vector<uint32_t> &cycle) const {
     std::vector<Wide> distance(vertices, 0);
     std::vector<uint32_t> parent(vertices, UINT32_MAX);
@@ -115,9 +115,10 @@ private:
   bool forward;
 };
 
-/// The path with the fewest edges, as edge numbers; empty if there is none or start == goal. `work` counts down.
-std::vector<uint32_t> shortestPath(const Adjacency &out, const std::vector<Edge> &edges, uint32_t start, uint32_t goal,
-                                   int64_t &work) {
+/// The path with the fewest edges, as edge numbers; empty if there is none or start == goal. `work` counts
+/// down.
+std::vector<uint32_t> shortestPath(const Adjacency &out, const std::vector<Edge> &edges, uint32_t start,
+                                   uint32_t goal, int64_t &work) {
   std::vector<uint32_t> via(out.start.size() - 1, UINT32_MAX), queue{start};
   std::vector<bool> seen(out.start.size() - 1, false);
   seen[start] = true;
@@ -153,7 +154,8 @@ Interval sum(const std::vector<Edge> &edges, const std::vector<uint32_t> &cycle)
 std::vector<std::vector<uint32_t>> components(uint32_t vertices, const std::vector<Edge> &edges) {
   Adjacency out(vertices, edges, any);
   constexpr uint32_t unseen = UINT32_MAX;
-  std::vector<uint32_t> order(vertices, unseen), low(vertices, 0), next(out.start.begin(), out.start.end() - 1);
+  std::vector<uint32_t> order(vertices, unseen), low(vertices, 0),
+      next(out.start.begin(), out.start.end() - 1);
   std::vector<uint32_t> open, path;
   std::vector<bool> isOpen(vertices, false);
   std::vector<std::vector<uint32_t>> result;
@@ -200,7 +202,7 @@ std::vector<std::vector<uint32_t>> offendingCycles(uint32_t vertices, const std:
   auto holdsZero = [](const Edge &e) { return e.interval.lo <= 0 && e.interval.hi >= 0; };
   Adjacency out(vertices, edges, holdsZero);
   std::vector<uint32_t> best;
-  int64_t work = 5'000'000;  // a bound on the search for the shortest, not on finding one
+  int64_t work = 5'000'000; // a bound on the search for the shortest, not on finding one
   for (uint32_t i = 0; i < edges.size() && (best.empty() || (best.size() > 1 && work > 0)); ++i) {
     if (!holdsZero(edges[i])) continue;
     std::vector<uint32_t> cycle{i};

@@ -1,5 +1,5 @@
-// The structural invariants of Program.h, re-checked without trust in the checker: definitions, times, types, scopes
-// of comprehension indices. Initialisation and causality have analyses of their own.
+// The structural invariants of Program.h, re-checked without trust in the checker: definitions, times, types,
+// scopes of comprehension indices. Initialisation and causality have analyses of their own.
 #include "mlr/Check/Program.h"
 
 #include <algorithm>
@@ -20,11 +20,13 @@ public:
     for (VarId v : node.inputs) {
       if (!known(v, "an input")) continue;
       define(v, nullptr);
-      if (node.vars[v].kind != Var::Kind::Input) complain("input '" + node.vars[v].name + "' is not of kind Input");
+      if (node.vars[v].kind != Var::Kind::Input)
+        complain("input '" + node.vars[v].name + "' is not of kind Input");
     }
     region(node.body, nullptr);
     for (VarId v : node.outputs)
-      if (known(v, "an output") && node.vars[v].time) complain("output '" + node.vars[v].name + "' lives inside a scan");
+      if (known(v, "an output") && node.vars[v].time)
+        complain("output '" + node.vars[v].name + "' lives inside a scan");
     for (size_t v = 0; v < node.vars.size(); ++v)
       if (definitions[v] != 1)
         complain("'" + node.vars[v].name + "' has " + std::to_string(definitions[v]) + " definitions");
@@ -33,8 +35,9 @@ public:
 private:
   void complain(const std::string &what) { broken.push_back(node.name + ": " + what); }
   void require(bool condition, const Expr &e, const char *what) {
-    if (!condition) complain(std::string(what) + " in an expression of type " + toString(e.type) + " at byte " +
-                             std::to_string(e.span.begin));
+    if (!condition)
+      complain(std::string(what) + " in an expression of type " + toString(e.type) + " at byte " +
+               std::to_string(e.span.begin));
   }
   bool known(VarId v, const char *role) {
     if (v < node.vars.size()) return true;
@@ -44,7 +47,8 @@ private:
   void define(VarId v, const ScanTime *time) {
     if (!known(v, "a target")) return;
     ++definitions[v];
-    if (node.vars[v].time != time) complain("'" + node.vars[v].name + "' is defined in another time than its own");
+    if (node.vars[v].time != time)
+      complain("'" + node.vars[v].name + "' is defined in another time than its own");
   }
 
   void region(const Region &body, const ScanTime *time) {
@@ -58,7 +62,8 @@ private:
   }
 
   void defineEquation(const Equation &equation, const ScanTime *time) {
-    if (equation.targets.size() != 1 || !equation.value) return complain("an equation without one target and value");
+    if (equation.targets.size() != 1 || !equation.value)
+      return complain("an equation without one target and value");
     define(equation.targets[0], time);
     expression(*equation.value, time);
     if (equation.targets[0] < node.vars.size() && node.vars[equation.targets[0]].type != equation.value->type)
@@ -160,23 +165,31 @@ private:
       if (arity(e, 1)) checkBroadcast(e);
       return;
     case ExprKind::Reshape:
-      if (arity(e, 1)) require(e.args[0]->type.scalar == e.type.scalar &&
-                               e.args[0]->type.elements() == e.type.elements(), e, "a reshape to another size");
+      if (arity(e, 1))
+        require(e.args[0]->type.scalar == e.type.scalar && e.args[0]->type.elements() == e.type.elements(), e,
+                "a reshape to another size");
       return;
     case ExprKind::Concat: return checkConcat(e);
     case ExprKind::Read: return checkRead(e);
     case ExprKind::ReadOr: return checkReadOr(e);
     case ExprKind::Build: return checkBuild(e);
-    case ExprKind::Reduce: case ExprKind::ReduceAll: return checkReduce(e);
+    case ExprKind::Reduce:
+    case ExprKind::ReduceAll: return checkReduce(e);
     case ExprKind::Call: return checkCall(e);
-    case ExprKind::Fby: case ExprKind::Eby: case ExprKind::Arrow:
-      if (arity(e, 2)) require(e.args[0]->type == e.type && e.args[1]->type == e.type, e, "operands of another type");
+    case ExprKind::Fby:
+    case ExprKind::Eby:
+    case ExprKind::Arrow:
+      if (arity(e, 2))
+        require(e.args[0]->type == e.type && e.args[1]->type == e.type, e, "operands of another type");
       return require(e.kind != ExprKind::Eby || time || node.usesEnd, e, "an eby without an end of time");
-    case ExprKind::Pre: case ExprKind::Final: case ExprKind::Initial:
+    case ExprKind::Pre:
+    case ExprKind::Final:
+    case ExprKind::Initial:
       if (arity(e, 1)) require(e.args[0]->type == e.type, e, "an operand of another type");
       return;
     case ExprKind::Window: return checkWindow(e);
-    case ExprKind::Count: return require(e.type == Type{Scalar::I32, {}} && e.args.empty(), e, "a count that is not i32");
+    case ExprKind::Count:
+      return require(e.type == Type{Scalar::I32, {}} && e.args.empty(), e, "a count that is not i32");
     }
   }
 
@@ -197,27 +210,47 @@ private:
       require(legal, e, name(e.op));
     };
     switch (e.op) {
-    case OpKind::Add: case OpKind::Sub: case OpKind::Mul: case OpKind::Div: case OpKind::Rem: case OpKind::Min:
+    case OpKind::Add:
+    case OpKind::Sub:
+    case OpKind::Mul:
+    case OpKind::Div:
+    case OpKind::Rem:
+    case OpKind::Min:
     case OpKind::Max: return operands(2, r != Scalar::Bool);
-    case OpKind::Neg: case OpKind::Abs: return operands(1, r != Scalar::Bool);
+    case OpKind::Neg:
+    case OpKind::Abs: return operands(1, r != Scalar::Bool);
     case OpKind::Fma: return operands(3, isFloat(r));
-    case OpKind::Sqrt: case OpKind::Floor: case OpKind::Ceil: case OpKind::Trunc: case OpKind::RoundEven:
-      return operands(1, isFloat(r));
-    case OpKind::Lt: case OpKind::Gt: case OpKind::Le: case OpKind::Ge: case OpKind::Eq: case OpKind::Ne: {
+    case OpKind::Sqrt:
+    case OpKind::Floor:
+    case OpKind::Ceil:
+    case OpKind::Trunc:
+    case OpKind::RoundEven: return operands(1, isFloat(r));
+    case OpKind::Lt:
+    case OpKind::Gt:
+    case OpKind::Le:
+    case OpKind::Ge:
+    case OpKind::Eq:
+    case OpKind::Ne: {
       if (!arity(e, 2)) return;
       Scalar a = e.args[0]->type.scalar;
       bool equality = e.op == OpKind::Eq || e.op == OpKind::Ne;
-      return require(r == Scalar::Bool && e.args[1]->type.scalar == a && (equality || a != Scalar::Bool), e, name(e.op));
+      return require(r == Scalar::Bool && e.args[1]->type.scalar == a && (equality || a != Scalar::Bool), e,
+                     name(e.op));
     }
-    case OpKind::And: case OpKind::Or: return operands(2, r == Scalar::Bool);
+    case OpKind::And:
+    case OpKind::Or: return operands(2, r == Scalar::Bool);
     case OpKind::Not: return operands(1, r == Scalar::Bool);
     case OpKind::Select:
       if (arity(e, 3))
-        require(e.args[0]->type.scalar == Scalar::Bool && e.args[1]->type.scalar == r && e.args[2]->type.scalar == r, e,
-                "Select");
+        require(e.args[0]->type.scalar == Scalar::Bool && e.args[1]->type.scalar == r &&
+                    e.args[2]->type.scalar == r,
+                e, "Select");
       return;
-    case OpKind::BitAnd: case OpKind::BitOr: case OpKind::BitXor: case OpKind::Shl: case OpKind::Shr:
-      return operands(2, isInt(r));
+    case OpKind::BitAnd:
+    case OpKind::BitOr:
+    case OpKind::BitXor:
+    case OpKind::Shl:
+    case OpKind::Shr: return operands(2, isInt(r));
     case OpKind::BitNot: return operands(1, isInt(r));
     case OpKind::Bitcast:
       if (arity(e, 1)) require(bitWidth(e.args[0]->type.scalar) == bitWidth(r), e, "Bitcast");
@@ -239,10 +272,12 @@ private:
   void checkConcat(const Expr &e) {
     int64_t leading = 0;
     for (const Expr *arg : e.args) {
-      if (arg->type.shape.empty() || e.type.shape.empty()) return require(false, e, "a concatenation of scalars");
+      if (arg->type.shape.empty() || e.type.shape.empty())
+        return require(false, e, "a concatenation of scalars");
       leading += arg->type.shape[0];
-      require(arg->type.scalar == e.type.scalar && std::equal(arg->type.shape.begin() + 1, arg->type.shape.end(),
-                                                              e.type.shape.begin() + 1, e.type.shape.end()),
+      require(arg->type.scalar == e.type.scalar &&
+                  std::equal(arg->type.shape.begin() + 1, arg->type.shape.end(), e.type.shape.begin() + 1,
+                             e.type.shape.end()),
               e, "a part of another type");
     }
     require(!e.type.shape.empty() && leading == e.type.shape[0], e, "parts that do not add up");
@@ -260,7 +295,8 @@ private:
       if (read.kind == ReadIndex::Kind::At) continue;
       result.shape.push_back(read.count);
       require(read.count >= 0 && read.count <= from.shape[k], e, "a slice longer than its axis");
-      require(!range || (read.start >= 0 && read.start <= from.shape[k] - read.count), e, "a slice outside its axis");
+      require(!range || (read.start >= 0 && read.start <= from.shape[k] - read.count), e,
+              "a slice outside its axis");
     }
     require(result == e.type, e, "a read of another type");
   }
@@ -268,7 +304,8 @@ private:
   void checkReadOr(const Expr &e) {
     if (!arity(e, 2)) return;
     const Type &from = e.args[0]->type;
-    bool at = std::all_of(e.reads.begin(), e.reads.end(), [](auto &r) { return r.kind == ReadIndex::Kind::At && r.at; });
+    bool at = std::all_of(e.reads.begin(), e.reads.end(),
+                          [](auto &r) { return r.kind == ReadIndex::Kind::At && r.at; });
     require(at && e.reads.size() == from.shape.size(), e, "an at() that misses an axis");
     require(e.type == Type{from.scalar, {}} && e.args[1]->type == e.type, e, "an at() of another type");
   }
@@ -289,21 +326,26 @@ private:
     require(e.type.scalar == (position ? Scalar::I32 : from.scalar), e, "a reduction of another type");
     require(logic == (from.scalar == Scalar::Bool), e, "a reduction over a wrong type");
     require(e.reduce != ReduceKind::Mean || isFloat(from.scalar), e, "a mean of integers");
-    require(e.type.shape == (e.kind == ExprKind::Reduce ? from.shape : Shape{}), e, "a reduction of another shape");
+    require(e.type.shape == (e.kind == ExprKind::Reduce ? from.shape : Shape{}), e,
+            "a reduction of another shape");
     bool product = e.args[0]->kind == ExprKind::Op && e.args[0]->op == OpKind::Mul;
     bool sum = e.reduce == ReduceKind::Sum || e.reduce == ReduceKind::Mean;
-    require(!e.fused || (product && sum && isFloat(from.scalar)), e, "a fused chain that is no sum of products");
+    require(!e.fused || (product && sum && isFloat(from.scalar)), e,
+            "a fused chain that is no sum of products");
     if (e.reduce == ReduceKind::Max || e.reduce == ReduceKind::Min || position) {
       int64_t count = e.kind == ExprKind::ReduceAll ? from.elements() : 1;
       if (e.kind == ExprKind::Reduce)
-        for (IndexId i : e.indices) count *= i < node.indices.size() ? std::min<int64_t>(node.indices[i].size, 1) : 0;
+        for (IndexId i : e.indices)
+          count *= i < node.indices.size() ? std::min<int64_t>(node.indices[i].size, 1) : 0;
       require(count > 0, e, "a maximum or minimum of nothing");
     }
   }
 
   void checkCall(const Expr &e) {
-    if (!e.callee || !callees.count(e.callee)) return complain("a call of a fun that does not stand before it");
-    require(e.callee->isFun && !e.callee->hasState && !e.callee->usesEnd, e, "a call of a node as an expression");
+    if (!e.callee || !callees.count(e.callee))
+      return complain("a call of a fun that does not stand before it");
+    require(e.callee->isFun && !e.callee->hasState && !e.callee->usesEnd, e,
+            "a call of a node as an expression");
     if (e.args.size() != e.callee->inputs.size() || e.result >= e.callee->outputs.size())
       return require(false, e, "a call with a wrong number of arguments or results");
     for (size_t i = 0; i < e.args.size(); ++i)
@@ -315,15 +357,16 @@ private:
     if (!arity(e, 2)) return;
     Type result = e.args[0]->type;
     result.shape.insert(result.shape.begin(), e.count);
-    require(e.count >= 1 && result == e.type && e.args[1]->type == e.args[0]->type, e, "a window of another type");
+    require(e.count >= 1 && result == e.type && e.args[1]->type == e.args[0]->type, e,
+            "a window of another type");
   }
 
   const NodeInstance &node;
   const std::unordered_set<const NodeInstance *> &callees;
   std::vector<std::string> &broken;
-  std::vector<int> definitions;                ///< by variable
-  std::vector<bool> bound;                     ///< by index: inside its comprehension
-  std::unordered_set<const Expr *> visited;    ///< membership only
+  std::vector<int> definitions;             ///< by variable
+  std::vector<bool> bound;                  ///< by index: inside its comprehension
+  std::unordered_set<const Expr *> visited; ///< membership only
 };
 
 } // namespace

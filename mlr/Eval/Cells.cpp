@@ -37,7 +37,8 @@ bool Machine::isReady(Frame &frame, uint32_t slot, int64_t t) {
   return room(frame, t) && state(frame, slot, t) == CellState::Ready;
 }
 
-/// Whether the cell has a value; otherwise `status` says what to do, and a cell not yet begun is on the stack.
+/// Whether the cell has a value; otherwise `status` says what to do, and a cell not yet begun is on the
+/// stack.
 bool Machine::ready(Frame &frame, uint32_t slot, int64_t t) {
   if (!room(frame, t)) return false;
   switch (state(frame, slot, t)) {
@@ -83,7 +84,7 @@ bool Machine::drain(size_t base) {
       status = Status::Ok;
       continue;
     }
-    stack.resize(place);  // what was pushed before an undefined value was met is not needed
+    stack.resize(place); // what was pushed before an undefined value was met is not needed
     if (status == Status::Undefined) {
       status = Status::Ok;
       cell.frame->states[cell.frame->cell(cell.slot, cell.t)] = CellState::Undefined;
@@ -154,7 +155,7 @@ void Machine::computeScanResult(const CellRef &cell, Value &value) {
 }
 
 void Machine::computeStack(Activation &run, uint32_t slot, const Type &type, Value &value) {
-  for (int64_t t = run.count - 1; t >= 0; --t) {  // the first instant ends on top of the stack
+  for (int64_t t = run.count - 1; t >= 0; --t) { // the first instant ends on top of the stack
     ready(run.body, slot, t);
     if (status == Status::Failed) return;
   }
@@ -168,7 +169,8 @@ void Machine::computeStack(Activation &run, uint32_t slot, const Type &type, Val
   for (int64_t t = 0; t < run.count; ++t) {
     if (isScalar) store(type.scalar, out, t, run.body.bits[run.body.cell(slot, t)]);
     else if (element)
-      std::memcpy(out + static_cast<size_t>(t) * element, run.body.tensors[run.body.tensorCell(slot, t)].data, element);
+      std::memcpy(out + static_cast<size_t>(t) * element, run.body.tensors[run.body.tensorCell(slot, t)].data,
+                  element);
   }
 }
 

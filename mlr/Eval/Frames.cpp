@@ -6,8 +6,8 @@
 namespace mlr::eval {
 
 namespace {
-constexpr int64_t maxFrames = 4'000'000;                 ///< live instances of nodes and scans
-constexpr int64_t maxFrameBytes = int64_t(8) << 30;      ///< memo cells of one frame
+constexpr int64_t maxFrames = 4'000'000;            ///< live instances of nodes and scans
+constexpr int64_t maxFrameBytes = int64_t(8) << 30; ///< memo cells of one frame
 } // namespace
 
 Machine::Machine(Plans &plans, Options options) : plans(plans), options(options) {
@@ -25,11 +25,13 @@ void Machine::open(Frame &frame, const RegionPlan &plan, Activation &time, int64
   ++frames;
 }
 
-/// Grows by doubling up to the length of the time: the far end of a long scan is only paid for when it is reached.
+/// Grows by doubling up to the length of the time: the far end of a long scan is only paid for when it is
+/// reached.
 bool Machine::room(Frame &frame, int64_t t) {
   int64_t needed = frame.ring ? frame.ring : t + 1;
   if (needed <= frame.instants) return true;
-  int64_t rows = frame.ring ? frame.ring : std::min(frame.time->length, std::max<int64_t>(needed, 2 * frame.instants));
+  int64_t rows =
+      frame.ring ? frame.ring : std::min(frame.time->length, std::max<int64_t>(needed, 2 * frame.instants));
   int64_t slots = static_cast<int64_t>(frame.plan->slots.size()), tensors = frame.plan->tensors;
   int64_t rowBytes = slots * 9 + tensors * static_cast<int64_t>(sizeof(Tensor)) + 1;
   if (rows > maxFrameBytes / rowBytes) {
@@ -48,7 +50,8 @@ Frame *Machine::callee(Frame &frame, uint32_t call) {
   std::unique_ptr<Frame> &place = frame.callees[call];
   if (place) return place.get();
   if (frames >= maxFrames) {
-    fail("the program has too many node instances for the interpreter", frame.plan->calls[call].equation->span);
+    fail("the program has too many node instances for the interpreter",
+         frame.plan->calls[call].equation->span);
     return nullptr;
   }
   place = std::make_unique<Frame>();
@@ -117,7 +120,8 @@ int64_t Machine::count(Activation &run) {
     }
     uint32_t until = static_cast<uint32_t>(run.scan->until);
     if (!ready(run.body, until, run.checked)) {
-      if (status == Status::Undefined) fail("the condition of `until` is undefined", run.scan->scan->until->span);
+      if (status == Status::Undefined)
+        fail("the condition of `until` is undefined", run.scan->scan->until->span);
       return 0;
     }
     bool stops = run.body.bits[run.body.cell(until, run.checked)] != 0;
@@ -150,7 +154,7 @@ bool Machine::beginInstant(Frame &frame, int64_t t) {
     frame.states[frame.cell(slot, t)] = CellState::Empty;
     if (slots[slot].tensor < 0) continue;
     frame.tensors[frame.tensorCell(slot, t)] = {};
-    int64_t old = t - 1 - slots[slot].reach;  // no later instant asks for it: a tensor is worth freeing early
+    int64_t old = t - 1 - slots[slot].reach; // no later instant asks for it: a tensor is worth freeing early
     if (old >= 0 && old > t - frame.ring) frame.tensors[frame.tensorCell(slot, old)] = {};
   }
   for (uint32_t i = 0; i < frame.callees.size(); ++i) {
@@ -179,7 +183,7 @@ bool Machine::runAll(Frame &frame, int64_t t) {
   for (uint32_t slot = 0; slot < frame.plan->slots.size(); ++slot)
     if (!run(frame, slot, t)) return false;
   for (uint32_t i = 0; i < frame.callees.size(); ++i) {
-    if (frame.plan->calls[i].callee->node->isFun) continue;  // remembers nothing
+    if (frame.plan->calls[i].callee->node->isFun) continue; // remembers nothing
     Frame *called = callee(frame, i);
     if (!called || !runAll(*called, t)) return false;
   }

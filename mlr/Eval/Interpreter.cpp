@@ -6,7 +6,9 @@
 namespace mlr::eval {
 
 struct Interpreter::Impl {
-  Impl(const NodeInstance &node, Options options) : node(node), options(options), plan(plans.of(node)) { reset(); }
+  Impl(const NodeInstance &node, Options options) : node(node), options(options), plan(plans.of(node)) {
+    reset();
+  }
 
   void reset() {
     base = std::make_unique<Activation>();
@@ -20,12 +22,14 @@ struct Interpreter::Impl {
     if (plans.tooDeep) return Error{"an expression is nested too deeply for the interpreter", node.span};
     if (isBroken) return Error{"an earlier instant failed", node.span};
     if (inputs.size() != node.inputs.size())
-      return Error{"expected " + std::to_string(node.inputs.size()) + " inputs, got " + std::to_string(inputs.size()),
+      return Error{"expected " + std::to_string(node.inputs.size()) + " inputs, got " +
+                       std::to_string(inputs.size()),
                    node.span};
     for (size_t i = 0; i < inputs.size(); ++i) {
       const Var &var = node.vars[node.inputs[i]];
       if (inputs[i].type() != var.type || inputs[i].bytes() != var.type.bytes())
-        return Error{"input '" + var.name + "' should be " + toString(var.type) + ", not " + toString(inputs[i].type()),
+        return Error{"input '" + var.name + "' should be " + toString(var.type) + ", not " +
+                         toString(inputs[i].type()),
                      var.span};
     }
     return std::nullopt;
@@ -75,13 +79,14 @@ struct Interpreter::Impl {
   Options options;
   Plans plans;
   NodePlan &plan;
-  std::unique_ptr<Machine> machine;  ///< outlives the frames of `base`, which count themselves there
+  std::unique_ptr<Machine> machine; ///< outlives the frames of `base`, which count themselves there
   std::unique_ptr<Activation> base;
   int64_t now = 0;
   bool isBroken = false;
 };
 
-Interpreter::Interpreter(const NodeInstance &node, Options options) : impl(std::make_unique<Impl>(node, options)) {}
+Interpreter::Interpreter(const NodeInstance &node, Options options)
+    : impl(std::make_unique<Impl>(node, options)) {}
 Interpreter::~Interpreter() = default;
 
 std::variant<std::vector<Array>, Error> Interpreter::step(const std::vector<Array> &inputs) {

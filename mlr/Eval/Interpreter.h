@@ -11,12 +11,13 @@
 namespace mlr::eval {
 
 struct Error {
-  std::string message;  ///< an internal inconsistency: a read of a poison value or a cycle in a checked program
+  std::string
+      message; ///< an internal inconsistency: a read of a poison value or a cycle in a checked program
   Span span;
 };
 
 struct Options {
-  bool unfused = false;  ///< --unfused: chains multiply, then add
+  bool unfused = false; ///< --unfused: chains multiply, then add
 };
 
 /// One running instance of a root node. step() computes all outputs of the next instant of the base clock.

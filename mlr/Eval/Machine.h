@@ -1,6 +1,7 @@
-// Demand-driven evaluation with memory: cell (frame, slot, instant) is the value of a slot at an instant of one
-// activation of its time. A cell that needs another one which is not ready pushes it on an explicit stack and is
-// tried again afterwards, so that neither the length of a scan nor the distance of a chain of fby costs native stack.
+// Demand-driven evaluation with memory: cell (frame, slot, instant) is the value of a slot at an instant of
+// one activation of its time. A cell that needs another one which is not ready pushes it on an explicit stack
+// and is tried again afterwards, so that neither the length of a scan nor the distance of a chain of fby
+// costs native stack.
 #pragma once
 
 #include "mlr/Eval/Interpreter.h"
@@ -17,7 +18,7 @@ struct Tensor {
 };
 
 struct Value {
-  Bits bits = 0;  ///< scalars
+  Bits bits = 0; ///< scalars
   Tensor tensor;
 };
 
@@ -25,25 +26,25 @@ enum class CellState : uint8_t { Empty, Active, Ready, Undefined };
 
 struct Activation;
 
-/// The cells of one region in one activation of its time: a scan's body within one instant of the enclosing time, or
-/// the body of one instance of a node.
+/// The cells of one region in one activation of its time: a scan's body within one instant of the enclosing
+/// time, or the body of one instance of a node.
 struct Frame {
   const RegionPlan *plan = nullptr;
   Activation *time = nullptr;
-  Frame *caller = nullptr;      ///< of a node's body: where the call stands (same time); null for roots
-  uint32_t call = 0;            ///< number of the call there
-  int64_t ring = 0;             ///< instants that are kept; 0: all
-  int64_t instants = 0;         ///< rows allocated
+  Frame *caller = nullptr; ///< of a node's body: where the call stands (same time); null for roots
+  uint32_t call = 0;       ///< number of the call there
+  int64_t ring = 0;        ///< instants that are kept; 0: all
+  int64_t instants = 0;    ///< rows allocated
   std::vector<CellState> states;
   std::vector<Bits> bits;
   std::vector<Tensor> tensors;
-  std::vector<std::unique_ptr<Frame>> callees;  ///< by call, made on demand
+  std::vector<std::unique_ptr<Frame>> callees; ///< by call, made on demand
   struct Runs {
     std::deque<std::unique_ptr<Activation>> runs;
-    int64_t first = 0;          ///< instant of runs[0]
+    int64_t first = 0; ///< instant of runs[0]
   };
-  std::vector<Runs> scans;      ///< by scan
-  int64_t *live = nullptr;      ///< counts the frames of a machine
+  std::vector<Runs> scans; ///< by scan
+  int64_t *live = nullptr; ///< counts the frames of a machine
 
   Frame() = default;
   Frame(const Frame &) = delete;
@@ -58,15 +59,16 @@ struct Frame {
   }
 };
 
-/// One run of a time: the base clock (scan is null), or a scan within one instant of the frame that it stands in.
+/// One run of a time: the base clock (scan is null), or a scan within one instant of the frame that it stands
+/// in.
 struct Activation {
   const ScanPlan *scan = nullptr;
   Frame *in = nullptr;
-  int64_t at = 0;               ///< instant of `in`
-  int64_t length = INT64_MAX;   ///< at most that many instants
-  int64_t count = -1;           ///< executed instants, once known
-  int64_t checked = 0;          ///< `until` is known to be false before this instant
-  size_t missing = 0;           ///< results not yet computed
+  int64_t at = 0;             ///< instant of `in`
+  int64_t length = INT64_MAX; ///< at most that many instants
+  int64_t count = -1;         ///< executed instants, once known
+  int64_t checked = 0;        ///< `until` is known to be false before this instant
+  size_t missing = 0;         ///< results not yet computed
   Frame body;
 };
 
@@ -85,11 +87,13 @@ public:
   /// Forgets scans of instants up to t that no later instant can ask for, called nodes included.
   void endInstant(Frame &frame, int64_t t);
   void set(Frame &frame, uint32_t slot, int64_t t, Value value);
-  CellState state(const Frame &frame, uint32_t slot, int64_t t) const { return frame.states[frame.cell(slot, t)]; }
+  CellState state(const Frame &frame, uint32_t slot, int64_t t) const {
+    return frame.states[frame.cell(slot, t)];
+  }
   Value get(const Frame &frame, uint32_t slot, int64_t t) const;
 
   Error error;
-  Span undefinedAt;  ///< the `pre` behind the last undefined value that was met
+  Span undefinedAt; ///< the `pre` behind the last undefined value that was met
 
 private:
   enum class Status : uint8_t { Ok, Wait, Undefined, Failed };
@@ -102,7 +106,7 @@ private:
     Frame *frame = nullptr;
     int64_t t = 0;
   };
-  enum class Past : uint8_t { None, There, Unknown };  ///< Unknown: status tells why
+  enum class Past : uint8_t { None, There, Unknown }; ///< Unknown: status tells why
   struct Target {
     const Term *term = nullptr;
     Place place;
@@ -115,8 +119,8 @@ private:
   };
   struct Pool {
     std::vector<std::unique_ptr<Activation>> idle;
-    std::vector<uint32_t> order;  ///< slots in an order in which they once became ready
-    bool isKnown = false;         ///< of a constant fun: `results` hold
+    std::vector<uint32_t> order; ///< slots in an order in which they once became ready
+    bool isKnown = false;        ///< of a constant fun: `results` hold
     std::vector<Value> results;
   };
 
@@ -178,12 +182,12 @@ private:
 
   Plans &plans;
   Options options;
-  int64_t frames = 0;               ///< live; stands before everything that holds frames
+  int64_t frames = 0; ///< live; stands before everything that holds frames
   std::vector<CellRef> stack;
   Status status = Status::Ok;
-  uint64_t epoch = 0, epochs = 0;   ///< of the cell under evaluation; given out so far
+  uint64_t epoch = 0, epochs = 0; ///< of the cell under evaluation; given out so far
   std::vector<Cached> caches;
-  std::vector<Pool> pools;          ///< by plan
+  std::vector<Pool> pools; ///< by plan
   std::vector<uint32_t> *record = nullptr;
   Frame *recordFrame = nullptr;
 };

@@ -12,12 +12,13 @@ namespace {
 template <class T> Bits pack(T value) {
   if constexpr (std::is_same_v<T, float>) return std::bit_cast<uint32_t>(value);
   else if constexpr (std::is_same_v<T, double>) return std::bit_cast<uint64_t>(value);
-  else return static_cast<Bits>(static_cast<int64_t>(value));  // of unsigned types: zero-extended
+  else return static_cast<Bits>(static_cast<int64_t>(value)); // of unsigned types: zero-extended
 }
 float f32(Bits b) { return std::bit_cast<float>(static_cast<uint32_t>(b)); }
 double f64(Bits b) { return std::bit_cast<double>(b); }
 
-/// f64 -> f32 rounded to odd: further rounding to a narrower format is then as if done at once (Boldo-Melquiond 2008).
+/// f64 -> f32 rounded to odd: further rounding to a narrower format is then as if done at once
+/// (Boldo-Melquiond 2008).
 float roundToOdd(double d) {
   float f = static_cast<float>(d);
   if (static_cast<double>(f) == d || d != d) return f;
@@ -96,14 +97,16 @@ Bits floatArithmetic(OpKind op, Scalar scalar, Bits a, Bits b, Bits c) {
   case Scalar::F64: return pack(arithmetic(op, f64(a), f64(b), f64(c)));
   default: break;
   }
-  // One operation in f32 and rounding is as good as one rounding for + - * / sqrt (Figueroa 1995). A fused product
-  // goes through f64: product and sum there lose nothing that a 16-bit format could tell, if rounded to odd after.
+  // One operation in f32 and rounding is as good as one rounding for + - * / sqrt (Figueroa 1995). A fused
+  // product goes through f64: product and sum there lose nothing that a 16-bit format could tell, if rounded
+  // to odd after.
   bool half = scalar == Scalar::F16;
   if (op == OpKind::Fma) {
     double d = std::fma(asDouble(scalar, a), asDouble(scalar, b), asDouble(scalar, c));
     return half ? halfOf(d) : bfloatOf(d);
   }
-  float r = arithmetic(op, static_cast<float>(asDouble(scalar, a)), static_cast<float>(asDouble(scalar, b)), 0.0f);
+  float r =
+      arithmetic(op, static_cast<float>(asDouble(scalar, a)), static_cast<float>(asDouble(scalar, b)), 0.0f);
   return half ? floatToHalf(r) : floatToBfloat(r);
 }
 
@@ -125,7 +128,7 @@ Bits divide(OpKind op, Scalar scalar, Bits a, Bits b) {
   if (b == 0) return 0;
   bool remainder = op == OpKind::Rem;
   if (isUnsigned(scalar)) return remainder ? a % b : a / b;
-  if (b == ~Bits(0)) return remainder ? 0 : wrap(scalar, 0 - a);  // by -1: MIN / -1 wraps to MIN
+  if (b == ~Bits(0)) return remainder ? 0 : wrap(scalar, 0 - a); // by -1: MIN / -1 wraps to MIN
   int64_t x = static_cast<int64_t>(a), y = static_cast<int64_t>(b);
   return static_cast<Bits>(remainder ? x % y : x / y);
 }
@@ -137,7 +140,8 @@ Bits integerOp(OpKind op, Scalar scalar, Bits a, Bits b) {
   case OpKind::Add: return wrap(scalar, a + b);
   case OpKind::Sub: return wrap(scalar, a - b);
   case OpKind::Mul: return wrap(scalar, a * b);
-  case OpKind::Div: case OpKind::Rem: return divide(op, scalar, a, b);
+  case OpKind::Div:
+  case OpKind::Rem: return divide(op, scalar, a, b);
   case OpKind::Neg: return wrap(scalar, 0 - a);
   case OpKind::Abs: return isSigned(scalar) && static_cast<int64_t>(a) < 0 ? wrap(scalar, 0 - a) : a;
   case OpKind::Min: return isSmaller ? a : b;
@@ -193,7 +197,7 @@ Bits convert(Scalar from, Bits value, Scalar to) {
   if (from == to) return value;
   if (to == Scalar::Bool) return isFloat(from) ? asDouble(from, value) != 0 : value != 0;
   if (!isFloat(from)) return isFloat(to) ? floatFromInteger(from, value, to) : wrap(to, value);
-  double d = asDouble(from, value);  // exact
+  double d = asDouble(from, value); // exact
   switch (to) {
   case Scalar::F16: return halfOf(d);
   case Scalar::BF16: return bfloatOf(d);
@@ -226,20 +230,26 @@ Bits load(Scalar scalar, const std::byte *elements, int64_t i) {
     return zero;
   };
   switch (scalar) {
-  case Scalar::Bool: case Scalar::U8: return element(uint8_t());
+  case Scalar::Bool:
+  case Scalar::U8: return element(uint8_t());
   case Scalar::I8: return pack(element(int8_t()));
   case Scalar::I16: return pack(element(int16_t()));
   case Scalar::I32: return pack(element(int32_t()));
-  case Scalar::U16: case Scalar::F16: case Scalar::BF16: return element(uint16_t());
-  case Scalar::U32: case Scalar::F32: return element(uint32_t());
-  case Scalar::I64: case Scalar::U64: case Scalar::F64: return element(uint64_t());
+  case Scalar::U16:
+  case Scalar::F16:
+  case Scalar::BF16: return element(uint16_t());
+  case Scalar::U32:
+  case Scalar::F32: return element(uint32_t());
+  case Scalar::I64:
+  case Scalar::U64:
+  case Scalar::F64: return element(uint64_t());
   }
   return 0;
 }
 
 void store(Scalar scalar, std::byte *elements, int64_t i, Bits value) {
   size_t width = byteSize(scalar);
-  std::memcpy(elements + static_cast<size_t>(i) * width, &value, width);  // little-endian, as Array
+  std::memcpy(elements + static_cast<size_t>(i) * width, &value, width); // little-endian, as Array
 }
 
 int64_t asPlace(Scalar scalar, Bits value) {
@@ -259,16 +269,22 @@ bool isNaN(Scalar scalar, Bits value) {
 
 Bits apply(OpKind op, Scalar operand, Scalar result, Bits a, Bits b, Bits c) {
   switch (op) {
-  case OpKind::Lt: case OpKind::Gt: case OpKind::Le: case OpKind::Ge: case OpKind::Eq: case OpKind::Ne:
-    return compareOp(op, operand, a, b);
+  case OpKind::Lt:
+  case OpKind::Gt:
+  case OpKind::Le:
+  case OpKind::Ge:
+  case OpKind::Eq:
+  case OpKind::Ne: return compareOp(op, operand, a, b);
   case OpKind::And: return a & b;
   case OpKind::Or: return a | b;
   case OpKind::Not: return a ^ 1;
   case OpKind::Select: return a ? b : c;
   case OpKind::Bitcast: return bitcast(operand, a, result);
   case OpKind::Convert: return convert(operand, a, result);
-  case OpKind::Neg: case OpKind::Abs: case OpKind::Max: case OpKind::Min:
-    return isFloat(operand) ? floatPick(op, operand, a, b) : integerOp(op, operand, a, b);
+  case OpKind::Neg:
+  case OpKind::Abs:
+  case OpKind::Max:
+  case OpKind::Min: return isFloat(operand) ? floatPick(op, operand, a, b) : integerOp(op, operand, a, b);
   default: return isFloat(operand) ? floatArithmetic(op, operand, a, b, c) : integerOp(op, operand, a, b);
   }
 }
@@ -282,7 +298,8 @@ void Chain::startProduct() {
 void Chain::add(Bits element) {
   int64_t position = seen++;
   switch (kind) {
-  case ReduceKind::Sum: case ReduceKind::Mean:
+  case ReduceKind::Sum:
+  case ReduceKind::Mean:
     if (scalar == Scalar::F64) wide.f64 += f64(element);
     else if (isFloat(scalar)) wide.f32 += static_cast<float>(asDouble(scalar, element));
     else word += element;
@@ -292,16 +309,19 @@ void Chain::add(Bits element) {
     else if (isFloat(scalar)) wide.f32 *= static_cast<float>(asDouble(scalar, element));
     else word *= element;
     return;
-  case ReduceKind::Max: case ReduceKind::Min: {
+  case ReduceKind::Max:
+  case ReduceKind::Min: {
     OpKind op = kind == ReduceKind::Max ? OpKind::Max : OpKind::Min;
     word = position == 0 ? element : apply(op, scalar, scalar, word, element);
     return;
   }
   case ReduceKind::All: word &= element; return;
   case ReduceKind::Any: word |= element; return;
-  case ReduceKind::Argmax: case ReduceKind::Argmin: {
+  case ReduceKind::Argmax:
+  case ReduceKind::Argmin: {
     OpKind better = kind == ReduceKind::Argmax ? OpKind::Gt : OpKind::Lt;
-    if (position != 0 && (isNaN(scalar, word) || !(isNaN(scalar, element) || compareOp(better, scalar, element, word))))
+    if (position != 0 &&
+        (isNaN(scalar, word) || !(isNaN(scalar, element) || compareOp(better, scalar, element, word))))
       return;
     word = element;
     best = position;
@@ -331,7 +351,8 @@ Bits Chain::finish(int64_t count) const {
   bool sum = kind == ReduceKind::Sum || kind == ReduceKind::Mean || kind == ReduceKind::Prod;
   if (!sum) return word;
   if (!isFloat(scalar)) return wrap(scalar, word);
-  if (scalar == Scalar::F64) return pack(kind == ReduceKind::Mean ? wide.f64 / static_cast<double>(count) : wide.f64);
+  if (scalar == Scalar::F64)
+    return pack(kind == ReduceKind::Mean ? wide.f64 / static_cast<double>(count) : wide.f64);
   float r = kind == ReduceKind::Mean ? wide.f32 / static_cast<float>(count) : wide.f32;
   if (scalar == Scalar::F16) return floatToHalf(r);
   return scalar == Scalar::BF16 ? floatToBfloat(r) : pack(r);

@@ -1,5 +1,5 @@
-// Scalars of every type in one machine word, and the operators and chains on them, to the bit as in the language
-// reference, "One result".
+// Scalars of every type in one machine word, and the operators and chains on them, to the bit as in the
+// language reference, "One result".
 #pragma once
 
 #include "mlr/Check/Program.h"
@@ -19,8 +19,8 @@ Bits apply(OpKind op, Scalar operand, Scalar result, Bits a, Bits b = 0, Bits c 
 int64_t asPlace(Scalar scalar, Bits value);
 bool isNaN(Scalar scalar, Bits value);
 
-/// A reduction in the making: an ascending chain. Sums start at +0, products at 1; f16 and bf16 run in f32 and are
-/// rounded once, by finish().
+/// A reduction in the making: an ascending chain. Sums start at +0, products at 1; f16 and bf16 run in f32
+/// and are rounded once, by finish().
 class Chain {
 public:
   Chain(ReduceKind kind, Scalar scalar, bool unfused) : kind(kind), scalar(scalar), unfused(unfused) {
@@ -45,8 +45,8 @@ private:
   ReduceKind kind;
   Scalar scalar;
   bool unfused;
-  Wide wide;              ///< accumulator of floats; f64 for f64, else f32
-  Bits word = 0;          ///< accumulator of integers, bools, maximum, minimum
+  Wide wide;     ///< accumulator of floats; f64 for f64, else f32
+  Bits word = 0; ///< accumulator of integers, bools, maximum, minimum
   int64_t seen = 0, best = 0;
 };
 

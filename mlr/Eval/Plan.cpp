@@ -4,7 +4,8 @@
 
 namespace mlr::eval {
 
-constexpr int maxTermDepth = 10'000;  ///< evaluation recurses over one expression; some 5 MB of stack at this depth
+constexpr int maxTermDepth =
+    10'000; ///< evaluation recurses over one expression; some 5 MB of stack at this depth
 
 class PlanBuilder {
 public:
@@ -27,7 +28,8 @@ public:
   }
 
 private:
-  // ---- slots -----------------------------------------------------------------------------------------------
+  // ---- slots
+  // -----------------------------------------------------------------------------------------------
 
   Slot &addSlot(RegionPlan &region, const Type &type, Slot::Kind kind, Span span, std::string name) {
     Slot &slot = region.slots.emplace_back();
@@ -80,11 +82,12 @@ private:
     body.node = &plan;
     body.parent = &region;
     body.time = &scan;
-    plan.slotOf[scan.index] = {&body, 0};  // read as the instant itself
+    plan.slotOf[scan.index] = {&body, 0}; // read as the instant itself
     declareRegion(scan.body, body);
   }
 
-  // ---- terms -----------------------------------------------------------------------------------------------
+  // ---- terms
+  // -----------------------------------------------------------------------------------------------
 
   void fillRegion(const Region &body, RegionPlan &region) {
     size_t call = 0, scan = 0;
@@ -164,7 +167,8 @@ private:
   void inherit(Term &term, const Term &part) {
     term.isHeavy |= part.isHeavy;
     std::vector<IndexId> both;
-    std::set_union(term.free.begin(), term.free.end(), part.free.begin(), part.free.end(), std::back_inserter(both));
+    std::set_union(term.free.begin(), term.free.end(), part.free.begin(), part.free.end(),
+                   std::back_inserter(both));
     term.free = std::move(both);
   }
 
@@ -176,12 +180,16 @@ private:
       break;
     case ExprKind::Var: resolve(term, region); break;
     case ExprKind::Index: term.free = {e.index}; break;
-    case ExprKind::Read: case ExprKind::ReadOr: axes(term); break;
-    case ExprKind::Build: case ExprKind::Reduce:
-      std::erase_if(term.free, [&](IndexId i) { return std::count(e.indices.begin(), e.indices.end(), i) != 0; });
+    case ExprKind::Read:
+    case ExprKind::ReadOr: axes(term); break;
+    case ExprKind::Build:
+    case ExprKind::Reduce:
+      std::erase_if(term.free,
+                    [&](IndexId i) { return std::count(e.indices.begin(), e.indices.end(), i) != 0; });
       term.isHeavy = true;
       break;
-    case ExprKind::ReduceAll: case ExprKind::Concat: term.isHeavy = true; break;
+    case ExprKind::ReduceAll:
+    case ExprKind::Concat: term.isHeavy = true; break;
     case ExprKind::Call:
       term.callee = &plans.of(*e.callee);
       term.isHeavy = true;
@@ -216,11 +224,13 @@ private:
   void window(Term &term, const std::vector<Term *> &args, RegionPlan &region) {
     keep(*args[0], region, "window");
     if (args[1]->kind == ExprKind::Const || !args[1]->free.empty()) return;
-    addSlot(region, args[1]->expr->type, Slot::Kind::Latch, args[1]->expr->span, "the init of a window").term = args[1];
+    addSlot(region, args[1]->expr->type, Slot::Kind::Latch, args[1]->expr->span, "the init of a window")
+        .term = args[1];
     term.latch = static_cast<int32_t>(region.slots.size() - 1);
   }
 
-  // ---- how far back ----------------------------------------------------------------------------------------
+  // ---- how far back
+  // ----------------------------------------------------------------------------------------
 
   void reachRegion(RegionPlan &region) {
     for (size_t i = 0; i < region.slots.size(); ++i) {
@@ -239,7 +249,7 @@ private:
   }
 
   void reachOperand(const Term &term, RegionPlan &region, int64_t back) {
-    region.reach = std::max(region.reach, back);  // the way there is walked even to a constant
+    region.reach = std::max(region.reach, back); // the way there is walked even to a constant
     if (term.kept < 0) return reachTerm(term, region, back);
     Slot &slot = region.slots[static_cast<size_t>(term.kept)];
     slot.reach = std::max(slot.reach, back);
@@ -256,7 +266,8 @@ private:
     for (size_t i = 0; i < term.args.size(); ++i) {
       bool past = (term.kind == ExprKind::Fby && i == 1) || term.kind == ExprKind::Pre;
       if (past) reachOperand(*term.args[i], region, back + 1);
-      else if (term.kind == ExprKind::Window && i == 0) reachOperand(*term.args[i], region, back + term.expr->count - 1);
+      else if (term.kind == ExprKind::Window && i == 0)
+        reachOperand(*term.args[i], region, back + term.expr->count - 1);
       else if (term.args[i]->kept >= 0) reachOperand(*term.args[i], region, back);
       else reachTerm(*term.args[i], region, back);
     }
@@ -267,7 +278,7 @@ private:
   Plans &plans;
   NodePlan &plan;
   const NodeInstance &node;
-  size_t bound = 0;  ///< comprehension indices around the term that is being built
+  size_t bound = 0; ///< comprehension indices around the term that is being built
 };
 
 NodePlan &Plans::of(const NodeInstance &node) {

@@ -1,9 +1,9 @@
-// The typed tree prepared for evaluation: variables found, operands that other instants ask for given a memo cell of
-// their own. Nothing is rewritten; a Term mirrors one Expr.
+// The typed tree prepared for evaluation: variables found, operands that other instants ask for given a memo
+// cell of their own. Nothing is rewritten; a Term mirrors one Expr.
 //
-// A region (the body of a node or of a scan) has slots: what is remembered for every instant of its time. Each
-// variable is a slot; so is each operand of fby, eby, pre, window, final and initial that is more than a variable or
-// constant, and each value that leaves a scan.
+// A region (the body of a node or of a scan) has slots: what is remembered for every instant of its time.
+// Each variable is a slot; so is each operand of fby, eby, pre, window, final and initial that is more than a
+// variable or constant, and each value that leaves a scan.
 #pragma once
 
 #include "mlr/Eval/Numbers.h"
@@ -23,21 +23,21 @@ struct Term {
   const Expr *expr = nullptr;
   ExprKind kind = ExprKind::Const;
   OpKind op = OpKind::Add;
-  Scalar scalar = Scalar::F32;          ///< of the result
-  Scalar operand = Scalar::F32;         ///< of args[0]
-  bool isScalar = true;                 ///< result of empty shape
+  Scalar scalar = Scalar::F32;  ///< of the result
+  Scalar operand = Scalar::F32; ///< of args[0]
+  bool isScalar = true;         ///< result of empty shape
   int64_t elements = 1;
   std::vector<const Term *> args;
-  std::vector<const Term *> at;         ///< Read, ReadOr: one an axis, null for a range
-  std::vector<int64_t> sizes, strides;  ///< Read, ReadOr: axes of args[0]
-  uint32_t up = 0, slot = 0;            ///< Var: levels of scan nesting outwards, slot there
-  bool isTime = false;                  ///< Var: a scan index
-  int32_t kept = -1;                    ///< as an operand that other instants ask for: its slot, or -1
-  int32_t latch = -1;                   ///< Window: slot that keeps the init of the first instant, or -1
-  int32_t cache = -1;                   ///< inside a comprehension, of fewer indices than are bound: its cache entry
-  bool isHeavy = false;                 ///< holds a comprehension, reduction or call
-  std::vector<IndexId> free;            ///< comprehension indices that it depends on, sorted
-  Bits constant = 0;                    ///< Const of empty shape
+  std::vector<const Term *> at;        ///< Read, ReadOr: one an axis, null for a range
+  std::vector<int64_t> sizes, strides; ///< Read, ReadOr: axes of args[0]
+  uint32_t up = 0, slot = 0;           ///< Var: levels of scan nesting outwards, slot there
+  bool isTime = false;                 ///< Var: a scan index
+  int32_t kept = -1;                   ///< as an operand that other instants ask for: its slot, or -1
+  int32_t latch = -1;                  ///< Window: slot that keeps the init of the first instant, or -1
+  int32_t cache = -1;        ///< inside a comprehension, of fewer indices than are bound: its cache entry
+  bool isHeavy = false;      ///< holds a comprehension, reduction or call
+  std::vector<IndexId> free; ///< comprehension indices that it depends on, sorted
+  Bits constant = 0;         ///< Const of empty shape
   NodePlan *callee = nullptr;
 };
 
@@ -57,22 +57,22 @@ struct CallPlan {
   const Equation *equation = nullptr;
   NodePlan *callee = nullptr;
   std::vector<const Term *> args;
-  std::vector<uint32_t> resultSlots;  ///< of the callee's outputs, in its region
+  std::vector<uint32_t> resultSlots; ///< of the callee's outputs, in its region
 };
 
 struct ScanPlan {
   const ScanTime *scan = nullptr;
   std::unique_ptr<RegionPlan> body;
-  int32_t until = -1;                 ///< slot of the condition in the body
-  std::vector<int32_t> values;        ///< slot in the body of each result's value; -1: count
+  int32_t until = -1;          ///< slot of the condition in the body
+  std::vector<int32_t> values; ///< slot in the body of each result's value; -1: count
 };
 
 struct RegionPlan {
   NodePlan *node = nullptr;
-  RegionPlan *parent = nullptr;       ///< of the enclosing scan or node body; null: a node's body
+  RegionPlan *parent = nullptr; ///< of the enclosing scan or node body; null: a node's body
   const ScanTime *time = nullptr;
   uint32_t tensors = 0;
-  int64_t reach = 0;                  ///< maximum over the slots
+  int64_t reach = 0; ///< maximum over the slots
   std::vector<Slot> slots;
   std::vector<CallPlan> calls;
   std::vector<ScanPlan> scans;
@@ -80,14 +80,14 @@ struct RegionPlan {
 
 struct NodePlan {
   const NodeInstance *node = nullptr;
-  uint32_t id = 0;                             ///< dense, in order of preparation
+  uint32_t id = 0; ///< dense, in order of preparation
   RegionPlan body;
   std::deque<Term> terms;
-  std::vector<int64_t> env;                    ///< value of each comprehension index, while it is bound
-  std::vector<std::pair<RegionPlan *, uint32_t>> slotOf;  ///< by variable
-  std::vector<uint32_t> inputs, outputs;       ///< slots
-  bool isConstant = false;                     ///< a fun without inputs: computed once
-  int64_t reach = 0;                           ///< maximum over its regions
+  std::vector<int64_t> env; ///< value of each comprehension index, while it is bound
+  std::vector<std::pair<RegionPlan *, uint32_t>> slotOf; ///< by variable
+  std::vector<uint32_t> inputs, outputs;                 ///< slots
+  bool isConstant = false;                               ///< a fun without inputs: computed once
+  int64_t reach = 0;                                     ///< maximum over its regions
 };
 
 /// Plans of a node and of everything that it calls.
@@ -96,13 +96,13 @@ public:
   NodePlan &of(const NodeInstance &node);
   uint32_t size() const { return static_cast<uint32_t>(plans.size()); }
   uint32_t caches() const { return cacheCount; }
-  int64_t reach() const { return maxReach; }  ///< maximum over all plans
+  int64_t reach() const { return maxReach; } ///< maximum over all plans
   /// Set when a tree is deeper than evaluation by recursion allows.
   bool tooDeep = false;
 
 private:
   friend class PlanBuilder;
-  std::map<std::string, std::unique_ptr<NodePlan>> plans;  ///< by unique name
+  std::map<std::string, std::unique_ptr<NodePlan>> plans; ///< by unique name
   uint32_t cacheCount = 0;
   int64_t maxReach = 0;
 };

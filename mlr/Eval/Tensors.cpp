@@ -1,4 +1,5 @@
-// Terms whose work is a loop over elements: comprehensions, reductions, slices, element-wise operators, windows.
+// Terms whose work is a loop over elements: comprehensions, reductions, slices, element-wise operators,
+// windows.
 #include "mlr/Eval/Machine.h"
 
 #include <algorithm>
@@ -44,8 +45,10 @@ Tensor Machine::tensorOp(const Term &term, Frame &frame, int64_t t) {
   Tensor result = allocate(term, data);
   for (int64_t i = 0; i < term.elements; ++i) {
     Bits operand[3] = {};
-    for (size_t k = 0; k < term.args.size() && k < 3; ++k) operand[k] = load(term.args[k]->scalar, source[k].data, i);
-    store(term.scalar, data, i, apply(term.op, term.operand, term.scalar, operand[0], operand[1], operand[2]));
+    for (size_t k = 0; k < term.args.size() && k < 3; ++k)
+      operand[k] = load(term.args[k]->scalar, source[k].data, i);
+    store(term.scalar, data, i,
+          apply(term.op, term.operand, term.scalar, operand[0], operand[1], operand[2]));
   }
   return result;
 }
@@ -115,7 +118,8 @@ Tensor Machine::window(const Term &term, Frame &frame, int64_t t) {
   auto put = [&](const Term &what, int32_t slot, Frame &where, int64_t when, int64_t k) {
     if (slot >= 0 && !ready(where, static_cast<uint32_t>(slot), when)) return;
     if (what.isScalar) {
-      Bits bits = slot >= 0 ? where.bits[where.cell(static_cast<uint32_t>(slot), when)] : scalar(what, where, when);
+      Bits bits =
+          slot >= 0 ? where.bits[where.cell(static_cast<uint32_t>(slot), when)] : scalar(what, where, when);
       if (status == Status::Ok) store(term.scalar, data, k, bits);
       return;
     }
@@ -138,10 +142,11 @@ Tensor Machine::window(const Term &term, Frame &frame, int64_t t) {
   return result;
 }
 
-// ---- comprehensions ----------------------------------------------------------------------------------------
+// ---- comprehensions
+// ----------------------------------------------------------------------------------------
 
-/// Calls body(n) for each tuple of the term's indices, the last fastest, with the environment set, until `status`
-/// changes. Returns the number of tuples.
+/// Calls body(n) for each tuple of the term's indices, the last fastest, with the environment set, until
+/// `status` changes. Returns the number of tuples.
 template <class Body> int64_t Machine::forIndices(const Term &term, Frame &frame, Body body) {
   NodePlan &plan = *frame.plan->node;
   const std::vector<IndexId> &indices = term.expr->indices;
@@ -197,7 +202,8 @@ Bits Machine::reduce(const Term &term, Frame &frame, int64_t t) {
 /// A reduction of tensors: one chain for each element.
 Tensor Machine::reduceElements(const Term &term, Frame &frame, int64_t t) {
   const Term &arg = *term.args[0];
-  std::vector<Chain> chains(static_cast<size_t>(term.elements), Chain(term.expr->reduce, arg.scalar, options.unfused));
+  std::vector<Chain> chains(static_cast<size_t>(term.elements),
+                            Chain(term.expr->reduce, arg.scalar, options.unfused));
   bool fused = term.expr->fused;
   int64_t count = forIndices(term, frame, [&](int64_t) {
     Tensor a = tensor(fused ? *arg.args[0] : arg, frame, t), b;
@@ -247,10 +253,11 @@ Bits Machine::reduceAll(const Term &term, Frame &frame, int64_t t) {
   return partials[0].finish(arg.elements);
 }
 
-// ---- reads -------------------------------------------------------------------------------------------------
+// ---- reads
+// -------------------------------------------------------------------------------------------------
 
-/// The place on one axis, clamped unless proved to be inside; `outside` tells whether it left the axis. False when
-/// `status` changed.
+/// The place on one axis, clamped unless proved to be inside; `outside` tells whether it left the axis. False
+/// when `status` changed.
 bool Machine::placeOn(const Term &term, size_t axis, Frame &frame, int64_t t, int64_t &place, bool &outside) {
   const ReadIndex &read = term.expr->reads[axis];
   if (read.kind == ReadIndex::Kind::Range) {
@@ -283,7 +290,7 @@ Bits Machine::element(const Term &term, Frame &frame, int64_t t) {
   }
   if (term.kind == ExprKind::ReadOr && outside) return scalar(*term.args[1], frame, t);
   if (term.args[0]->isScalar) return scalar(*term.args[0], frame, t);
-  if (term.args[0]->kind == ExprKind::Var) {  // without touching the count of the owner
+  if (term.args[0]->kind == ExprKind::Var) { // without touching the count of the owner
     Place place = home(*term.args[0], frame, t);
     uint32_t slot = term.args[0]->slot;
     if (!ready(*place.frame, slot, place.t)) return 0;
@@ -312,7 +319,8 @@ Tensor Machine::slice(const Term &term, Frame &frame, int64_t t) {
   for (int64_t i = 0; i < term.elements; ++i, odometer.next()) {
     int64_t place = 0;
     for (size_t k = 0; k < rank; ++k) place += (start[k] + odometer.at()[k]) * term.strides[k];
-    std::memcpy(data + static_cast<size_t>(i) * width, source.data + static_cast<size_t>(place) * width, width);
+    std::memcpy(data + static_cast<size_t>(i) * width, source.data + static_cast<size_t>(place) * width,
+                width);
   }
   return result;
 }

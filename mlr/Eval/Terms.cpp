@@ -7,7 +7,7 @@
 namespace mlr::eval {
 
 void Machine::evaluate(const Term &term, Frame &frame, int64_t t, Value &value) {
-  if (term.isHeavy) {  // ask for everything first: what is computed before a missing value is met is lost
+  if (term.isHeavy) { // ask for everything first: what is computed before a missing value is met is lost
     demand(term, frame, t);
     if (status != Status::Ok) return;
   }
@@ -26,7 +26,9 @@ Machine::Target Machine::target(const Term &term, Frame &frame, int64_t t) {
   Place here{&frame, t}, before;
   Past past;
   switch (term.kind) {
-  case ExprKind::Fby: case ExprKind::Pre: case ExprKind::Arrow:
+  case ExprKind::Fby:
+  case ExprKind::Pre:
+  case ExprKind::Arrow:
     past = previous(frame, t, before);
     if (past == Past::Unknown) return {};
     if (term.kind == ExprKind::Arrow) return {term.args[past == Past::None ? 0 : 1], here};
@@ -40,7 +42,8 @@ Machine::Target Machine::target(const Term &term, Frame &frame, int64_t t) {
     if (status != Status::Ok) return {};
     return last ? Target{term.args[1], here} : Target{term.args[0], {&frame, t + 1}};
   }
-  case ExprKind::Final: case ExprKind::Initial: {
+  case ExprKind::Final:
+  case ExprKind::Initial: {
     if (!frame.time->scan) {
       fail("an end value where time has no end", term.expr->span);
       return {};
@@ -100,7 +103,11 @@ void Machine::demand(const Term &term, Frame &frame, int64_t t) {
     ready(*place.frame, term.slot, place.t);
     return;
   }
-  case ExprKind::Fby: case ExprKind::Pre: case ExprKind::Arrow: case ExprKind::Eby: case ExprKind::Final:
+  case ExprKind::Fby:
+  case ExprKind::Pre:
+  case ExprKind::Arrow:
+  case ExprKind::Eby:
+  case ExprKind::Final:
   case ExprKind::Initial: {
     Status before = std::exchange(status, Status::Ok);
     Target where = target(term, frame, t);
@@ -110,7 +117,7 @@ void Machine::demand(const Term &term, Frame &frame, int64_t t) {
     if (status == Status::Ok) status = before;
     return;
   }
-  case ExprKind::Window: return;  // asks for its cells at once when it is read
+  case ExprKind::Window: return; // asks for its cells at once when it is read
   case ExprKind::Op:
     if (term.op != OpKind::Select) break;
     return demand(*term.args[0], frame, t);
@@ -133,7 +140,7 @@ Machine::Cached *Machine::cached(const Term &term, Frame &frame, int64_t t, bool
   hit = entry.epoch == epoch && entry.place.frame == &frame && entry.place.t == t;
   for (size_t i = 0; hit && i < term.free.size(); ++i) hit = entry.indices[i] == env[term.free[i]];
   if (hit) return &entry;
-  entry.epoch = 0;  // not valid until the value is there
+  entry.epoch = 0; // not valid until the value is there
   entry.place = {&frame, t};
   entry.indices.resize(term.free.size());
   for (size_t i = 0; i < term.free.size(); ++i) entry.indices[i] = env[term.free[i]];
@@ -147,7 +154,8 @@ Bits Machine::scalar(const Term &term, Frame &frame, int64_t t) {
   case ExprKind::Var: {
     Place place = home(term, frame, t);
     if (term.isTime) return static_cast<Bits>(place.t);
-    return ready(*place.frame, term.slot, place.t) ? place.frame->bits[place.frame->cell(term.slot, place.t)] : 0;
+    return ready(*place.frame, term.slot, place.t) ? place.frame->bits[place.frame->cell(term.slot, place.t)]
+                                                   : 0;
   }
   default: break;
   }
@@ -165,7 +173,8 @@ Bits Machine::scalar(const Term &term, Frame &frame, int64_t t) {
 Bits Machine::scalarUncached(const Term &term, Frame &frame, int64_t t) {
   switch (term.kind) {
   case ExprKind::Op: return scalarOp(term, frame, t);
-  case ExprKind::Read: case ExprKind::ReadOr: return element(term, frame, t);
+  case ExprKind::Read:
+  case ExprKind::ReadOr: return element(term, frame, t);
   case ExprKind::Reduce: return reduce(term, frame, t);
   case ExprKind::ReduceAll: return reduceAll(term, frame, t);
   case ExprKind::Call: {
@@ -173,12 +182,18 @@ Bits Machine::scalarUncached(const Term &term, Frame &frame, int64_t t) {
     call(term, frame, t, value);
     return value.bits;
   }
-  case ExprKind::Fby: case ExprKind::Eby: case ExprKind::Pre: case ExprKind::Arrow: case ExprKind::Final:
+  case ExprKind::Fby:
+  case ExprKind::Eby:
+  case ExprKind::Pre:
+  case ExprKind::Arrow:
+  case ExprKind::Final:
   case ExprKind::Initial: return scalarAt(term, target(term, frame, t));
   case ExprKind::Count:
     if (!frame.time->scan) fail("a count where time has no end", term.expr->span);
     return frame.time->scan ? static_cast<Bits>(count(*frame.time)) : 0;
-  case ExprKind::Broadcast: case ExprKind::Reshape: case ExprKind::Build: {
+  case ExprKind::Broadcast:
+  case ExprKind::Reshape:
+  case ExprKind::Build: {
     if (term.args[0]->isScalar) return scalar(*term.args[0], frame, t);
     Tensor source = tensor(*term.args[0], frame, t);
     return status == Status::Ok ? load(term.scalar, source.data, 0) : 0;
@@ -216,7 +231,8 @@ Tensor Machine::tensor(const Term &term, Frame &frame, int64_t t) {
 
 Tensor Machine::tensorUncached(const Term &term, Frame &frame, int64_t t) {
   switch (term.kind) {
-  case ExprKind::Op: return term.op == OpKind::Select ? selectElements(term, frame, t) : tensorOp(term, frame, t);
+  case ExprKind::Op:
+    return term.op == OpKind::Select ? selectElements(term, frame, t) : tensorOp(term, frame, t);
   case ExprKind::Broadcast: return broadcast(term, frame, t);
   case ExprKind::Reshape: {
     if (!term.args[0]->isScalar) return tensor(*term.args[0], frame, t);
@@ -235,7 +251,11 @@ Tensor Machine::tensorUncached(const Term &term, Frame &frame, int64_t t) {
     call(term, frame, t, value);
     return value.tensor;
   }
-  case ExprKind::Fby: case ExprKind::Eby: case ExprKind::Pre: case ExprKind::Arrow: case ExprKind::Final:
+  case ExprKind::Fby:
+  case ExprKind::Eby:
+  case ExprKind::Pre:
+  case ExprKind::Arrow:
+  case ExprKind::Final:
   case ExprKind::Initial: return tensorAt(term, target(term, frame, t));
   default: fail("a tensor of a kind that has none", term.expr->span); return {};
   }
@@ -274,7 +294,8 @@ bool Machine::runFun(NodePlan &plan, std::vector<Value> &args, uint32_t result, 
   }
   Frame &body = run->body;
   for (size_t i = 0; i < args.size(); ++i) set(body, plan.inputs[i], 0, std::move(args[i]));
-  // The second run meets the slots in an order in which they were ready in the first, so that none is tried twice.
+  // The second run meets the slots in an order in which they were ready in the first, so that none is tried
+  // twice.
   bool isFirst = pool.order.empty();
   std::vector<uint32_t> order;
   auto *outerRecord = std::exchange(record, isFirst ? &order : nullptr);

@@ -48,13 +48,13 @@ struct Scan {
   }
 };
 
-TEST(Causality, AForwardRecurrencePasses) {  // R12.2
+TEST(Causality, AForwardRecurrencePasses) { // R12.2
   Scan s;
   s.define(s.b.add(s.b.fby(s.zero(), s.X()), s.b.c(1)), s.X(), s.Y());
   EXPECT_EQ(s.errors(), "");
 }
 
-TEST(Causality, ABackwardRecurrencePasses) {  // R12.2
+TEST(Causality, ABackwardRecurrencePasses) { // R12.2
   Scan s;
   s.define(s.b.add(s.b.eby(s.Y(), s.zero()), s.b.c(1)), s.X(), s.b.fby(s.zero(), s.Y()));
   EXPECT_EQ(s.errors(), "");
@@ -67,8 +67,8 @@ TEST(Causality, AnInstantaneousCycleIsPrintedShortest) {
                         "  each needs the next: x -> y -> x\n");
 }
 
-TEST(Causality, AVariableThatNeedsItselfIsACycle) {  // R12.2
-  Scan s;  // the first side of fby is read at the first instant
+TEST(Causality, AVariableThatNeedsItselfIsACycle) { // R12.2
+  Scan s;                                           // the first side of fby is read at the first instant
   s.define(s.b.add(s.X(), s.b.c(1)), s.zero(), s.b.fby(s.Z(), s.zero()));
   EXPECT_EQ(s.errors(), "causality-cycle: `x` needs its own value of the same instant\n"
                         "  each needs the next: x -> x\n"
@@ -76,39 +76,41 @@ TEST(Causality, AVariableThatNeedsItselfIsACycle) {  // R12.2
                         "  each needs the next: z -> z\n");
 }
 
-TEST(Causality, ForthAndBackIsACycle) {  // R12.2
+TEST(Causality, ForthAndBackIsACycle) { // R12.2
   Scan s;
   s.define(s.b.fby(s.zero(), s.Y()), s.b.eby(s.X(), s.zero()), s.zero());
-  EXPECT_NE(s.errors().find("causality-cycle: `x` needs its own value of the same instant"), std::string::npos);
+  EXPECT_NE(s.errors().find("causality-cycle: `x` needs its own value of the same instant"),
+            std::string::npos);
 }
 
-TEST(Causality, TwoBackOneForthIsAForwardRecurrence) {  // R12.2
+TEST(Causality, TwoBackOneForthIsAForwardRecurrence) { // R12.2
   Scan s;
   s.define(s.b.fby(s.zero(), s.b.fby(s.zero(), s.Y())), s.b.eby(s.X(), s.zero()), s.zero());
   EXPECT_EQ(s.errors(), "");
 }
 
-TEST(Causality, ARecurrenceBothWaysAtOnceIsRefused) {  // R12.2
+TEST(Causality, ARecurrenceBothWaysAtOnceIsRefused) { // R12.2
   Scan s;
   s.define(s.b.add(s.b.fby(s.zero(), s.X()), s.b.eby(s.X(), s.zero())), s.zero(), s.zero());
-  EXPECT_NE(s.errors().find("causality-cycle: the recurrence of `x` runs forwards and backwards in time at once"),
-            std::string::npos);
+  EXPECT_NE(
+      s.errors().find("causality-cycle: the recurrence of `x` runs forwards and backwards in time at once"),
+      std::string::npos);
 }
 
-TEST(Causality, EndValuesOfAnotherRecurrencePass) {  // R12.3
+TEST(Causality, EndValuesOfAnotherRecurrencePass) { // R12.3
   Scan s;
   s.define(s.b.add(s.b.fby(s.zero(), s.X()), s.b.c(1)), s.b.op(OpKind::Div, {s.X(), s.b.final(s.X())}),
            s.b.add(s.b.fby(s.zero(), s.Z()), s.b.add(s.Y(), s.b.initial(s.Y()))));
   EXPECT_EQ(s.errors(), "");
 }
 
-TEST(Causality, AnEndValueOfItsOwnRecurrenceIsRefused) {  // R12.1
+TEST(Causality, AnEndValueOfItsOwnRecurrenceIsRefused) { // R12.1
   Scan s;
   s.define(s.b.fby(s.zero(), s.Y()), s.b.add(s.X(), s.b.final(s.X())), s.zero());
   EXPECT_NE(s.errors().find("causality-cycle"), std::string::npos);
 }
 
-TEST(Causality, AWindowReachesTheSameInstant) {  // R12.1
+TEST(Causality, AWindowReachesTheSameInstant) { // R12.1
   Scan s;
   auto sum = [&](Expr *of) { return s.b.reduceAll(ReduceKind::Sum, s.b.window(3, of, s.zero())); };
   s.define(sum(s.X()), s.b.fby(s.zero(), sum(s.Y())), s.zero());
@@ -133,7 +135,7 @@ std::string training(bool delayed) {
 
 TEST(Causality, AnOuterLoopAroundInnerSweepsPasses) { EXPECT_EQ(training(true), ""); }
 
-TEST(Causality, ACycleThroughAScanIsPrintedThroughIt) {  // R12.4
+TEST(Causality, ACycleThroughAScanIsPrintedThroughIt) { // R12.4
   EXPECT_EQ(training(false), "causality-cycle: `w` needs its own value of the same instant\n"
                              "  each needs the next: w -> g -> r -> f -> w\n");
 }
@@ -147,7 +149,7 @@ NodeInstance &identity(Program &p, bool delayed) {
   return b.node;
 }
 
-TEST(Causality, CallsAreLookedThrough) {  // R12.4
+TEST(Causality, CallsAreLookedThrough) { // R12.4
   for (bool delayed : {false, true}) {
     Program p;
     NodeInstance &callee = identity(p, delayed);
@@ -187,7 +189,7 @@ TEST(Causality, ABackwardRecurrenceInsideACalleeSpoilsAForwardLoop) {
   EXPECT_NE(errorsOf(p).find("causality-cycle"), std::string::npos);
 }
 
-TEST(Causality, StateOfAResumingScanCountsInTheEnclosingTime) {  // R12.5
+TEST(Causality, StateOfAResumingScanCountsInTheEnclosingTime) { // R12.5
   // A resuming inner scan with state, inside a backward loop of the outer scan.
   for (bool resume : {false, true}) {
     Program p;
@@ -205,16 +207,17 @@ TEST(Causality, StateOfAResumingScanCountsInTheEnclosingTime) {  // R12.5
   }
 }
 
-TEST(Causality, AConditionOfUntilMayNotLookAhead) {  // R12.6
+TEST(Causality, AConditionOfUntilMayNotLookAhead) { // R12.6
   Scan s;
   s.define(s.b.add(s.b.eby(s.X(), s.zero()), s.b.c(1)), s.b.fby(s.zero(), s.X()), s.zero());
   s.s.until = s.b.op(OpKind::Gt, {s.Y(), s.b.c(3)});
   EXPECT_EQ(s.errors().substr(0, 16), "until-needs-end:");
 }
 
-TEST(Causality, AForwardConditionOfUntilPassesBesideABackwardRecurrence) {  // R12.6
+TEST(Causality, AForwardConditionOfUntilPassesBesideABackwardRecurrence) { // R12.6
   Scan s;
-  s.define(s.b.add(s.b.eby(s.X(), s.zero()), s.Y()), s.b.add(s.b.fby(s.zero(), s.Y()), s.b.c(1)), s.b.final(s.Y()));
+  s.define(s.b.add(s.b.eby(s.X(), s.zero()), s.Y()), s.b.add(s.b.fby(s.zero(), s.Y()), s.b.c(1)),
+           s.b.final(s.Y()));
   s.s.until = s.b.op(OpKind::Gt, {s.Y(), s.b.c(3)});
   EXPECT_EQ(s.errors(), "");
 }

@@ -25,7 +25,7 @@ struct Node {
   Expr *preX() { return b.pre(b.get(x)); }
 };
 
-TEST(Initialisation, AGuardedPrePasses) {  // R11.1
+TEST(Initialisation, AGuardedPrePasses) { // R11.1
   Node n;
   n.b.define(n.y, n.b.arrow(n.b.c(0), n.b.add(n.b.pre(n.b.get(n.y)), n.b.c(1))));
   EXPECT_EQ(errorsOf(n.p), 0u);
@@ -39,7 +39,7 @@ TEST(Initialisation, AGuardFartherDownstreamIsEnough) {
   EXPECT_EQ(errorsOf(n.p), 0u);
 }
 
-TEST(Initialisation, AnUndefinedOutputIsAnError) {  // R11.2
+TEST(Initialisation, AnUndefinedOutputIsAnError) { // R11.2
   Node n;
   VarId v = n.b.var("v", F32);
   n.b.define(v, n.b.add(n.preX(), n.b.c(1)));
@@ -47,13 +47,13 @@ TEST(Initialisation, AnUndefinedOutputIsAnError) {  // R11.2
   EXPECT_EQ(errorsOf(n.p), 1u);
 }
 
-TEST(Initialisation, AnUndefinedStateIsAnErrorEvenBehindAnArrow) {  // R11.2
+TEST(Initialisation, AnUndefinedStateIsAnErrorEvenBehindAnArrow) { // R11.2
   Node n;
   n.b.define(n.y, n.b.arrow(n.b.c(0), n.b.fby(n.b.c(0), n.preX())));
   EXPECT_EQ(errorsOf(n.p), 1u);
 }
 
-TEST(Initialisation, PreOfPreIsAnError) {  // R11.2
+TEST(Initialisation, PreOfPreIsAnError) { // R11.2
   Node n;
   n.b.define(n.y, n.b.arrow(n.b.c(0), n.b.pre(n.preX())));
   EXPECT_EQ(errorsOf(n.p), 1u);
@@ -78,19 +78,20 @@ TEST(Initialisation, AnUndefinedConditionOfASelectIsAnUndefinedResult) {
   }
 }
 
-TEST(Initialisation, AScanReadsOnlyDefinedOuterValues) {  // R11.2
+TEST(Initialisation, AScanReadsOnlyDefinedOuterValues) { // R11.2
   Node n;
   VarId v = n.b.var("v", F32);
   n.b.define(v, n.preX());
   ScanTime &s = n.b.scan(3);
   VarId a = n.b.var("a", F32);
-  n.b.define(a, n.b.arrow(n.b.c(0), n.b.get(v)));  // the inner arrow does not help: v is undefined for the whole run
+  n.b.define(
+      a, n.b.arrow(n.b.c(0), n.b.get(v))); // the inner arrow does not help: v is undefined for the whole run
   n.b.close();
   n.b.result(s, ScanResult::Kind::Final, n.y, n.b.get(a));
   EXPECT_EQ(errorsOf(n.p), 1u);
 }
 
-TEST(Initialisation, ResultsAndConditionsOfScansMustBeDefined) {  // R11.2
+TEST(Initialisation, ResultsAndConditionsOfScansMustBeDefined) { // R11.2
   for (int what = 0; what < 3; ++what) {
     Node n;
     ScanTime &s = n.b.scan(3);
@@ -103,7 +104,7 @@ TEST(Initialisation, ResultsAndConditionsOfScansMustBeDefined) {  // R11.2
   }
 }
 
-TEST(Initialisation, CallsArePolymorphicUnlessTheCalleeKeepsItsInput) {  // R11.3
+TEST(Initialisation, CallsArePolymorphicUnlessTheCalleeKeepsItsInput) { // R11.3
   for (bool state : {false, true}) {
     Program p;
     NodeBuilder c(p, "callee");

@@ -10,12 +10,14 @@ namespace {
 using namespace mlr::test;
 
 /// Runs `steps` instants; inputs[i] is the inputs of instant i (reused cyclically, none if empty).
-std::vector<std::vector<Array>> run(const Program &program, int steps, std::vector<std::vector<Array>> inputs = {}) {
+std::vector<std::vector<Array>> run(const Program &program, int steps,
+                                    std::vector<std::vector<Array>> inputs = {}) {
   for (const std::string &broken : verify(program)) ADD_FAILURE() << broken << "\n" << print(program);
   Interpreter interpreter(*program.roots[0], {});
   std::vector<std::vector<Array>> results;
   for (int i = 0; i < steps; ++i) {
-    auto result = interpreter.step(inputs.empty() ? std::vector<Array>{} : inputs[static_cast<size_t>(i) % inputs.size()]);
+    auto result = interpreter.step(inputs.empty() ? std::vector<Array>{}
+                                                  : inputs[static_cast<size_t>(i) % inputs.size()]);
     if (auto *error = std::get_if<Error>(&result)) {
       ADD_FAILURE() << "instant " << i << ": " << error->message << "\n" << print(program);
       return results;
@@ -35,9 +37,7 @@ std::string errorOf(const Program &program) {
 }
 
 float scalarOf(const Array &a) { return a.as<float>()[0]; }
-std::vector<float> floats(const Array &a) {
-  return {a.as<float>(), a.as<float>() + a.type().elements()};
-}
+std::vector<float> floats(const Array &a) { return {a.as<float>(), a.as<float>() + a.type().elements()}; }
 std::vector<float> column(const std::vector<std::vector<Array>> &results, size_t output = 0) {
   std::vector<float> values;
   for (auto &r : results) values.push_back(scalarOf(r[output]));
@@ -45,7 +45,7 @@ std::vector<float> column(const std::vector<std::vector<Array>> &results, size_t
 }
 using Floats = std::vector<float>;
 
-TEST(Interpreter, FbyCountsInstants) {  // R9.3
+TEST(Interpreter, FbyCountsInstants) { // R9.3
   Program p;
   NodeBuilder b(p, "counter");
   VarId n = b.output("n", F32);
@@ -58,10 +58,11 @@ TEST(Interpreter, NestedFbyReachesSeveralInstantsBack) {
   NodeBuilder b(p, "delay3");
   VarId x = b.input("x", F32), y = b.output("y", F32);
   b.define(y, b.fby(b.c(-1), b.fby(b.c(-2), b.fby(b.c(-3), b.get(x)))));
-  EXPECT_EQ(column(run(p, 5, {{f32(1)}, {f32(2)}, {f32(3)}, {f32(4)}, {f32(5)}})), (Floats{-1, -2, -3, 1, 2}));
+  EXPECT_EQ(column(run(p, 5, {{f32(1)}, {f32(2)}, {f32(3)}, {f32(4)}, {f32(5)}})),
+            (Floats{-1, -2, -3, 1, 2}));
 }
 
-TEST(Interpreter, ArrowGuardsPre) {  // R9.5, R11.1
+TEST(Interpreter, ArrowGuardsPre) { // R9.5, R11.1
   Program p;
   NodeBuilder b(p, "ema");
   VarId x = b.input("x", F32), y = b.output("y", F32);
@@ -69,7 +70,7 @@ TEST(Interpreter, ArrowGuardsPre) {  // R9.5, R11.1
   EXPECT_EQ(column(run(p, 3, {{f32(1)}})), (Floats{1, 1.5f, 1.75f}));
 }
 
-TEST(Interpreter, UnguardedPreIsAnError) {  // R11.2
+TEST(Interpreter, UnguardedPreIsAnError) { // R11.2
   Program p;
   NodeBuilder b(p, "bad");
   VarId y = b.output("y", F32);
@@ -77,7 +78,7 @@ TEST(Interpreter, UnguardedPreIsAnError) {  // R11.2
   EXPECT_NE(errorOf(p).find("undefined"), std::string::npos);
 }
 
-TEST(Interpreter, AnUndefinedValueInAStateIsAnError) {  // R11.2
+TEST(Interpreter, AnUndefinedValueInAStateIsAnError) { // R11.2
   Program p;
   NodeBuilder b(p, "bad");
   VarId y = b.output("y", F32), z = b.var("z", F32);
@@ -95,7 +96,7 @@ TEST(Interpreter, AnUndefinedArmThatIsNotSelectedDoesNotMatter) {
   EXPECT_EQ(column(run(p, 2)), (Floats{7, 1}));
 }
 
-TEST(Interpreter, ACycleIsAnError) {  // R12.2
+TEST(Interpreter, ACycleIsAnError) { // R12.2
   Program p;
   NodeBuilder b(p, "bad");
   VarId x = b.output("x", F32), y = b.var("y", F32);
@@ -104,7 +105,7 @@ TEST(Interpreter, ACycleIsAnError) {  // R12.2
   EXPECT_NE(errorOf(p).find("a cycle: bad.x"), std::string::npos) << errorOf(p);
 }
 
-TEST(Interpreter, WindowShowsTheLastValuesOldestFirst) {  // R9.7
+TEST(Interpreter, WindowShowsTheLastValuesOldestFirst) { // R9.7
   Program p;
   NodeBuilder b(p, "w");
   VarId x = b.input("x", F32), w = b.output("w", f32s({3}));
@@ -115,7 +116,7 @@ TEST(Interpreter, WindowShowsTheLastValuesOldestFirst) {  // R9.7
   EXPECT_EQ(floats(r[3][0]), (Floats{2, 3, 4}));
 }
 
-TEST(Interpreter, WindowTakesItsInitFromTheFirstInstant) {  // R9.7
+TEST(Interpreter, WindowTakesItsInitFromTheFirstInstant) { // R9.7
   Program p;
   NodeBuilder b(p, "w");
   VarId x = b.input("x", F32), w = b.output("w", f32s({3}));
@@ -146,17 +147,17 @@ struct BothWays {
   }
 };
 
-TEST(Interpreter, ScanRunsBothWays) {  // R10.6
+TEST(Interpreter, ScanRunsBothWays) { // R10.6
   BothWays w(3);
   auto r = run(w.p, 2, {{arrayOf<float>(f32s({3}), {1, 2, 4})}});
-  for (auto &instant : r) {  // fresh at every outer instant
+  for (auto &instant : r) { // fresh at every outer instant
     EXPECT_EQ(floats(instant[0]), (Floats{1, 3, 7}));
     EXPECT_EQ(floats(instant[1]), (Floats{7, 6, 4}));
     EXPECT_EQ(scalarOf(instant[2]), 7);
   }
 }
 
-TEST(Interpreter, ResumeKeepsStateAndEndsEbyAtEachBlock) {  // R10.8
+TEST(Interpreter, ResumeKeepsStateAndEndsEbyAtEachBlock) { // R10.8
   BothWays w(3, true);
   auto r = run(w.p, 4, {{arrayOf<float>(f32s({3}), {1, 2, 4})}});
   EXPECT_EQ(floats(r[1][0]), (Floats{8, 10, 14}));
@@ -172,24 +173,26 @@ TEST(Interpreter, AHundredThousandInstantsNeedNoNativeStack) {
   EXPECT_EQ(floats(r[0][1])[0], T);
 }
 
-TEST(Interpreter, EndValuesMayBeUsedInsideTheSameScan) {  // R10.5
+TEST(Interpreter, EndValuesMayBeUsedInsideTheSameScan) { // R10.5
   Program p;
   NodeBuilder b(p, "normalise");
   VarId x = b.input("x", f32s({4})), y = b.output("y", f32s({4}));
   ScanTime &s = b.scan(4);
   VarId acc = b.var("acc", F32), v = b.var("v", F32);
   b.define(acc, b.add(b.fby(b.c(0), b.get(acc)), b.read(b.get(x), {b.get(s.index)})));
-  b.define(v, b.add(b.op(OpKind::Div, {b.read(b.get(x), {b.get(s.index)}), b.final(b.get(acc))}), b.initial(b.get(acc))));
+  b.define(v, b.add(b.op(OpKind::Div, {b.read(b.get(x), {b.get(s.index)}), b.final(b.get(acc))}),
+                    b.initial(b.get(acc))));
   b.close();
   b.result(s, ScanResult::Kind::Stack, y, b.get(v));
   EXPECT_EQ(floats(run(p, 1, {{arrayOf<float>(f32s({4}), {1, 1, 2, 4})}})[0][0]),
             (Floats{1.125f, 1.125f, 1.25f, 1.5f}));
 }
 
-TEST(Interpreter, UntilStopsAfterTheFirstTrueInstant) {  // R10.9
+TEST(Interpreter, UntilStopsAfterTheFirstTrueInstant) { // R10.9
   Program p;
   NodeBuilder b(p, "until");
-  VarId limit = b.input("limit", I32), y = b.output("y", f32s({5})), n = b.output("n", I32), e = b.output("e", F32);
+  VarId limit = b.input("limit", I32), y = b.output("y", f32s({5})), n = b.output("n", I32),
+        e = b.output("e", F32);
   ScanTime &s = b.scan(5);
   VarId back = b.var("back", F32);
   b.define(back, b.add(b.eby(b.get(back), b.c(10)), b.c(1)));
@@ -206,7 +209,7 @@ TEST(Interpreter, UntilStopsAfterTheFirstTrueInstant) {  // R10.9
   EXPECT_EQ(r[2][1].as<int32_t>()[0], 5);
 }
 
-TEST(Interpreter, AResumingUntilScanGoesOnAfterItsLastExecutedInstant) {  // R10.9
+TEST(Interpreter, AResumingUntilScanGoesOnAfterItsLastExecutedInstant) { // R10.9
   Program p;
   NodeBuilder b(p, "blocks");
   VarId limit = b.input("limit", I32), e = b.output("e", F32);
@@ -228,7 +231,7 @@ NodeInstance &cumulate(Program &p) {
   return b.node;
 }
 
-TEST(Interpreter, EachCallHasStateOfItsOwn) {  // R2.8
+TEST(Interpreter, EachCallHasStateOfItsOwn) { // R2.8
   Program p;
   NodeInstance &callee = cumulate(p);
   NodeBuilder b(p, "two");
@@ -254,10 +257,12 @@ std::vector<float> callInScan(bool resume) {
   return column(run(p, 3));
 }
 
-TEST(Interpreter, ANodeCalledInAScanStartsFreshAtEveryOuterInstant) { EXPECT_EQ(callInScan(false), (Floats{3, 3, 3})); }
+TEST(Interpreter, ANodeCalledInAScanStartsFreshAtEveryOuterInstant) {
+  EXPECT_EQ(callInScan(false), (Floats{3, 3, 3}));
+}
 TEST(Interpreter, ANodeCalledInAResumingScanGoesOn) { EXPECT_EQ(callInScan(true), (Floats{3, 6, 9})); }
 
-TEST(Interpreter, ANodeMayUseTheEndOfItsCallersTime) {  // R10.7
+TEST(Interpreter, ANodeMayUseTheEndOfItsCallersTime) { // R10.7
   Program p;
   NodeBuilder c(p, "back");
   VarId x = c.input("x", F32), y = c.output("y", F32);
@@ -290,14 +295,14 @@ std::vector<float> nested(bool outerResumes, bool innerResumes) {
   return column(run(p, 3));
 }
 
-TEST(Interpreter, NestedScansResumeInTheirOwnEnclosingTime) {  // R10.10
+TEST(Interpreter, NestedScansResumeInTheirOwnEnclosingTime) { // R10.10
   EXPECT_EQ(nested(false, false), (Floats{2, 2, 2}));
-  EXPECT_EQ(nested(false, true), (Floats{4, 4, 4}));   // fresh with each run of the outer scan
+  EXPECT_EQ(nested(false, true), (Floats{4, 4, 4})); // fresh with each run of the outer scan
   EXPECT_EQ(nested(true, false), (Floats{2, 2, 2}));
   EXPECT_EQ(nested(true, true), (Floats{4, 8, 12}));
 }
 
-TEST(Interpreter, AResumingBlockReadsOuterVariablesOfItsOwnInstant) {  // R10.2
+TEST(Interpreter, AResumingBlockReadsOuterVariablesOfItsOwnInstant) { // R10.2
   Program p;
   NodeBuilder b(p, "blocks");
   VarId x = b.input("x", F32), e = b.output("e", f32s({2}));
@@ -312,7 +317,7 @@ TEST(Interpreter, AResumingBlockReadsOuterVariablesOfItsOwnInstant) {  // R10.2
   EXPECT_EQ(floats(r[2][0]), (Floats{2, 3}));
 }
 
-TEST(Interpreter, AScanIsNotABlackBoxToTheEnclosingTime) {  // R12.4
+TEST(Interpreter, AScanIsNotABlackBoxToTheEnclosingTime) { // R12.4
   // u = final a; the same scan stacks b, which needs u.
   Program p;
   NodeBuilder b(p, "open");

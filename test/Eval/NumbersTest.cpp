@@ -16,7 +16,7 @@ Bits d(double v) { return std::bit_cast<uint64_t>(v); }
 Bits op(OpKind kind, Scalar s, Bits a, Bits b = 0, Bits c = 0) { return apply(kind, s, s, a, b, c); }
 Bits to(Scalar from, Scalar result, Bits a) { return apply(OpKind::Convert, from, result, a); }
 
-TEST(Numbers, IntegersWrap) {  // R8.1
+TEST(Numbers, IntegersWrap) { // R8.1
   EXPECT_EQ(op(OpKind::Add, Scalar::I8, i(127), i(1)), i(-128));
   EXPECT_EQ(op(OpKind::Mul, Scalar::I32, i(1 << 30), i(4)), i(0));
   EXPECT_EQ(op(OpKind::Sub, Scalar::U16, 0, 1), 65535u);
@@ -25,7 +25,7 @@ TEST(Numbers, IntegersWrap) {  // R8.1
   EXPECT_EQ(op(OpKind::BitNot, Scalar::U8, 1), 254u);
 }
 
-TEST(Numbers, DivisionTruncatesAndIsTotal) {  // R8.1
+TEST(Numbers, DivisionTruncatesAndIsTotal) { // R8.1
   EXPECT_EQ(op(OpKind::Div, Scalar::I32, i(-7), i(2)), i(-3));
   EXPECT_EQ(op(OpKind::Rem, Scalar::I32, i(-7), i(2)), i(-1));
   EXPECT_EQ(op(OpKind::Div, Scalar::I32, i(7), 0), 0u);
@@ -36,13 +36,13 @@ TEST(Numbers, DivisionTruncatesAndIsTotal) {  // R8.1
   EXPECT_EQ(op(OpKind::Div, Scalar::U8, 200, 255), 0u);
 }
 
-TEST(Numbers, ShiftsTakeTheCountModuloTheWidth) {  // R8.2
+TEST(Numbers, ShiftsTakeTheCountModuloTheWidth) { // R8.2
   EXPECT_EQ(op(OpKind::Shl, Scalar::I32, 1, 33), 2u);
   EXPECT_EQ(op(OpKind::Shr, Scalar::I8, i(-128), 9), i(-64));
   EXPECT_EQ(op(OpKind::Shr, Scalar::U8, 128, i(-1)), 1u);
 }
 
-TEST(Numbers, MaxTakesTheSecondOfEqualsAndTheFirstNaN) {  // R8.5
+TEST(Numbers, MaxTakesTheSecondOfEqualsAndTheFirstNaN) { // R8.5
   float nan = std::nanf("");
   EXPECT_EQ(op(OpKind::Max, Scalar::F32, f(0.0f), f(-0.0f)), f(-0.0f));
   EXPECT_EQ(op(OpKind::Min, Scalar::F32, f(-0.0f), f(0.0f)), f(0.0f));
@@ -50,7 +50,7 @@ TEST(Numbers, MaxTakesTheSecondOfEqualsAndTheFirstNaN) {  // R8.5
   EXPECT_TRUE(isNaN(Scalar::F32, op(OpKind::Max, Scalar::F32, f(1), f(nan))));
 }
 
-TEST(Numbers, ComparisonsWithNaNAreFalseButNe) {  // R8.4
+TEST(Numbers, ComparisonsWithNaNAreFalseButNe) { // R8.4
   Bits nan = d(std::nan(""));
   for (OpKind k : {OpKind::Lt, OpKind::Gt, OpKind::Le, OpKind::Ge, OpKind::Eq})
     EXPECT_EQ(apply(k, Scalar::F64, Scalar::Bool, nan, nan), 0u);
@@ -59,7 +59,7 @@ TEST(Numbers, ComparisonsWithNaNAreFalseButNe) {  // R8.4
   EXPECT_EQ(apply(OpKind::Lt, Scalar::U64, Scalar::Bool, i(-1), i(1)), 0u);
 }
 
-TEST(Numbers, FloatToIntegerSaturatesAndNaNIsZero) {  // R8.7
+TEST(Numbers, FloatToIntegerSaturatesAndNaNIsZero) { // R8.7
   EXPECT_EQ(to(Scalar::F32, Scalar::I32, f(-2.9f)), i(-2));
   EXPECT_EQ(to(Scalar::F32, Scalar::I32, f(1e20f)), i(INT32_MAX));
   EXPECT_EQ(to(Scalar::F64, Scalar::I64, d(-1e300)), i(INT64_MIN));
@@ -70,7 +70,7 @@ TEST(Numbers, FloatToIntegerSaturatesAndNaNIsZero) {  // R8.7
   EXPECT_EQ(to(Scalar::F64, Scalar::I16, d(std::nan(""))), 0u);
 }
 
-TEST(Numbers, OtherConversions) {  // R8.7
+TEST(Numbers, OtherConversions) { // R8.7
   EXPECT_EQ(to(Scalar::I32, Scalar::U8, i(-1)), 255u);
   EXPECT_EQ(to(Scalar::U8, Scalar::I8, 200), i(-56));
   EXPECT_EQ(to(Scalar::Bool, Scalar::F32, 1), f(1));
@@ -81,13 +81,13 @@ TEST(Numbers, OtherConversions) {  // R8.7
   EXPECT_EQ(to(Scalar::U64, Scalar::BF16, (Bits(1) << 63) + (Bits(1) << 55) + 1), floatToBfloat(0x1.02p63f));
 }
 
-TEST(Numbers, BitcastShowsOneNaN) {  // R8.8
+TEST(Numbers, BitcastShowsOneNaN) { // R8.8
   EXPECT_EQ(apply(OpKind::Bitcast, Scalar::F32, Scalar::I32, 0xffc01234), 0x7fc00000u);
   EXPECT_EQ(apply(OpKind::Bitcast, Scalar::F32, Scalar::I32, f(-1.0f)), i(std::bit_cast<int32_t>(-1.0f)));
   EXPECT_EQ(apply(OpKind::Bitcast, Scalar::I16, Scalar::F16, i(-1)), 0xffffu);
 }
 
-TEST(Numbers, RoundEvenAndFmod) {  // R5.7, R8.6
+TEST(Numbers, RoundEvenAndFmod) { // R5.7, R8.6
   EXPECT_EQ(op(OpKind::RoundEven, Scalar::F32, f(2.5f)), f(2));
   EXPECT_EQ(op(OpKind::RoundEven, Scalar::F32, f(-0.5f)), f(-0.0f));
   EXPECT_EQ(op(OpKind::Rem, Scalar::F64, d(-5.5), d(2)), d(-1.5));
@@ -115,17 +115,19 @@ template <class ToFloat> bool isNearest(long double x, uint16_t rounded, ToFloat
   return true;
 }
 
-TEST(Numbers, SixteenBitOperationsRoundOnce) {  // R8.13
+TEST(Numbers, SixteenBitOperationsRoundOnce) { // R8.13
   std::mt19937 random(1);
   auto pick = [&] { return static_cast<uint16_t>(random()); };
   for (int n = 0; n < 200'000; ++n) {
     uint16_t a = pick(), b = pick(), c = pick();
     long double x = halfToFloat(a), y = halfToFloat(b), z = halfToFloat(c);
     if (!std::isfinite(static_cast<double>(x + y + z))) continue;
-    // Products of 11-bit numbers plus one fit the 64-bit significand whenever the result is not tiny against them.
+    // Products of 11-bit numbers plus one fit the 64-bit significand whenever the result is not tiny against
+    // them.
     long double fused = x * y + z, sum = x + y, product = x * y;
     if (fabsl(fused) < 65504 && fabsl(z) < fabsl(product) * 0x1p20L)
-      ASSERT_TRUE(isNearest(fused, static_cast<uint16_t>(op(OpKind::Fma, Scalar::F16, a, b, c)), halfToFloat));
+      ASSERT_TRUE(
+          isNearest(fused, static_cast<uint16_t>(op(OpKind::Fma, Scalar::F16, a, b, c)), halfToFloat));
     if (fabsl(sum) < 65504)
       ASSERT_TRUE(isNearest(sum, static_cast<uint16_t>(op(OpKind::Add, Scalar::F16, a, b)), halfToFloat));
     if (fabsl(product) < 65504)
@@ -133,7 +135,7 @@ TEST(Numbers, SixteenBitOperationsRoundOnce) {  // R8.13
   }
 }
 
-TEST(Numbers, NarrowingFromF64RoundsOnce) {  // R8.7
+TEST(Numbers, NarrowingFromF64RoundsOnce) { // R8.7
   // Just above the tie between two halves: rounding through f32 first would lose the excess and round down.
   double tie = 1 + 0x1p-11;
   EXPECT_EQ(to(Scalar::F64, Scalar::F16, d(tie)), 0x3c00u);
@@ -144,7 +146,7 @@ TEST(Numbers, NarrowingFromF64RoundsOnce) {  // R8.7
   EXPECT_EQ(to(Scalar::F64, Scalar::F16, d(0x1p-25 + 0x1p-70)), 1u);
 }
 
-TEST(Numbers, AChainOfProductsIsFused) {  // R8.10
+TEST(Numbers, AChainOfProductsIsFused) { // R8.10
   float a = 1 + 0x1p-12f;
   Chain fused(ReduceKind::Sum, Scalar::F32, false), plain(ReduceKind::Sum, Scalar::F32, true);
   for (Chain *c : {&fused, &plain}) {
@@ -156,14 +158,14 @@ TEST(Numbers, AChainOfProductsIsFused) {  // R8.10
   EXPECT_NE(fused.finish(2), plain.finish(2));
 }
 
-TEST(Numbers, HalfChainsRunInF32AndAreRoundedOnce) {  // R8.13
+TEST(Numbers, HalfChainsRunInF32AndAreRoundedOnce) { // R8.13
   Chain sum(ReduceKind::Sum, Scalar::F16, false);
   sum.add(floatToHalf(2048));
   for (int n = 0; n < 4; ++n) sum.add(floatToHalf(1));
-  EXPECT_EQ(sum.finish(5), floatToHalf(2052));  // in f16 each 2048 + 1 would be 2048
+  EXPECT_EQ(sum.finish(5), floatToHalf(2052)); // in f16 each 2048 + 1 would be 2048
 }
 
-TEST(Numbers, EmptyChains) {  // R7.5
+TEST(Numbers, EmptyChains) { // R7.5
   EXPECT_EQ(Chain(ReduceKind::Sum, Scalar::F32, false).finish(0), f(0));
   EXPECT_EQ(Chain(ReduceKind::Prod, Scalar::F64, false).finish(0), d(1));
   EXPECT_EQ(Chain(ReduceKind::Prod, Scalar::I8, false).finish(0), 1u);
@@ -172,7 +174,7 @@ TEST(Numbers, EmptyChains) {  // R7.5
   EXPECT_TRUE(isNaN(Scalar::F32, Chain(ReduceKind::Mean, Scalar::F32, false).finish(0)));
 }
 
-TEST(Numbers, ArgmaxTakesTheFirstOfEqualsAndTheFirstNaN) {  // R8.14
+TEST(Numbers, ArgmaxTakesTheFirstOfEqualsAndTheFirstNaN) { // R8.14
   auto argmax = [](std::vector<float> values) {
     Chain c(ReduceKind::Argmax, Scalar::F32, false);
     for (float v : values) c.add(f(v));

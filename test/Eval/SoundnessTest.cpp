@@ -1,5 +1,5 @@
-// What the analyses accept, the interpreter runs: on random programs no accepted one reads an undefined value or meets
-// a cycle.
+// What the analyses accept, the interpreter runs: on random programs no accepted one reads an undefined value
+// or meets a cycle.
 #include "mlr/Check/Analyses.h"
 #include "mlr/Eval/Interpreter.h"
 #include "test/ProgramBuilder.h"
@@ -22,8 +22,8 @@ public:
 
 private:
   struct Scope {
-    std::vector<VarId> vars, tensors;  ///< readable: of this time and the enclosing ones
-    std::vector<VarId> own;            ///< to be defined here
+    std::vector<VarId> vars, tensors; ///< readable: of this time and the enclosing ones
+    std::vector<VarId> own;           ///< to be defined here
     bool inScan = false;
   };
 
@@ -64,14 +64,16 @@ private:
     }
     while (!callees.empty() && chance(40)) callEquation(scope);
     for (VarId v : scope.own) builder->define(v, expr(scope, 2));
-    for (int i = 0; i < scans; ++i) scan(scope, lengths[static_cast<size_t>(i)], stacks[static_cast<size_t>(i)], depth);
+    for (int i = 0; i < scans; ++i)
+      scan(scope, lengths[static_cast<size_t>(i)], stacks[static_cast<size_t>(i)], depth);
   }
 
   void callEquation(Scope &scope) {
     const NodeInstance *callee = callees[static_cast<size_t>(upTo(static_cast<int>(callees.size()) - 1))];
     if (callee->usesEnd && !scope.inScan) return;
     std::vector<VarId> targets;
-    for (size_t i = 0; i < callee->outputs.size(); ++i) targets.push_back(builder->var("c" + std::to_string(names++), F32));
+    for (size_t i = 0; i < callee->outputs.size(); ++i)
+      targets.push_back(builder->var("c" + std::to_string(names++), F32));
     builder->call(targets, *callee, {expr(scope, 1)});
     scope.vars.insert(scope.vars.end(), targets.begin(), targets.end());
   }
@@ -84,17 +86,20 @@ private:
     scope.own.push_back(stacked);
     scope.vars.push_back(stacked);
     region(scope, depth + 1);
-    if (chance(30)) s.until = builder->op(OpKind::Gt, {expr(scope, 1), builder->c(static_cast<float>(upTo(3)))});
+    if (chance(30))
+      s.until = builder->op(OpKind::Gt, {expr(scope, 1), builder->c(static_cast<float>(upTo(3)))});
     builder->close();
     builder->result(s, ScanResult::Kind::Stack, result.first, builder->get(stacked));
-    builder->result(s, chance(50) ? ScanResult::Kind::Final : ScanResult::Kind::Initial, result.second, builder->get(stacked));
+    builder->result(s, chance(50) ? ScanResult::Kind::Final : ScanResult::Kind::Initial, result.second,
+                    builder->get(stacked));
   }
 
   Expr *leaf(const Scope &scope) {
     if (chance(25)) return builder->c(static_cast<float>(upTo(3)));
     if (!scope.tensors.empty() && chance(15))
-      return builder->reduceAll(ReduceKind::Sum, builder->get(scope.tensors[static_cast<size_t>(
-                                                     upTo(static_cast<int>(scope.tensors.size()) - 1))]));
+      return builder->reduceAll(
+          ReduceKind::Sum,
+          builder->get(scope.tensors[static_cast<size_t>(upTo(static_cast<int>(scope.tensors.size()) - 1))]));
     return builder->get(scope.vars[static_cast<size_t>(upTo(static_cast<int>(scope.vars.size()) - 1))]);
   }
 
@@ -103,7 +108,8 @@ private:
     if (depth == 0 || chance(25)) return leaf(scope);
     auto sub = [&] { return expr(scope, depth - 1); };
     switch (upTo(scope.inScan ? 9 : 6)) {
-    case 0: case 1: return b.fby(b.c(1), sub());
+    case 0:
+    case 1: return b.fby(b.c(1), sub());
     case 2: return b.add(sub(), sub());
     case 3: return b.arrow(sub(), b.pre(sub()));
     case 4: return chance(5) ? b.pre(sub()) : b.fby(sub(), sub());
@@ -117,7 +123,8 @@ private:
       Expr *yes = sub(), *no = sub();
       return b.op(OpKind::Select, {condition, yes, no});
     }
-    case 7: case 8: return b.eby(sub(), b.c(2));
+    case 7:
+    case 8: return b.eby(sub(), b.c(2));
     default: return chance(50) ? b.final(sub()) : b.initial(sub());
     }
   }
@@ -150,7 +157,8 @@ TEST(Soundness, WhatTheAnalysesAcceptRuns) {
   for (uint32_t seed = 0; seed < 5000; ++seed) {
     RandomProgram random(seed);
     if (seed < 500)
-      for (const std::string &broken : verify(random.program)) FAIL() << broken << "\n" << print(random.program);
+      for (const std::string &broken : verify(random.program))
+        FAIL() << broken << "\n" << print(random.program);
     if (accepts(random.program, true, true)) {
       ++accepted;
       std::string error = run(random.program);

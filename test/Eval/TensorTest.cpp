@@ -25,13 +25,14 @@ std::vector<Array> once(const Program &program, std::vector<Array> inputs = {}, 
 Floats floats(const Array &a) { return {a.as<float>(), a.as<float>() + a.type().elements()}; }
 Array vec(Shape shape, Floats values) { return arrayOf<float>(f32s(std::move(shape)), values); }
 
-TEST(Tensors, MatrixProductIsAFusedChain) {  // R8.10
+TEST(Tensors, MatrixProductIsAFusedChain) { // R8.10
   for (bool unfused : {false, true}) {
     Program p;
     NodeBuilder b(p, "matmul");
     VarId x = b.input("x", f32s({2, 3})), y = b.input("y", f32s({3, 2})), z = b.output("z", f32s({2, 2}));
     IndexId i = b.index("i", 2), j = b.index("j", 2), k = b.index("k", 3);
-    Expr *product = b.mul(b.read(b.get(x), {b.at(i), b.at(k)}, true), b.read(b.get(y), {b.at(k), b.at(j)}, true));
+    Expr *product =
+        b.mul(b.read(b.get(x), {b.at(i), b.at(k)}, true), b.read(b.get(y), {b.at(k), b.at(j)}, true));
     b.define(z, b.build({i, j}, b.reduce(ReduceKind::Sum, {k}, product, true)));
     Floats xs{1 + 0x1p-12f, -1, 3, 0.1f, 0.2f, 0.3f}, ys{1 + 0x1p-12f, 2, 1, 4, 0, 6};
     Floats expected;
@@ -48,7 +49,7 @@ TEST(Tensors, MatrixProductIsAFusedChain) {  // R8.10
   }
 }
 
-TEST(Tensors, WholeSumsUseSixteenPartials) {  // R8.11
+TEST(Tensors, WholeSumsUseSixteenPartials) { // R8.11
   constexpr int N = 100;
   Program p;
   NodeBuilder b(p, "sums");
@@ -75,7 +76,7 @@ TEST(Tensors, WholeSumsUseSixteenPartials) {  // R8.11
   EXPECT_EQ(floats(r[2])[0], plain[0] / N);
 }
 
-TEST(Tensors, ReductionOfTensorsIsElementWise) {  // R7.2
+TEST(Tensors, ReductionOfTensorsIsElementWise) { // R7.2
   Program p;
   NodeBuilder b(p, "rows");
   VarId x = b.input("x", f32s({3, 2})), s = b.output("s", f32s({2})), m = b.output("m", {Scalar::I32, {2}});
@@ -97,11 +98,11 @@ TEST(Tensors, ReductionOfTensorsIsElementWise) {  // R7.2
   EXPECT_EQ(r[1].as<int32_t>()[1], 0);
 }
 
-TEST(Tensors, IndicesThatAreNotProvedAreClamped) {  // R6.6
+TEST(Tensors, IndicesThatAreNotProvedAreClamped) { // R6.6
   Program p;
   NodeBuilder b(p, "clamp");
-  VarId x = b.input("x", f32s({3})), n = b.input("n", I32), y = b.output("y", F32), w = b.output("w", f32s({2})),
-        o = b.output("o", F32);
+  VarId x = b.input("x", f32s({3})), n = b.input("n", I32), y = b.output("y", F32),
+        w = b.output("w", f32s({2})), o = b.output("o", F32);
   b.define(y, b.read(b.get(x), {b.get(n)}));
   Expr *slide = b.expr(ExprKind::Read, f32s({2}), {b.get(x)});
   ReadIndex at;
@@ -125,29 +126,32 @@ TEST(Tensors, IndicesThatAreNotProvedAreClamped) {  // R6.6
   EXPECT_EQ(floats(in[2])[0], 2);
 }
 
-TEST(Tensors, BroadcastFollowsNumpy) {  // R4.6
+TEST(Tensors, BroadcastFollowsNumpy) { // R4.6
   Program p;
   NodeBuilder b(p, "outer");
   VarId x = b.input("x", f32s({2, 1})), y = b.input("y", f32s({3})), z = b.output("z", f32s({2, 3}));
   b.define(z, b.add(b.expr(ExprKind::Broadcast, f32s({2, 3}), {b.get(x)}),
                     b.expr(ExprKind::Broadcast, f32s({2, 3}), {b.get(y)})));
-  EXPECT_EQ(floats(once(p, {vec({2, 1}, {10, 20}), vec({3}, {1, 2, 3})})[0]), (Floats{11, 12, 13, 21, 22, 23}));
+  EXPECT_EQ(floats(once(p, {vec({2, 1}, {10, 20}), vec({3}, {1, 2, 3})})[0]),
+            (Floats{11, 12, 13, 21, 22, 23}));
 }
 
-TEST(Tensors, ConcatAndReshape) {  // R5.10
+TEST(Tensors, ConcatAndReshape) { // R5.10
   Program p;
   NodeBuilder b(p, "joined");
   VarId x = b.input("x", f32s({2})), z = b.output("z", f32s({2, 2}));
-  b.define(z, b.expr(ExprKind::Reshape, f32s({2, 2}), {b.expr(ExprKind::Concat, f32s({4}), {b.get(x), b.get(x)})}));
+  b.define(z, b.expr(ExprKind::Reshape, f32s({2, 2}),
+                     {b.expr(ExprKind::Concat, f32s({4}), {b.get(x), b.get(x)})}));
   EXPECT_EQ(floats(once(p, {vec({2}, {1, 2})})[0]), (Floats{1, 2, 1, 2}));
 }
 
-TEST(Tensors, SelectIsElementWise) {  // R5.4
+TEST(Tensors, SelectIsElementWise) { // R5.4
   Program p;
   NodeBuilder b(p, "where");
   VarId x = b.input("x", f32s({3})), y = b.output("y", f32s({3}));
   Expr *zero = b.constant(vec({3}, {0, 0, 0}));
-  b.define(y, b.op(OpKind::Select, {b.op(OpKind::Gt, {b.get(x), zero}), b.get(x), b.op(OpKind::Neg, {b.get(x)})}));
+  b.define(
+      y, b.op(OpKind::Select, {b.op(OpKind::Gt, {b.get(x), zero}), b.get(x), b.op(OpKind::Neg, {b.get(x)})}));
   EXPECT_EQ(floats(once(p, {vec({3}, {-1, 2, -3})})[0]), (Floats{1, 2, 3}));
 }
 
@@ -163,11 +167,12 @@ TEST(Tensors, FunsAreCalledWithIndexedArguments) {
   NodeBuilder b(p, "apply");
   VarId x = b.input("x", f32s({3})), y = b.output("y", f32s({3}));
   IndexId i = b.index("i", 3);
-  b.define(y, b.build({i}, b.add(b.callFun(f.node, {b.read(b.get(x), {b.at(i)}, true)}), b.callFun(k.node, {}))));
+  b.define(
+      y, b.build({i}, b.add(b.callFun(f.node, {b.read(b.get(x), {b.at(i)}, true)}), b.callFun(k.node, {}))));
   EXPECT_EQ(floats(once(p, {vec({3}, {1, 2, 3})})[0]), (Floats{9, 12, 17}));
 }
 
-TEST(Tensors, AFunMayScan) {  // R2.4
+TEST(Tensors, AFunMayScan) { // R2.4
   Program p;
   NodeBuilder f(p, "total", true);
   VarId a = f.input("a", f32s({3})), r = f.output("r", F32);
@@ -195,7 +200,7 @@ TEST(Tensors, WhatDoesNotDependOnAnIndexIsStillRightInsideAComprehension) {
   EXPECT_EQ(floats(once(p, {vec({3}, {1, 1, 2})})[0]), (Floats{0.25f, 0.25f, 0.5f}));
 }
 
-TEST(Tensors, StateUnderAnIndexIsOneAnElement) {  // R7.7
+TEST(Tensors, StateUnderAnIndexIsOneAnElement) { // R7.7
   Program p;
   NodeBuilder b(p, "delays");
   VarId x = b.input("x", f32s({2})), y = b.output("y", f32s({2}));
@@ -206,7 +211,7 @@ TEST(Tensors, StateUnderAnIndexIsOneAnElement) {  // R7.7
   EXPECT_EQ(floats(std::get<std::vector<Array>>(interpreter.step({vec({2}, {3, 4})}))[0]), (Floats{1, 2}));
 }
 
-TEST(Tensors, EmptyAxes) {  // R7.5
+TEST(Tensors, EmptyAxes) { // R7.5
   Program p;
   NodeBuilder b(p, "empty");
   VarId x = b.input("x", f32s({0})), y = b.output("y", f32s({0, 2})), s = b.output("s", F32);

@@ -1,5 +1,5 @@
-// libFuzzer target over the readers of data files. The first byte picks the format, the rest is the file. What is
-// read must survive a round trip through the writer of its format.
+// libFuzzer target over the readers of data files. The first byte picks the format, the rest is the file.
+// What is read must survive a round trip through the writer of its format.
 #include "runtime/Formats.h"
 
 #include <cstdint>
@@ -51,11 +51,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     parseCsvColumn(bytes, "");
     parseCsvColumn(bytes, "x");
     break;
-  case 'w':
-    parseWav(bytes);
-    break;
-  default:
-    break;
+  case 'w': parseWav(bytes); break;
+  default: break;
   }
   return 0;
 }

@@ -103,7 +103,8 @@ TEST(DataFile, EmptyNpzRoundTrips) {
 
 TEST(DataFile, CsvRoundTripKeepsFloatBits) {
   Folder folder;
-  Array x = make<float>(Scalar::F32, {2, 2, 2}, {0.1f, 1e-45f, 3.4e38f, -0.0f, INFINITY, 1.0f / 3, 16777217.f, 5});
+  Array x =
+      make<float>(Scalar::F32, {2, 2, 2}, {0.1f, 1e-45f, 3.4e38f, -0.0f, INFINITY, 1.0f / 3, 16777217.f, 5});
   Array n = make<int32_t>(Scalar::I32, {2}, {-7, 9});
   ASSERT_FALSE(saveCsv(folder / "a.csv", {{"x", x}, {"n", n}}));
   auto back = load(folder / "a.csv", "x");
@@ -137,7 +138,8 @@ TEST(DataFile, CsvWithoutHeaderIsAMatrix) {
 
 TEST(DataFile, WavIsI16FramesByChannels) {
   Folder folder;
-  std::string wav("RIFF\x2c\0\0\0WAVEfmt \x10\0\0\0\1\0\2\0\x80\x3e\0\0\0\xfa\0\0\4\0\x10\0data\x08\0\0\0", 44);
+  std::string wav("RIFF\x2c\0\0\0WAVEfmt \x10\0\0\0\1\0\2\0\x80\x3e\0\0\0\xfa\0\0\4\0\x10\0data\x08\0\0\0",
+                  44);
   wav += std::string("\1\0\xff\xff\0\x80\xff\x7f", 8);
   std::ofstream(folder / "a.wav", std::ios::binary) << wav;
   auto samples = load(folder / "a.wav", "");
@@ -205,12 +207,13 @@ TEST(DataFile, StandardOutputContinuesWhereItStands) {
 TEST(DataFile, ReadsWhatNumpyWrites) {
   if (!haveNumpy()) GTEST_SKIP() << "python3-numpy is not installed";
   Folder folder;
-  ASSERT_TRUE(python(folder, "a = np.arange(24).reshape(2, 3, 4)\n"
-                             "np.save('f.npy', np.asfortranarray(a.astype('f4')))\n"
-                             "np.save('b.npy', a.astype('>i2'))\n"
-                             "np.savez_compressed('z.npz', a=a, s=np.float64(0.25), t=np.array([True, False]))\n"
-                             "np.save('c.npy', a.astype('c8'))\n"
-                             "np.save('o.npy', np.array(['x', None], dtype=object))\n"));
+  ASSERT_TRUE(python(folder,
+                     "a = np.arange(24).reshape(2, 3, 4)\n"
+                     "np.save('f.npy', np.asfortranarray(a.astype('f4')))\n"
+                     "np.save('b.npy', a.astype('>i2'))\n"
+                     "np.savez_compressed('z.npz', a=a, s=np.float64(0.25), t=np.array([True, False]))\n"
+                     "np.save('c.npy', a.astype('c8'))\n"
+                     "np.save('o.npy', np.array(['x', None], dtype=object))\n"));
   auto f = std::get<Array>(load(folder / "f.npy", ""));
   auto b = std::get<Array>(load(folder / "b.npy", ""));
   EXPECT_EQ(toString(f.type()), "f32[2, 3, 4]");

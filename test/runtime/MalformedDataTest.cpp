@@ -31,17 +31,20 @@ std::string safetensors(const std::string &header, const std::string &data = "")
 
 TEST(MalformedData, EveryTruncationOfAnNpyIsAnError) {
   std::string bytes = formatNpy(sample());
-  for (size_t n = 0; n < bytes.size(); ++n) EXPECT_NE(messageOf(parseNpy(Bytes(bytes).substr(0, n))), "") << n;
+  for (size_t n = 0; n < bytes.size(); ++n)
+    EXPECT_NE(messageOf(parseNpy(Bytes(bytes).substr(0, n))), "") << n;
 }
 
 TEST(MalformedData, EveryTruncationOfASafetensorsIsAnError) {
   std::string bytes = std::get<std::string>(formatSafetensors({{"x", sample()}}));
-  for (size_t n = 0; n < bytes.size(); ++n) EXPECT_NE(messageOf(parseSafetensors(Bytes(bytes).substr(0, n))), "") << n;
+  for (size_t n = 0; n < bytes.size(); ++n)
+    EXPECT_NE(messageOf(parseSafetensors(Bytes(bytes).substr(0, n))), "") << n;
 }
 
 TEST(MalformedData, EveryTruncationOfAnNpzIsAnError) {
   std::string bytes = std::get<std::string>(formatNpz({{"x", sample()}}));
-  for (size_t n = 0; n < bytes.size(); ++n) EXPECT_NE(messageOf(parseNpz(Bytes(bytes).substr(0, n))), "") << n;
+  for (size_t n = 0; n < bytes.size(); ++n)
+    EXPECT_NE(messageOf(parseNpz(Bytes(bytes).substr(0, n))), "") << n;
 }
 
 TEST(MalformedData, EveryChangedByteOfAnNpzIsReadOrRefused) {
@@ -55,10 +58,14 @@ TEST(MalformedData, EveryChangedByteOfAnNpzIsReadOrRefused) {
 }
 
 TEST(MalformedData, ALyingNpyShapeIsRefusedBeforeAllocating) {
-  EXPECT_NE(messageOf(parseNpy(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1099511627776,)}"))), "");
+  EXPECT_NE(messageOf(parseNpy(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1099511627776,)}"))),
+            "");
   EXPECT_NE(messageOf(parseNpy(npy("{'descr': '<f4', 'fortran_order': False, "
-                                   "'shape': (281474976710656, 281474976710656, 281474976710656)}"))), "");
-  EXPECT_NE(messageOf(parseNpy(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}"))), "");
+                                   "'shape': (281474976710656, 281474976710656, 281474976710656)}"))),
+            "");
+  EXPECT_NE(
+      messageOf(parseNpy(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}"))),
+      "");
   EXPECT_NE(messageOf(parseNpy(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}"))), "");
 }
 
