@@ -299,7 +299,7 @@ private:
 
 bool foldOperations(NodeOp node) { return Folder(node).run(); }
 
-static bool foldConstantTensor(Operation *op, const EvaluationLimits &limits, bool all) {
+bool foldConstantTensor(Operation *op, const EvaluationLimits &limits, bool all) {
   if (!isa<NodeOp, ScanOp>(op->getParentOp()) || !isa<GenOp, ReduceOp>(op) || op->use_empty()) return false;
   bool constantsOnly = true;
   op->walk([&](Operation *inner) {

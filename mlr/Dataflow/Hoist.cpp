@@ -1,5 +1,6 @@
 // Invariant work moves outwards: out of scans when it depends on nothing inside, and out of gens and reductions, as a tensor
-// over the indices that it does depend on, when it contains a reduction.
+// over the indices that it does depend on, when it contains a reduction. Costly functions of indices and constants alone leave too:
+// they are evaluated at compile time and become tables.
 #include "mlr/Dataflow/Rewrite.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -44,6 +45,10 @@ bool hoistFromScans(NodeOp node) {
 
 // ---- out of gens and reductions ----------------------------------------------------------------------------------
 
+/// A chain of this many operations on constants and indices is worth a table of at most so many elements.
+constexpr int64_t costlyChain = 12;
+constexpr int64_t maxTable = 1 << 14;
+
 class BodyHoister {
 public:
   explicit BodyHoister(Operation *root) : root(root) {}
@@ -54,15 +59,49 @@ public:
       if (reduce != root) reduces.push_back(reduce);
     });
     bool changed = false;
-    for (ReduceOp reduce : reduces) {
-      // One that was moved along with another is gone from this body, or dead in it.
-      if (reduce->use_empty()) continue;
-      changed |= hoist(reduce);
-    }
+    // One that was moved along with another is dead in this body.
+    for (ReduceOp reduce : reduces)
+      if (!reduce->use_empty()) changed |= hoist(reduce, /*isTable=*/false);
+    for (Operation *op : tables())
+      if (!op->use_empty()) changed |= hoist(op, /*isTable=*/true);
     return changed;
   }
 
 private:
+  static int64_t weight(Operation *op) {
+    if (isa<DivOp, RemOp, SqrtOp>(op)) return 4;
+    return isa<ConstOp, ConvertOp, ReadOp>(op) ? 0 : 1;
+  }
+
+  /// The last operations of costly chains on nothing but indices and constants, unless the whole body is one.
+  SmallVector<Operation *> tables() {
+    DenseMap<Operation *, int64_t> chain;  // operations on constants and indices, with the length of the chain behind
+    SmallVector<Operation *> order;
+    root->walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (op == root || op->getNumRegions() || op->getNumResults() != 1) return;
+      int64_t length = weight(op);
+      for (Value v : op->getOperands()) {
+        Operation *def = v.getDefiningOp();
+        bool isIndex = !def && isa<GenOp, ReduceOp>(v.getParentBlock()->getParentOp());
+        if (isIndex || (def && isa<ConstOp>(def))) continue;
+        auto known = def ? chain.find(def) : chain.end();
+        if (known == chain.end()) return;
+        length += known->second;
+      }
+      chain[op] = std::min(length, heavyBody);
+      order.push_back(op);
+    });
+    SmallVector<Operation *> out;
+    Operation *yield = bodyOf(root).getTerminator();
+    bool isWhole = llvm::all_of(yield->getOperands(), [&](Value v) { return v.getDefiningOp() && chain.contains(v.getDefiningOp()); });
+    if (isWhole) return out;
+    for (Operation *op : order) {
+      bool isLast = llvm::any_of(op->getUsers(), [&](Operation *user) { return !chain.contains(user); });
+      if (isLast && chain[op] >= costlyChain && !op->getResult(0).getType().isIndex()) out.push_back(op);
+    }
+    return out;
+  }
+
   /// The loop indices around `op` that it depends on, through whatever the bodies around compute.
   void collect(Operation *op, llvm::SmallSetVector<BlockArgument, 4> &loops, DenseSet<Operation *> &slice) {
     if (!slice.insert(op).second) return;
@@ -76,10 +115,10 @@ private:
     });
   }
 
-  bool hoist(ReduceOp reduce) {
+  bool hoist(Operation *target, bool isTable) {
     llvm::SmallSetVector<BlockArgument, 4> loops;
     DenseSet<Operation *> slice;
-    collect(reduce, loops, slice);
+    collect(target, loops, slice);
     int64_t needed = 1;
     SmallVector<BlockArgument> axes(loops.begin(), loops.end());
     // Outer indices first, as the bodies nest.
@@ -93,7 +132,7 @@ private:
       sizes.push_back(rangeOfIndex(a).high + 1);
       needed *= sizes.back();
     }
-    if (executions(reduce, root->getBlock()) <= needed) return false;
+    if (isTable ? needed > maxTable : executions(target, root->getBlock()) <= needed) return false;
 
     SmallVector<Operation *> ops;  // of the slice, in order
     root->walk<WalkOrder::PreOrder>([&](Operation *op) {
@@ -101,22 +140,23 @@ private:
     });
     OpBuilder b(root);
     IRMapping mapping;
-    Location loc = reduce.getLoc();
+    Location loc = target->getLoc();
+    Value result = target->getResult(0);
     if (axes.empty()) {
       for (Operation *op : ops) b.clone(*op, mapping);
-      reduce.getResult().replaceAllUsesWith(mapping.lookup(reduce.getResult()));
+      result.replaceAllUsesWith(mapping.lookup(result));
       return true;
     }
-    auto gen = GenOp::create(b, loc, RankedTensorType::get(sizes, reduce.getType()));
+    auto gen = GenOp::create(b, loc, RankedTensorType::get(sizes, result.getType()));
     Block *body = b.createBlock(&gen.getBody());
     for (BlockArgument a : axes) mapping.map(a, body->addArgument(b.getIndexType(), loc));
     for (Operation *op : ops) b.clone(*op, mapping);
-    YieldOp::create(b, loc, mapping.lookup(reduce.getResult()));
-    b.setInsertionPoint(reduce);
+    YieldOp::create(b, loc, mapping.lookup(result));
+    b.setInsertionPoint(target);
     SmallVector<AffineExpr> indices;
     SmallVector<Value> operands(axes.begin(), axes.end());
     for (size_t k = 0; k < axes.size(); ++k) indices.push_back(b.getAffineDimExpr(k));
-    reduce.getResult().replaceAllUsesWith(createRead(b, loc, gen.getResult(), indices, operands).getResult());
+    result.replaceAllUsesWith(createRead(b, loc, gen.getResult(), indices, operands).getResult());
     return true;
   }
 

@@ -1,6 +1,7 @@
 // Rewrites the operators of time to the few forms that the later stages know (see Passes.h).
 #include "mlr/Dataflow/Constants.h"
 #include "mlr/Dataflow/Passes.h"
+#include "mlr/Dataflow/Rewrite.h"
 
 using namespace mlir;
 
@@ -57,6 +58,28 @@ Value lastInstant(OpBuilder &b, Location loc, Block *block) {
   return EqOp::create(b, loc, b.getI1Type(), t, last);
 }
 
+/// Starting values that are tensors of constants, such as [0.0 for i < N], become constants.
+void evaluateStarts(NodeOp node) {
+  bool any = false;
+  auto startOf = [](Operation *op) -> Value {
+    if (auto fby = dyn_cast<FbyOp>(op)) return fby.getInit();
+    if (auto eby = dyn_cast<EbyOp>(op)) return eby.getEnd();
+    return {};
+  };
+  node.walk([&](Operation *op) {
+    Value start = startOf(op);
+    any = any || (start && start.getDefiningOp() && isInstantaneous(start.getDefiningOp()) && !isConstant(start));
+  });
+  if (!any) return;
+  foldOperations(node);
+  SmallVector<Operation *> starts;
+  node.walk([&](Operation *op) {
+    if (Value start = startOf(op))
+      if (Operation *def = start.getDefiningOp(); def && isa<GenOp, ReduceOp>(def)) starts.push_back(def);
+  });
+  for (Operation *def : starts) foldConstantTensor(def, EvaluationLimits(), /*all=*/true);
+}
+
 void normalize(PreOp op) {
   OpBuilder b(op);
   Value zero = constant(b, op.getLoc(), zeroAttr(op.getType()));
@@ -100,6 +123,7 @@ void normalize(FirstOp op) {
 } // namespace
 
 LogicalResult normalizeTime(ModuleOp module) {
+  for (NodeOp node : module.getOps<NodeOp>()) evaluateStarts(node);
   SmallVector<Operation *> work;
   module.walk([&](Operation *op) {
     if (isa<PreOp, FbyOp, EbyOp, FirstOp, CallOp>(op)) work.push_back(op);

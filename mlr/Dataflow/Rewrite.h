@@ -22,6 +22,7 @@ private:
 /// Operations with constant operands, exact identities, reads of constants, reshapes and concatenations.
 bool foldOperations(NodeOp node);
 /// Gens and reductions over constants that cost more than a few operations an element; with `all` the cheap ones too.
+bool foldConstantTensor(mlir::Operation *op, const EvaluationLimits &limits, bool all);
 bool foldConstantTensors(NodeOp node, const EvaluationLimits &limits, bool all);
 /// Reads of gens: the producer's body at the read's indices, where that repeats no work worth a buffer.
 bool composeReads(NodeOp node);
