@@ -37,7 +37,8 @@ std::string placeOf(Location location) {
 std::string equationsOf(ScanOp part) {
   llvm::SetVector<std::string, std::vector<std::string>, std::set<std::string>> names;
   for (Operation &op : bodyOf(part))
-    if (std::string name = isa<ScanOp, YieldOp, ConstOp>(op) ? "" : nameOf(op.getLoc()); !name.empty()) names.insert(name);
+    if (std::string name = isa<ScanOp, YieldOp, ConstOp>(op) ? "" : nameOf(op.getLoc()); !name.empty())
+      names.insert(name);
   return llvm::join(names, ", ");
 }
 
@@ -50,12 +51,14 @@ void describeBody(Operation *owner, const std::string &indent, std::string &text
   for (auto &[id, parts] : scans) {
     ScanOp first = parts.front();
     std::string place = placeOf(first.getLoc());
-    text += fmt::format("{}scan {} < {}{}{}: {} sweep{}\n", indent, first.getIndexName().value_or("t").str(), first.getLength(),
-                        place.empty() ? "" : " at ", place, parts.size(), parts.size() == 1 ? "" : "s");
+    text += fmt::format("{}scan {} < {}{}{}: {} sweep{}\n", indent, first.getIndexName().value_or("t").str(),
+                        first.getLength(), place.empty() ? "" : " at ", place, parts.size(),
+                        parts.size() == 1 ? "" : "s");
     for (auto [number, part] : llvm::enumerate(parts)) {
       std::string equations = equationsOf(part);
-      text += fmt::format("{}  {} {}{}{}\n", indent, number + 1, part.getSweep() == Direction::Down ? "down" : "up",
-                          equations.empty() ? "" : ": ", equations);
+      text += fmt::format("{}  {} {}{}{}\n", indent, number + 1,
+                          part.getSweep() == Direction::Down ? "down" : "up", equations.empty() ? "" : ": ",
+                          equations);
       describeBody(part, indent + "    ", text);
     }
   }

@@ -11,8 +11,8 @@ Emitter::Emitter(const Graph &graph, const Plan &plan, Ranks &ranks)
   bodies[0].block = &bodyOf(graph.node);
 }
 
-// On demand from the node's outputs. Cloned operations first keep their old operands and are connected from a work list, so that
-// recurrences need no placeholder and the depth of the program no stack.
+// On demand from the node's outputs. Cloned operations first keep their old operands and are connected from a
+// work list, so that recurrences need no placeholder and the depth of the program no stack.
 void Emitter::run() {
   connect(bodies[0].block->getTerminator(), 0, 0);
   while (!toConnect.empty()) {
@@ -94,12 +94,13 @@ Emitter::Found Emitter::find(int vertex, int part, int shift) const {
 
 Value Emitter::execute(int vertex, int part, int shift) {
   Operation *op = graph.vertices[vertex].op;
-  bool resume = graph.scans[plan.parts[part].scan].op.getResume();  // fby and window are state
+  bool resume = graph.scans[plan.parts[part].scan].op.getResume(); // fby and window are state
   if (isa<FbyOp, EbyOp>(op)) {
     bool fby = isa<FbyOp>(op);
     Source value = graph.resolve(op->getOperand(fby ? 1 : 0));
     bool along = sameSweep(fby ? Access::Fby : Access::Eby, plan.parts[part].direction);
-    if (!(fby && resume && shift <= 0) && (shift != 0 || !along || !streamHere(value, part))) return neighbour(vertex, part, shift);
+    if (!(fby && resume && shift <= 0) && (shift != 0 || !along || !streamHere(value, part)))
+      return neighbour(vertex, part, shift);
   }
   if (auto window = dyn_cast<WindowOp>(op); window && !resume) {
     Source value = graph.resolve(window.getValue());
@@ -115,7 +116,8 @@ Value Emitter::execute(int vertex, int part, int shift) {
   return copy->getNumResults() ? copy->getResult(0) : Value();
 }
 
-// ---- parts -------------------------------------------------------------------------------------------------------
+// ---- parts
+// -------------------------------------------------------------------------------------------------------
 
 Emitter::Body &Emitter::body(int part) {
   if (bodies[part].block) return bodies[part];
@@ -125,11 +127,12 @@ Emitter::Body &Emitter::body(int part) {
   builder.setInsertionPoint(bodies[p.parent].block->getTerminator());
   dataflow::ScanOp source = scan.op;
   auto sweep = DirectionAttr::get(builder.getContext(), p.direction);
-  bool resume = source.getResume() && llvm::any_of(p.members, [&](int v) {
-    return graph.vertices[v].upFrom < p.depth;
-  });
-  auto op = ScanOp::create(builder, source.getLoc(), TypeRange{}, Value(), scan.length, resume, sweep, source.getIndexNameAttr());
-  for (NamedAttribute attribute : source->getDiscardableAttrs()) op->setDiscardableAttr(attribute.getName(), attribute.getValue());
+  bool resume = source.getResume() &&
+                llvm::any_of(p.members, [&](int v) { return graph.vertices[v].upFrom < p.depth; });
+  auto op = ScanOp::create(builder, source.getLoc(), TypeRange{}, Value(), scan.length, resume, sweep,
+                           source.getIndexNameAttr());
+  for (NamedAttribute attribute : source->getDiscardableAttrs())
+    op->setDiscardableAttr(attribute.getName(), attribute.getValue());
   op->setDiscardableAttr("mlr.scan", builder.getI64IntegerAttr(p.scan));
   Block *block = builder.createBlock(&op.getBody(), {}, builder.getI32Type(), source.getLoc());
   builder.setInsertionPointToEnd(block);
@@ -167,7 +170,8 @@ Value Emitter::outOf(int exit, int part) {
   return outsOfExits[{exit, part}] = result;
 }
 
-// `like` is the source's final, initial or stack (cloned), an operation already in the part (value null), or null: a new stack.
+// `like` is the source's final, initial or stack (cloned), an operation already in the part (value null), or
+// null: a new stack.
 Value Emitter::out(int part, Operation *like, Value value, Type type) {
   Body &b = body(part);
   Value inner;
@@ -204,9 +208,10 @@ void Emitter::finish(int part) {
   b.block->getTerminator()->setOperands(yielded);
   builder.setInsertionPoint(b.op);
   ScanOp old = b.op;
-  auto op = ScanOp::create(builder, old.getLoc(), types, old.getUpto(), old.getLength(), old.getResume(), old.getSweepAttr(),
-                           old.getIndexNameAttr());
-  for (NamedAttribute attribute : old->getDiscardableAttrs()) op->setDiscardableAttr(attribute.getName(), attribute.getValue());
+  auto op = ScanOp::create(builder, old.getLoc(), types, old.getUpto(), old.getLength(), old.getResume(),
+                           old.getSweepAttr(), old.getIndexNameAttr());
+  for (NamedAttribute attribute : old->getDiscardableAttrs())
+    op->setDiscardableAttr(attribute.getName(), attribute.getValue());
   op.getBody().takeBody(old.getBody());
   ranks[op] = ranks.lookup(old);
   for (auto [out, result] : llvm::zip(b.outs, op.getResults())) {

@@ -8,8 +8,9 @@ namespace mlr::schedule {
 /// Rank of an operation in the source, for a stable order: see Order.h.
 using Ranks = llvm::DenseMap<mlir::Operation *, int>;
 
-/// Builds the parts and removes the scans that they come from. Operations of the node's own time stay the same operations. Values that
-/// cross parts go through mlr.stack and are read back row by row. Textual order is arbitrary afterwards.
+/// Builds the parts and removes the scans that they come from. Operations of the node's own time stay the
+/// same operations. Values that cross parts go through mlr.stack and are read back row by row. Textual order
+/// is arbitrary afterwards.
 class Emitter {
 public:
   Emitter(const Graph &graph, const Plan &plan, Ranks &ranks);
@@ -18,14 +19,15 @@ public:
 private:
   using Source = Graph::Source;
   struct Body {
-    dataflow::ScanOp op;  ///< without results until finish()
+    dataflow::ScanOp op; ///< without results until finish()
     mlir::Block *block = nullptr;
-    llvm::SmallVector<std::pair<mlir::Value, mlir::Operation *>> outs;  ///< constant of the scan, its placeholder outside
+    llvm::SmallVector<std::pair<mlir::Value, mlir::Operation *>>
+        outs; ///< constant of the scan, its placeholder outside
   };
   /// Where a part finds a value.
   struct Found {
     enum Kind { Node, Here, Result, Row, Again } kind;
-    int producer = -1;  ///< Result: part inside; Row: earlier part of the same scan
+    int producer = -1; ///< Result: part inside; Row: earlier part of the same scan
   };
 
   // Emit.cpp
@@ -52,7 +54,8 @@ private:
   mlir::Value neighbour(int vertex, int part, int shift);
   mlir::Value slideOver(int vertex, int part);
   mlir::Value hold(int exit, int part);
-  mlir::Value choose(int part, int rank, mlir::Value condition, mlir::Value yes, mlir::Value no, mlir::Location loc);
+  mlir::Value choose(int part, int rank, mlir::Value condition, mlir::Value yes, mlir::Value no,
+                     mlir::Location loc);
   mlir::Value isAt(int part, int rank, bool last, int shift, mlir::Location loc);
   mlir::Value constant(int part, int64_t value);
   mlir::Value index(int part, int shift);
@@ -64,11 +67,12 @@ private:
   Ranks &ranks;
   mlir::OpBuilder builder;
   std::vector<Body> bodies;
-  llvm::DenseMap<std::tuple<int, int, int>, mlir::Value> values;  ///< (vertex, part, shift)
+  llvm::DenseMap<std::tuple<int, int, int>, mlir::Value> values; ///< (vertex, part, shift)
   llvm::DenseMap<std::pair<int, int>, mlir::Value> arrays, held, indices, positions, outsOfExits;
   llvm::DenseMap<std::pair<int, int64_t>, mlir::Value> constants;
   llvm::DenseMap<std::pair<mlir::Value, int>, mlir::Value> stacks;
-  std::vector<std::tuple<mlir::Operation *, int, int>> toConnect;  ///< operation, its part, shift of its instant
+  std::vector<std::tuple<mlir::Operation *, int, int>>
+      toConnect; ///< operation, its part, shift of its instant
   std::vector<bool> nodeOpSeen;
 };
 

@@ -20,10 +20,12 @@ template <typename Body> Value generate(OpBuilder &builder, Location loc, Ranked
   return gen.getResult();
 }
 
-// Where an equation stands, without the name of its variable: for what fetches a value rather than computes it.
+// Where an equation stands, without the name of its variable: for what fetches a value rather than computes
+// it.
 Location unnamed(Location location) {
   if (auto name = dyn_cast<NameLoc>(location)) return unnamed(name.getChildLoc());
-  if (auto call = dyn_cast<CallSiteLoc>(location)) return CallSiteLoc::get(unnamed(call.getCallee()), call.getCaller());
+  if (auto call = dyn_cast<CallSiteLoc>(location))
+    return CallSiteLoc::get(unnamed(call.getCallee()), call.getCaller());
   return location;
 }
 
@@ -72,7 +74,8 @@ Value Emitter::isAt(int part, int rank, bool last, int shift, Location loc) {
     Value end = create<AddOp>(part, rank, loc, count, constant(part, -1 - shift));
     return create<EqOp>(part, rank, loc, builder.getI1Type(), argument, end);
   }
-  return create<EqOp>(part, rank, loc, builder.getI1Type(), argument, constant(part, scan.length - 1 - shift));
+  return create<EqOp>(part, rank, loc, builder.getI1Type(), argument,
+                      constant(part, scan.length - 1 - shift));
 }
 
 // The array of a value over the scans from its own time out to the time that the producer stands in.
@@ -84,7 +87,8 @@ Value Emitter::arrayOf(int vertex, int producer) {
   Value value = getVertex(vertex, part, 0);
   for (;; part = plan.parts[part].parent) {
     SmallVector<int64_t> shape{graph.scans[plan.parts[part].scan].length};
-    if (auto tensor = dyn_cast<RankedTensorType>(value.getType())) llvm::append_range(shape, tensor.getShape());
+    if (auto tensor = dyn_cast<RankedTensorType>(value.getType()))
+      llvm::append_range(shape, tensor.getShape());
     auto type = RankedTensorType::get(shape, getElementTypeOrSelf(value.getType()));
     Value stack = stacks.lookup({value, part});
     if (!stack) stack = out(part, nullptr, value, type);
@@ -135,7 +139,8 @@ Value Emitter::neighbour(int vertex, int part, int shift) {
   Operation *op = graph.vertices[vertex].op;
   bool fby = isa<FbyOp>(op);
   // Ahead of the first instant (or before the last one) there is no border.
-  if (fby ? shift > 0 : shift < 0) return get(graph.resolve(op->getOperand(fby ? 1 : 0)), part, shift + (fby ? -1 : 1));
+  if (fby ? shift > 0 : shift < 0)
+    return get(graph.resolve(op->getOperand(fby ? 1 : 0)), part, shift + (fby ? -1 : 1));
   Value border = get(graph.resolve(op->getOperand(fby ? 0 : 1)), part, shift);
   Value beside = get(graph.resolve(op->getOperand(fby ? 1 : 0)), part, shift + (fby ? -1 : 1));
   Value atBorder = isAt(part, vertex, !fby, shift, op->getLoc());
@@ -176,8 +181,9 @@ Value Emitter::slideOver(int vertex, int part) {
     SmallVector<Value> indices(outer);
     indices.push_back(now);
     llvm::append_range(indices, at);
-    Value element = ReadOp::create(builder, loc, type.getElementType(), array, AffineMap::get(rank + 1, 0, exprs, builder.getContext()),
-                                   indices, builder.getDenseBoolArrayAttr(clamp));
+    Value element = ReadOp::create(builder, loc, type.getElementType(), array,
+                                   AffineMap::get(rank + 1, 0, exprs, builder.getContext()), indices,
+                                   builder.getDenseBoolArrayAttr(clamp));
     Value before = isa<RankedTensorType>(init.getType()) ? read(builder, loc, init, at.drop_front()) : init;
     Value i = ConvertOp::create(builder, loc, builder.getI32Type(), at.front());
     Value sum = AddOp::create(builder, loc, t, i);
@@ -196,9 +202,10 @@ Value Emitter::hold(int exit, int part) {
   Type type = op->getResult(0).getType();
   bool up = plan.parts[part].direction == Direction::Up;
   Value value = get(graph.resolve(op->getOperand(0)), part, 0);
-  TypedAttr zero = isa<RankedTensorType>(type) ? TypedAttr(DenseElementsAttr::get(
-                                                     cast<RankedTensorType>(type), builder.getZeroAttr(getElementTypeOrSelf(type))))
-                                               : builder.getZeroAttr(type);
+  TypedAttr zero = isa<RankedTensorType>(type)
+                       ? TypedAttr(DenseElementsAttr::get(cast<RankedTensorType>(type),
+                                                          builder.getZeroAttr(getElementTypeOrSelf(type))))
+                       : builder.getZeroAttr(type);
   Value zeros = create<ConstOp>(part, exit, loc, zero);
   Operation *kept = up ? create<FbyOp>(part, exit, loc, type, zeros, zeros, StringAttr()).getOperation()
                        : create<EbyOp>(part, exit, loc, type, zeros, zeros, StringAttr()).getOperation();

@@ -65,7 +65,8 @@ int Graph::ancestor(int scan, int depth) const {
   return scan;
 }
 
-// Numbers the operations of a body in textual order, those of an inner scan where it stands. Recursion is over nesting only.
+// Numbers the operations of a body in textual order, those of an inner scan where it stands. Recursion is
+// over nesting only.
 void Graph::addScan(Operation *op, int parent) {
   int id = scans.size();
   scanIds[op] = id;
@@ -128,10 +129,12 @@ void Graph::addEdges(int vertex) {
     if (source.vertex < 0) return;
     const Vertex &u = vertices[source.vertex];
     int time = v.scan;
-    if (u.exit() && within(v.where, u.where)) {  // a constant, at whatever instant it is looked at
+    if (u.exit() && within(v.where, u.where)) { // a constant, at whatever instant it is looked at
       time = u.where;
-      access = !u.op ? Access::Whole
-                     : isa<FinalOp>(u.op) ? Access::Final : isa<InitialOp>(u.op) ? Access::Initial : Access::Whole;
+      access = !u.op                  ? Access::Whole
+               : isa<FinalOp>(u.op)   ? Access::Final
+               : isa<InitialOp>(u.op) ? Access::Initial
+                                      : Access::Whole;
     }
     add({source.vertex, access, time});
   };
@@ -151,7 +154,8 @@ void Graph::addEdges(int vertex) {
   }
   v.op->walk([&](Operation *inner) {
     for (Value operand : inner->getOperands())
-      if (Operation *parent = operand.getParentRegion()->getParentOp(); parent != v.op && !v.op->isProperAncestor(parent))
+      if (Operation *parent = operand.getParentRegion()->getParentOp();
+          parent != v.op && !v.op->isProperAncestor(parent))
         addOperand(operand, Access::Same);
   });
 }
@@ -215,7 +219,8 @@ void Graph::addUptoEdges() {
     markUntilCone(s, members[s], cone);
     for (int v : members[s])
       if (!cone[v] && v != scans[s].count) {
-        bool end = vertices[v].scan == s && isa_and_nonnull<EbyOp>(vertices[v].op);  // must know where the end is
+        bool end =
+            vertices[v].scan == s && isa_and_nonnull<EbyOp>(vertices[v].op); // must know where the end is
         vertices[v].preds.push_back({scans[s].count, end ? Access::Whole : Access::Upto, s});
       }
   }

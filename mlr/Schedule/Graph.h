@@ -1,12 +1,14 @@
-// The dependence graph of a node: operations of all times flattened, edges with their distance in time, and for each
-// scan its strongly connected components ("units"), which no sweep may separate. Internal to Schedule.
+// The dependence graph of a node: operations of all times flattened, edges with their distance in time, and
+// for each scan its strongly connected components ("units"), which no sweep may separate. Internal to
+// Schedule.
 #pragma once
 
 #include "mlr/Dataflow/Dialect.h"
 
 namespace mlr::schedule {
 
-/// How a user at instant t of time `Edge::time` sees its source; in every other time both are at the same instant.
+/// How a user at instant t of time `Edge::time` sees its source; in every other time both are at the same
+/// instant.
 enum class Access : uint8_t {
   Same,     ///< at t
   Fby,      ///< at t - 1
@@ -31,35 +33,36 @@ bool sameSweep(Access access, dataflow::Direction direction);
 struct Edge {
   int from;
   Access access;
-  int time;  ///< scan of which `access` speaks
+  int time; ///< scan of which `access` speaks
 };
 
-/// An operation directly in the body of a node or scan. The count of a scan is one vertex, whatever its mlr.count ops.
+/// An operation directly in the body of a node or scan. The count of a scan is one vertex, whatever its
+/// mlr.count ops.
 struct Vertex {
-  mlir::Operation *op = nullptr;  ///< null for a count
-  int scan = 0;                   ///< its result is a stream of this scan's time (0: the node's)
-  int where = 0;                  ///< it is executed in the sweeps of this scan; differs from `scan` for what leaves a scan
+  mlir::Operation *op = nullptr; ///< null for a count
+  int scan = 0;                  ///< its result is a stream of this scan's time (0: the node's)
+  int where = 0; ///< it is executed in the sweeps of this scan; differs from `scan` for what leaves a scan
   bool live = false;
-  bool recomputable = false;      ///< cheap and without state: may be executed again in a later sweep
-  int upFrom = INT_MAX;           ///< scans of at least this depth around it run up, because it carries state
-  int64_t bytes = 0;              ///< of one value
+  bool recomputable = false; ///< cheap and without state: may be executed again in a later sweep
+  int upFrom = INT_MAX;      ///< scans of at least this depth around it run up, because it carries state
+  int64_t bytes = 0;         ///< of one value
   llvm::SmallVector<Edge, 3> preds;
   bool exit() const { return where != scan; }
 };
 
 struct Scan {
-  mutable dataflow::ScanOp op;  ///< a handle (accessors are not const); null for the node itself
+  mutable dataflow::ScanOp op; ///< a handle (accessors are not const); null for the node itself
   int parent = -1;
-  int depth = 0;  ///< 0: the node
+  int depth = 0; ///< 0: the node
   int64_t length = 1;
   llvm::SmallVector<int> children;
-  int until = -1, count = -1;  ///< vertices
+  int until = -1, count = -1; ///< vertices
 };
 
 /// A strongly connected component at the level of one scan.
 struct Unit {
   uint8_t directions = mayRunUp | mayRunDown;
-  int size = 0;  ///< vertices
+  int size = 0; ///< vertices
 };
 
 class Graph {
@@ -68,15 +71,15 @@ public:
   explicit Graph(dataflow::NodeOp node);
 
   mutable dataflow::NodeOp node;
-  std::vector<Scan> scans;        ///< 0 is the node; parents before children
-  std::vector<Vertex> vertices;   ///< in source order
+  std::vector<Scan> scans;      ///< 0 is the node; parents before children
+  std::vector<Vertex> vertices; ///< in source order
   std::vector<Unit> units;
   int unitOf(int vertex, int depth) const { return unitAt[depth][vertex]; }
 
   /// What an SSA value stands for: a vertex, or (vertex -1) a region argument or a value from outside.
   struct Source {
     int vertex = -1;
-    mlir::Value value;  ///< results of scans replaced by what they yield
+    mlir::Value value; ///< results of scans replaced by what they yield
   };
   Source resolve(mlir::Value value) const;
   /// The scan, among those around (and including) `scan`, at `depth`; -1 if `scan` is not that deep.
@@ -99,7 +102,7 @@ private:
   void lookAhead();
   bool lookAheadWithin(int scan, const std::vector<int> &members, bool up);
   struct Expansion {
-    llvm::SmallVector<int> starts;  ///< vertices of the sweep's own instant that it is computed from
+    llvm::SmallVector<int> starts; ///< vertices of the sweep's own instant that it is computed from
     int64_t work = 0;
   };
   bool expand(int vertex, int time, int shift, int nodes, int64_t limit, Expansion &expansion) const;
@@ -107,10 +110,11 @@ private:
   std::vector<std::vector<int>> membersOfScans() const;
 
   llvm::DenseMap<mlir::Operation *, int> vertexOf, scanIds;
-  std::vector<std::vector<int>> unitAt;  ///< by depth, by vertex
+  std::vector<std::vector<int>> unitAt; ///< by depth, by vertex
 };
 
-/// Component of each vertex of a graph given by predecessors; components are numbered sources first. Iterative Tarjan, linear.
+/// Component of each vertex of a graph given by predecessors; components are numbered sources first.
+/// Iterative Tarjan, linear.
 std::vector<int> stronglyConnected(const std::vector<llvm::SmallVector<int, 4>> &preds);
 
 /// Scalar operations an element up to which a value is rather computed again than stored.

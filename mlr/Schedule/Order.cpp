@@ -7,7 +7,7 @@ namespace mlr::schedule {
 
 namespace {
 
-constexpr int64_t inPlaceSteps = 4'000'000;  ///< of search for cycles, a body
+constexpr int64_t inPlaceSteps = 4'000'000; ///< of search for cycles, a body
 
 class BodyOrder {
 public:
@@ -37,8 +37,8 @@ private:
   std::vector<Operation *> ops;
   llvm::DenseMap<Operation *, int> indexOf;
   std::vector<SmallVector<int, 4>> preds;
-  std::vector<bool> read;  ///< by another operation of this body, at the same instant
-  std::vector<SmallVector<int, 1>> ends;  ///< stack, final, initial of a value
+  std::vector<bool> read;                ///< by another operation of this body, at the same instant
+  std::vector<SmallVector<int, 1>> ends; ///< stack, final, initial of a value
   enum State : uint8_t { fresh, open, emitted };
   std::vector<State> state;
   std::vector<int> order;
@@ -89,7 +89,8 @@ private:
         Operation *reader = block.findAncestorOpInBlock(*user);
         auto it = indexOf.find(reader);
         if (it == indexOf.end() || it->second == value || steps > inPlaceSteps) continue;
-        if (!needs(it->second, value, steps) && !llvm::is_contained(preds[value], it->second)) preds[value].push_back(it->second);
+        if (!needs(it->second, value, steps) && !llvm::is_contained(preds[value], it->second))
+          preds[value].push_back(it->second);
       }
     }
   }
@@ -124,7 +125,7 @@ private:
       if (next < preds[v].size()) {
         int u = preds[v][next++];
         if (state[u] == fresh) stack.push_back({u, 0});
-        else if (state[u] == open) return;  // a cycle: it stays open
+        else if (state[u] == open) return; // a cycle: it stays open
         continue;
       }
       int done = v;

@@ -14,8 +14,8 @@ constexpr size_t largestGroup = 512;
 class Placer {
 public:
   Placer(const SweepProblem &problem, const std::vector<int64_t> &bytes, SweepPlan &plan)
-      : problem(problem), bytes(bytes), plan(plan), limit(problem.items.size(), unbounded), latest(problem.items.size(), 0),
-        users(problem.items.size()) {
+      : problem(problem), bytes(bytes), plan(plan), limit(problem.items.size(), unbounded),
+        latest(problem.items.size(), 0), users(problem.items.size()) {
     for (size_t i = 0; i < problem.items.size(); ++i)
       for (const auto &p : problem.items[i].preds) users[p.item].push_back(i);
   }
@@ -34,7 +34,7 @@ private:
   SweepPlan &plan;
   /// Deadline by its users: 2j + 1 means in sweep j or before it, 2j before it.
   std::vector<int> limit;
-  std::vector<int> latest;  ///< last sweep that reads the item, perhaps through cheap ones
+  std::vector<int> latest; ///< last sweep that reads the item, perhaps through cheap ones
   std::vector<llvm::SmallVector<int, 4>> users;
 
   bool waits(int i) const { return problem.items[i].scan >= 0 && !problem.items[i].cheap; }
@@ -59,7 +59,9 @@ private:
     const auto &item = problem.items[i];
     if (limit[i] == unbounded || bytes[i] == 0) return;
     int to = limit[i] % 2 ? limit[i] / 2 : limit[i] / 2 - 1;
-    while (to > plan.at[i] && (plan.sweeps[to - 1].scan != item.scan || !(item.directions & bit(directionOf(to))))) --to;
+    while (to > plan.at[i] &&
+           (plan.sweeps[to - 1].scan != item.scan || !(item.directions & bit(directionOf(to)))))
+      --to;
     if (to <= plan.at[i] || latest[i] > to || latest[i] <= plan.at[i]) return;
     llvm::DenseSet<int> group;
     int64_t cost = gather(i, to, group);
@@ -75,7 +77,8 @@ private:
     int64_t cost = 0;
     auto pushOperands = [&](int item) {
       for (const auto &p : problem.items[item].preds)
-        if (problem.items[p.item].scan == problem.items[i].scan && seen.insert(p.item).second) queue.push(p.item);
+        if (problem.items[p.item].scan == problem.items[i].scan && seen.insert(p.item).second)
+          queue.push(p.item);
     };
     group.insert(i);
     pushOperands(i);
@@ -108,7 +111,9 @@ private:
 
   // Some reader outside the group that is not cheap runs in a later sweep than u.
   bool crossesAnyway(int u, int to, const llvm::DenseSet<int> &group) const {
-    return llvm::any_of(users[u], [&](int user) { return waits(user) && !group.contains(user) && plan.at[user] > plan.at[u]; });
+    return llvm::any_of(users[u], [&](int user) {
+      return waits(user) && !group.contains(user) && plan.at[user] > plan.at[u];
+    });
   }
 
   // Sweeps of cheap items and of operations of the body, after the moves.

@@ -31,16 +31,16 @@ private:
   const int part, scan, depth;
 
   struct Item {
-    int child = 0;              ///< scan directly inside; -1: an operation of this body
+    int child = 0; ///< scan directly inside; -1: an operation of this body
     bool cheap = false;
     uint8_t directions = mayRunUp | mayRunDown;
     std::vector<int> vertices;
     llvm::SmallVector<SweepProblem::Pred, 3> preds;
   };
   std::vector<Item> items;
-  llvm::DenseMap<int, int> itemOf;   ///< by vertex
+  llvm::DenseMap<int, int> itemOf; ///< by vertex
   llvm::DenseMap<int, int> itemOfUnit;
-  std::vector<int> order, orderOf;   ///< items sources first
+  std::vector<int> order, orderOf; ///< items sources first
 
   // Whether `v`, which is not a member, comes from an earlier part as an array.
   bool arrives(int v) const {
@@ -73,13 +73,15 @@ private:
     items[id].vertices.push_back(v);
   }
 
-  // Members, and what they need that is computed again here. A recomputable member is on its own from here on inwards if nothing
-  // further in ties it to others.
+  // Members, and what they need that is computed again here. A recomputable member is on its own from here on
+  // inwards if nothing further in ties it to others.
   void collect() {
     std::vector<int> work;
     for (int v : plan.parts[part].members) {
       const Vertex &vertex = graph.vertices[v];
-      if (vertex.recomputable && vertex.where != scan && graph.units[graph.unitOf(v, depth + 1)].size == 1 && !pinned(v)) continue;
+      if (vertex.recomputable && vertex.where != scan && graph.units[graph.unitOf(v, depth + 1)].size == 1 &&
+          !pinned(v))
+        continue;
       add(v, false);
       work.push_back(v);
     }
@@ -88,7 +90,9 @@ private:
       work.pop_back();
       for (const Edge &e : graph.vertices[v].preds) {
         const Vertex &u = graph.vertices[e.from];
-        if (e.access == Access::Order || itemOf.count(e.from) || !u.recomputable || !graph.within(u.where, scan) || arrives(e.from)) continue;
+        if (e.access == Access::Order || itemOf.count(e.from) || !u.recomputable ||
+            !graph.within(u.where, scan) || arrives(e.from))
+          continue;
         add(e.from, true);
         work.push_back(e.from);
       }
@@ -98,7 +102,8 @@ private:
   // A value of the instant executed before is no dependence within this body.
   bool carried(int from, const Edge &e) const {
     bool up = plan.parts[part].direction == Direction::Up;
-    bool back = e.access == Access::Fby || e.access == Access::FbyAgain, ahead = e.access == Access::Eby || e.access == Access::EbyAgain;
+    bool back = e.access == Access::Fby || e.access == Access::FbyAgain,
+         ahead = e.access == Access::Eby || e.access == Access::EbyAgain;
     return e.time == scan && (up ? back : ahead) && graph.within(graph.vertices[from].where, scan);
   }
 
@@ -132,7 +137,8 @@ private:
     return true;
   }
 
-  // Scans that depend on one another's parts must be planned together; all others alone. Groups of items, sources first.
+  // Scans that depend on one another's parts must be planned together; all others alone. Groups of items,
+  // sources first.
   std::vector<std::vector<int>> groups() const {
     std::vector<int> node(items.size());
     std::vector<llvm::SmallVector<int, 4>> preds;
@@ -145,7 +151,8 @@ private:
         if (node[p.item] != node[i]) preds[node[i]].push_back(node[p.item]);
     }
     std::vector<int> component = stronglyConnected(preds);
-    std::vector<std::vector<int>> result(component.empty() ? 0 : *std::max_element(component.begin(), component.end()) + 1);
+    std::vector<std::vector<int>> result(
+        component.empty() ? 0 : *std::max_element(component.begin(), component.end()) + 1);
     for (int i : order) result[component[node[i]]].push_back(i);
     return result;
   }
@@ -190,12 +197,14 @@ private:
     return items[group.front()].vertices.front();
   }
 
-  // Bytes that storing `v` for later sweeps of the scan directly inside takes: nothing if a result stacks it anyway.
+  // Bytes that storing `v` for later sweeps of the scan directly inside takes: nothing if a result stacks it
+  // anyway.
   int64_t storageOf(int v) const {
     const Vertex &vertex = graph.vertices[v];
     if (vertex.where == scan || (vertex.exit() && vertex.scan == scan)) return 0;
     int64_t bytes = vertex.bytes;
-    for (int s = vertex.scan; graph.scans[s].depth > depth; s = graph.scans[s].parent) bytes *= std::max<int64_t>(graph.scans[s].length, 1);
+    for (int s = vertex.scan; graph.scans[s].depth > depth; s = graph.scans[s].parent)
+      bytes *= std::max<int64_t>(graph.scans[s].length, 1);
     return bytes;
   }
 
@@ -209,7 +218,7 @@ private:
       plan.parts.push_back({child, part, depth + 1, ++number, sweeps.sweeps[s].direction, {}});
     }
     StorageProblem storage;
-    std::vector<int> vertices;  // by value of the problem
+    std::vector<int> vertices; // by value of the problem
     llvm::DenseMap<int, int> valueOf;
     std::vector<bool> placed;
     for (size_t g = 0; g < group.size(); ++g) {
@@ -220,7 +229,8 @@ private:
         vertices.push_back(v);
         placed.push_back(!item.cheap);
         bool recomputable = graph.vertices[v].recomputable;
-        storage.values.push_back({sweeps.at[g], recomputable, !item.cheap || sweeps.inSweep[g], storageOf(v), {}});
+        storage.values.push_back(
+            {sweeps.at[g], recomputable, !item.cheap || sweeps.inSweep[g], storageOf(v), {}});
         if (!item.cheap) place(v, partOf[sweeps.at[g]]);
       }
     }
@@ -247,7 +257,8 @@ private:
   }
 
   // A value that a result of the scan stacks in the sweep that computes it costs nothing to store.
-  void stackedAnyway(int v, int child, StorageProblem &storage, const llvm::DenseMap<int, int> &valueOf) const {
+  void stackedAnyway(int v, int child, StorageProblem &storage,
+                     const llvm::DenseMap<int, int> &valueOf) const {
     const Vertex &vertex = graph.vertices[v];
     auto stack = llvm::dyn_cast_or_null<StackOp>(vertex.op);
     if (!stack || vertex.where != child) return;
@@ -264,7 +275,8 @@ std::optional<Plan> makePlan(const Graph &graph, int &why) {
   plan.parts.push_back({});
   for (int v = 0, n = graph.vertices.size(); v < n; ++v) {
     const Vertex &vertex = graph.vertices[v];
-    if (vertex.live && (!vertex.recomputable || graph.units[graph.unitOf(v, 1)].size > 1)) plan.parts[0].members.push_back(v);
+    if (vertex.live && (!vertex.recomputable || graph.units[graph.unitOf(v, 1)].size > 1))
+      plan.parts[0].members.push_back(v);
   }
   for (size_t part = 0; part < plan.parts.size(); ++part)
     if (!PartPlanner(graph, plan, part).run(why)) return std::nullopt;

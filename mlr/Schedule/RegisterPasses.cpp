@@ -11,7 +11,8 @@ namespace {
 struct NodePass : PassWrapper<NodePass, OperationPass<ModuleOp>> {
   MLIR_DEFINE_EXPLICIT_INTERNAL_INLINE_TYPE_ID(NodePass)
   using Function = LogicalResult (*)(dataflow::NodeOp);
-  NodePass(StringRef argument, StringRef description, Function run) : argument(argument), description(description), run(run) {}
+  NodePass(StringRef argument, StringRef description, Function run)
+      : argument(argument), description(description), run(run) {}
   StringRef getArgument() const override { return argument; }
   StringRef getDescription() const override { return description; }
   StringRef getName() const override { return argument; }
@@ -24,7 +25,8 @@ struct NodePass : PassWrapper<NodePass, OperationPass<ModuleOp>> {
 };
 
 void add(StringRef argument, StringRef description, NodePass::Function run) {
-  registerPass([=]() -> std::unique_ptr<Pass> { return std::make_unique<NodePass>(argument, description, run); });
+  registerPass(
+      [=]() -> std::unique_ptr<Pass> { return std::make_unique<NodePass>(argument, description, run); });
 }
 
 } // namespace

@@ -26,7 +26,8 @@ void replaceCounts(ScanOp scan) {
   }
 }
 
-// In a scan of one instant, a neighbour in time is the border value, and the value at either end is the value.
+// In a scan of one instant, a neighbour in time is the border value, and the value at either end is the
+// value.
 void replaceNeighbours(ScanOp scan) {
   if (scan.getLength() != 1) return;
   Operation *end = bodyOf(scan).getTerminator();
@@ -60,12 +61,14 @@ LogicalResult scheduleNode(NodeOp node) {
   std::optional<Plan> plan = makePlan(graph, why);
   if (!plan) {
     Operation *op = graph.vertices[why].op;
-    return (op ? op : node.getOperation())->emitError("is part of a recurrence that no sequence of sweeps computes");
+    return (op ? op : node.getOperation())
+        ->emitError("is part of a recurrence that no sequence of sweeps computes");
   }
   Ranks ranks;
   Emitter(graph, *plan, ranks).run();
   Operation *culprit = nullptr;
-  if (!orderOperations(node, ranks, culprit)) return culprit->emitError("depends on itself within one instant");
+  if (!orderOperations(node, ranks, culprit))
+    return culprit->emitError("depends on itself within one instant");
   node.setScheduled(true);
   return success();
 }

@@ -12,15 +12,16 @@ namespace {
 
 constexpr int exactValues = 15;
 constexpr int64_t exactSteps = 30'000'000;
-constexpr size_t cutValues = 4096;  ///< beyond, all recomputable values are computed again
+constexpr size_t cutValues = 4096; ///< beyond, all recomputable values are computed again
 constexpr int64_t infinite = INT64_MAX / 4;
 
 using Need = StorageProblem::Need;
 
 /// Calls visit(value, sweep) once for every value that a sweep after its own needs, given what is stored.
-template <typename Visit> void forEachNeed(const StorageProblem &p, const std::vector<bool> &stored, Visit visit) {
+template <typename Visit>
+void forEachNeed(const StorageProblem &p, const std::vector<bool> &stored, Visit visit) {
   llvm::DenseSet<std::pair<int, int>> seen;
-  llvm::DenseSet<int> computed;  // stored recomputable values whose operands their own sweep needs
+  llvm::DenseSet<int> computed; // stored recomputable values whose operands their own sweep needs
   std::vector<Need> work(p.needs.rbegin(), p.needs.rend());
   while (!work.empty()) {
     Need need = work.back();
@@ -57,7 +58,8 @@ public:
   }
 
   void run(int source, int sink) {
-    while (augment(source, sink)) {}
+    while (augment(source, sink)) {
+    }
   }
 
   // Nodes from which the sink can still be reached: the cut nearest to the sink lies before them.
@@ -126,7 +128,7 @@ void cutForSweep(const StorageProblem &p, int sweep, std::vector<bool> &stored) 
     int in = nodeOf(order[i]);
     bool here = value.sweep >= sweep, choice = !here && value.sweep > 0 && value.storable;
     int64_t bytes = stored[order[i]] ? 0 : value.bytes;
-    if (!value.recomputable && here) continue;  // at hand
+    if (!value.recomputable && here) continue; // at hand
     links.push_back({in, in + 1, choice ? bytes : infinite});
     if (!value.recomputable) links.push_back({source, in, infinite});
     else
@@ -191,7 +193,8 @@ std::vector<bool> choose(const StorageProblem &p) {
     bestRecomputed = recomputed;
     best = std::move(stored);
   };
-  if (int(choices.size()) <= exactValues && int64_t(p.values.size() + p.needs.size()) << choices.size() <= exactSteps) {
+  if (int(choices.size()) <= exactValues &&
+      int64_t(p.values.size() + p.needs.size()) << choices.size() <= exactSteps) {
     for (uint32_t subset = 1; subset < 1u << choices.size(); ++subset) {
       std::vector<bool> stored = none;
       for (size_t i = 0; i < choices.size(); ++i) stored[choices[i]] = subset >> i & 1;

@@ -13,9 +13,9 @@ constexpr int64_t searchSteps = 20'000'000;
 /// Executes sweeps on a problem, item by item.
 struct Runner {
   const SweepProblem *problem;
-  std::vector<int> at;        // unknown, or as in SweepPlan
-  std::vector<bool> inSweep;  // as in SweepPlan, of the sweep in which `at` was set
-  int64_t left = 0;           // items that are not cheap and wait
+  std::vector<int> at;       // unknown, or as in SweepPlan
+  std::vector<bool> inSweep; // as in SweepPlan, of the sweep in which `at` was set
+  int64_t left = 0;          // items that are not cheap and wait
   int64_t steps = 0;
 
   explicit Runner(const SweepProblem &p) : problem(&p), at(p.items.size(), unknown), inSweep(p.items.size()) {
@@ -26,7 +26,8 @@ struct Runner {
   // What needs no sweep but those until `now`.
   void known(int now) {
     for (size_t i = 0; i < at.size(); ++i)
-      if (const auto &item = problem->items[i]; at[i] == unknown && (item.scan < 0 || item.cheap)) settle(i, item, now);
+      if (const auto &item = problem->items[i]; at[i] == unknown && (item.scan < 0 || item.cheap))
+        settle(i, item, now);
   }
 
   void settle(size_t i, const SweepProblem::Item &item, int now) {
@@ -35,11 +36,14 @@ struct Runner {
     if (latest <= now) at[i] = latest;
   }
 
-  bool available(const SweepProblem::Item &item, const SweepProblem::Pred &p, const Sweep &sweep, int now) const {
+  bool available(const SweepProblem::Item &item, const SweepProblem::Pred &p, const Sweep &sweep,
+                 int now) const {
     int when = at[p.item];
     const auto &source = problem->items[p.item];
     // A window needs a true stream: one computed in this sweep, or stored by an earlier one.
-    if (when < now) return p.access != Access::Window || !source.cheap || sweep.direction == Direction::Up || source.scan < 0;
+    if (when < now)
+      return p.access != Access::Window || !source.cheap || sweep.direction == Direction::Up ||
+             source.scan < 0;
     if (when != now || source.scan != item.scan) return false;
     return sameSweep(p.access, sweep.direction) && (!source.cheap || inSweep[p.item]);
   }
@@ -71,14 +75,14 @@ struct Runner {
   }
 };
 
-/// The same problem with items merged that every plan runs in the same sweep, and without those known from the start.
+/// The same problem with items merged that every plan runs in the same sweep, and without those known from
+/// the start.
 struct Reduced {
   SweepProblem problem;
 
   explicit Reduced(const SweepProblem &full) {
     problem.scans = full.scans;
-    std::vector<int> to(full.items.size(), -1);  // -1: known from the start
-    std::vector<bool> start(full.items.size());
+    std::vector<int> to(full.items.size(), -1); // -1: known from the start
     for (size_t i = 0; i < full.items.size(); ++i) {
       const auto &item = full.items[i];
       bool free = item.scan < 0 || item.cheap;
@@ -86,7 +90,7 @@ struct Reduced {
       bool merge = item.cheap || item.directions == (mayRunUp | mayRunDown);
       for (const auto &p : item.preds) {
         if (to[p.item] < 0 && p.access != Access::Window) continue;
-        if (to[p.item] < 0) {  // a window over what is known: up only
+        if (to[p.item] < 0) { // a window over what is known: up only
           kept.directions &= mayRunUp;
           merge = false;
           continue;
@@ -193,7 +197,8 @@ private:
   int scansLeft(const Runner &runner) const {
     std::vector<bool> seen(problem.scans);
     for (size_t i = 0; i < runner.at.size(); ++i)
-      if (const auto &item = problem.items[i]; item.scan >= 0 && !item.cheap && runner.at[i] == unknown) seen[item.scan] = true;
+      if (const auto &item = problem.items[i]; item.scan >= 0 && !item.cheap && runner.at[i] == unknown)
+        seen[item.scan] = true;
     return llvm::count(seen, true);
   }
 

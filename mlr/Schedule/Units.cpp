@@ -9,8 +9,8 @@ namespace mlr::schedule {
 std::vector<int> stronglyConnected(const std::vector<SmallVector<int, 4>> &preds) {
   int n = preds.size(), time = 0, components = 0;
   std::vector<int> component(n, -1), index(n, -1), low(n, 0);
-  std::vector<int> open;                       // Tarjan's stack
-  std::vector<std::pair<int, size_t>> frames;  // the depth-first search's
+  std::vector<int> open;                      // Tarjan's stack
+  std::vector<std::pair<int, size_t>> frames; // the depth-first search's
   for (int root = 0; root < n; ++root) {
     if (index[root] >= 0) continue;
     frames.push_back({root, 0});
@@ -49,7 +49,8 @@ void Graph::findUnits() {
   unitAt.assign(deepest + 1, std::vector<int>(vertices.size(), -1));
   auto members = membersOfScans();
   for (int s = scans.size() - 1; s > 0; --s) findUnitsOf(s, members);
-  // State that survives a scan's run is a recurrence of the enclosing time too, and further out while that resumes as well.
+  // State that survives a scan's run is a recurrence of the enclosing time too, and further out while that
+  // resumes as well.
   for (Vertex &v : vertices) {
     if (!v.live || v.scan == 0 || !v.op || !isa<FbyOp, FirstOp, WindowOp>(v.op)) continue;
     v.upFrom = INT_MAX;
@@ -59,7 +60,8 @@ void Graph::findUnits() {
   for (int s = scans.size() - 1; s > 0; --s) setDirections(s, members[s]);
 }
 
-// Vertices of one unit of an inner scan stay together here; at the scan's own level all that its condition needs does, too.
+// Vertices of one unit of an inner scan stay together here; at the scan's own level all that its condition
+// needs does, too.
 void Graph::findUnitsOf(int scan, const std::vector<std::vector<int>> &members) {
   const std::vector<int> &inside = members[scan];
   int depth = scans[scan].depth;
@@ -85,7 +87,8 @@ void Graph::findUnitsOf(int scan, const std::vector<std::vector<int>> &members) 
     for (const Edge &e : vertices[v].preds)
       if (auto it = local.find(e.from); it != local.end() && it->second != nodeOf[i])
         preds[nodeOf[i]].push_back(it->second);
-    if (!cone.empty() && cone[v] && v != scans[scan].until) preds[nodeOf[i]].push_back(local[scans[scan].until]);
+    if (!cone.empty() && cone[v] && v != scans[scan].until)
+      preds[nodeOf[i]].push_back(local[scans[scan].until]);
   }
   std::vector<int> component = stronglyConnected(preds);
   int base = units.size();
@@ -112,12 +115,14 @@ void Graph::setDirections(int scan, const std::vector<int> &members) {
       if (!sameSweep(e.access, Direction::Up)) directions &= uint8_t(~mayRunUp);
       if (!sameSweep(e.access, Direction::Down)) directions &= uint8_t(~mayRunDown);
     }
-    if (vertex.op && isa<WindowOp>(vertex.op) && vertex.scan == scan && !windowOfStream) directions &= mayRunUp;
+    if (vertex.op && isa<WindowOp>(vertex.op) && vertex.scan == scan && !windowOfStream)
+      directions &= mayRunUp;
   }
 }
 
-// A value is recomputable if it takes few operations from values that are not. In a recurrence, what reaches another instant
-// (the value operands of its fby and eby) is not: so there is no cycle among recomputable values.
+// A value is recomputable if it takes few operations from values that are not. In a recurrence, what reaches
+// another instant (the value operands of its fby and eby) is not: so there is no cycle among recomputable
+// values.
 void Graph::findRecomputable() {
   for (Vertex &v : vertices)
     v.recomputable = v.live && v.op && v.scan > 0 && !v.exit() && v.upFrom == INT_MAX &&
@@ -148,8 +153,10 @@ void Graph::findRecomputable() {
       }
       total[v] = work(vertex.op);
       for (const Edge &e : vertex.preds)
-        if (vertices[e.from].recomputable && e.access != Access::Order) total[v] = std::min<int64_t>(total[v] + total[e.from], int64_t(1) << 50);
-      vertex.recomputable = total[v] <= cheapWork * std::max<int64_t>(1, elementsOf(vertex.op->getResult(0).getType()));
+        if (vertices[e.from].recomputable && e.access != Access::Order)
+          total[v] = std::min<int64_t>(total[v] + total[e.from], int64_t(1) << 50);
+      vertex.recomputable =
+          total[v] <= cheapWork * std::max<int64_t>(1, elementsOf(vertex.op->getResult(0).getType()));
     }
   }
 }

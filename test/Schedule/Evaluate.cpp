@@ -13,7 +13,8 @@ Data zeros(Type type) {
   return Data(tensor ? tensor.getNumElements() : 1, 0);
 }
 
-// ---- what has no time ------------------------------------------------------------------------------------------
+// ---- what has no time
+// ------------------------------------------------------------------------------------------
 
 static int64_t binary(Operation *op, int64_t a, int64_t b) {
   if (isa<AddOp>(op)) return int32_t(uint32_t(a) + uint32_t(b));
@@ -40,7 +41,8 @@ static Data readElement(ReadOp read, const Operand &operand, const Locals &local
       if (auto d = dyn_cast<AffineDimExpr>(e)) return dims[d.getPosition()];
       if (auto c = dyn_cast<AffineConstantExpr>(e)) return c.getValue();
       auto b = cast<AffineBinaryOpExpr>(e);
-      return e.getKind() == AffineExprKind::Add ? at(b.getLHS()) + at(b.getRHS()) : at(b.getLHS()) * at(b.getRHS());
+      return e.getKind() == AffineExprKind::Add ? at(b.getLHS()) + at(b.getRHS())
+                                                : at(b.getLHS()) * at(b.getRHS());
     };
     i = at(expr);
     if (auto clamp = read.getClamp(); clamp && (*clamp)[k]) i = std::clamp<int64_t>(i, 0, size - 1);
@@ -53,7 +55,8 @@ static Data readElement(ReadOp read, const Operand &operand, const Locals &local
   return {source[flat]};
 }
 
-static void forEach(ArrayRef<int64_t> shape, Block &body, Locals locals, const std::function<void(const Locals &)> &visit) {
+static void forEach(ArrayRef<int64_t> shape, Block &body, Locals locals,
+                    const std::function<void(const Locals &)> &visit) {
   int64_t n = 1;
   for (int64_t s : shape) n *= s;
   for (int64_t i = 0; i < n; ++i) {
@@ -76,21 +79,27 @@ static Data inner(Value v, Operation *owner, const Operand &operand, const Local
 
 Data compute(Operation *op, const Operand &operand, const Locals &locals) {
   if (auto c = dyn_cast<ConstOp>(op)) {
-    if (auto i = dyn_cast<IntegerAttr>(c.getValue())) return {i.getType().isInteger(1) ? i.getValue().getZExtValue() != 0 : i.getInt()};
+    if (auto i = dyn_cast<IntegerAttr>(c.getValue()))
+      return {i.getType().isInteger(1) ? i.getValue().getZExtValue() != 0 : i.getInt()};
     Data data;
-    for (const APInt &i : cast<DenseElementsAttr>(c.getValue()).getValues<APInt>()) data.push_back(i.getSExtValue());
+    for (const APInt &i : cast<DenseElementsAttr>(c.getValue()).getValues<APInt>())
+      data.push_back(i.getSExtValue());
     return data;
   }
   if (auto read = dyn_cast<ReadOp>(op)) return readElement(read, operand, locals);
   if (auto gen = dyn_cast<GenOp>(op)) {
     Data result;
-    auto element = [&](const Locals &l) { result.push_back(inner(bodyOf(op).getTerminator()->getOperand(0), op, operand, l)[0]); };
+    auto element = [&](const Locals &l) {
+      result.push_back(inner(bodyOf(op).getTerminator()->getOperand(0), op, operand, l)[0]);
+    };
     forEach(cast<RankedTensorType>(gen.getType()).getShape(), bodyOf(op), locals, element);
     return result;
   }
   if (auto reduce = dyn_cast<ReduceOp>(op)) {
     uint32_t sum = 0;
-    auto element = [&](const Locals &l) { sum += uint32_t(inner(bodyOf(op).getTerminator()->getOperand(0), op, operand, l)[0]); };
+    auto element = [&](const Locals &l) {
+      sum += uint32_t(inner(bodyOf(op).getTerminator()->getOperand(0), op, operand, l)[0]);
+    };
     forEach(reduce.getSizes(), bodyOf(op), locals, element);
     return {int32_t(sum)};
   }
@@ -100,7 +109,8 @@ Data compute(Operation *op, const Operand &operand, const Locals &locals) {
   return {binary(op, operand(op->getOperand(0), locals)[0], operand(op->getOperand(1), locals)[0])};
 }
 
-// ---- lazily ----------------------------------------------------------------------------------------------------
+// ---- lazily
+// ----------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -144,7 +154,8 @@ private:
   // Scans around the instant that the value changes with.
   static int depthOf(Value v) {
     int depth = 0;
-    for (Operation *op = v.getParentRegion()->getParentOp(); op; op = op->getParentOp()) depth += isa<ScanOp>(op);
+    for (Operation *op = v.getParentRegion()->getParentOp(); op; op = op->getParentOp())
+      depth += isa<ScanOp>(op);
     Operation *def = v.getDefiningOp();
     return depth - (def && isEnd(def));
   }
@@ -221,14 +232,16 @@ private:
   }
 };
 
-// ---- in order --------------------------------------------------------------------------------------------------
+// ---- in order
+// --------------------------------------------------------------------------------------------------
 
 class Executor {
 public:
   explicit Executor(NodeOp node) : node(node) {}
 
   Step step(const Step &inputs) {
-    for (auto [argument, data] : llvm::zip(node.getBody().getArguments(), inputs)) env[argument.getAsOpaquePointer()] = data;
+    for (auto [argument, data] : llvm::zip(node.getBody().getArguments(), inputs))
+      env[argument.getAsOpaquePointer()] = data;
     instant(bodyOf(node));
     Step outputs;
     for (Value v : bodyOf(node).getTerminator()->getOperands()) outputs.push_back(get(v));
@@ -238,7 +251,7 @@ public:
 private:
   NodeOp node;
   std::map<void *, Data> env;
-  std::map<Operation *, Data> slots;  ///< fby, eby: the value carried over; window: its rows
+  std::map<Operation *, Data> slots; ///< fby, eby: the value carried over; window: its rows
 
   Data get(Value v) {
     auto it = env.find(v.getAsOpaquePointer());
@@ -328,7 +341,8 @@ std::optional<std::vector<Step>> evaluateLazily(NodeOp node, const std::vector<S
   std::vector<Step> result;
   for (size_t n = 0; n < inputs.size(); ++n) {
     Step &outputs = result.emplace_back();
-    for (Value v : bodyOf(node).getTerminator()->getOperands()) outputs.push_back(lazy.value(v, {int64_t(n)}));
+    for (Value v : bodyOf(node).getTerminator()->getOperands())
+      outputs.push_back(lazy.value(v, {int64_t(n)}));
   }
   if (lazy.cyclic) return std::nullopt;
   return result;

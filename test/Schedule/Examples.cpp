@@ -42,7 +42,6 @@ mlr.node @f(%xs: tensor<10xf32>) -> (z: tensor<10xf32>) {
   EXPECT_EQ(ir.sweeps(), "udu") << ir.print();
 }
 
-
 static int count(Ir &ir, llvm::StringRef what) {
   int n = 0;
   ir.node().walk([&](mlir::Operation *op) { n += op->getName().getStringRef() == what; });
@@ -100,7 +99,8 @@ mlr.node @f(%xs: tensor<10xf32>) -> (z: tensor<10xf32>) {
   EXPECT_EQ(count(ir, "mlr.stack"), 2) << ir.print();
 }
 
-// initial of a forward value in the sweep that computes it; the length that `until` finds is a bound of the down sweep.
+// initial of a forward value in the sweep that computes it; the length that `until` finds is a bound of the
+// down sweep.
 TEST(Sweeps, InitialIsHeldAndUntilBoundsLaterSweeps) {
   Ir ir(R"(
 mlr.node @f(%xs: tensor<10xi32>) -> (z: tensor<10xi32>, n: i32) {
@@ -128,7 +128,8 @@ mlr.node @f(%xs: tensor<10xi32>) -> (z: tensor<10xi32>, n: i32) {
   EXPECT_TRUE(scans[1].getUpto());
 }
 
-// The inner scan feeds an outer forward loop and an outer backward one: its halves go to different sweeps of the outer scan.
+// The inner scan feeds an outer forward loop and an outer backward one: its halves go to different sweeps of
+// the outer scan.
 TEST(Sweeps, InnerScanIsDistributedOverOuterSweeps) {
   Ir ir(R"(
 mlr.node @f(%xs: tensor<4xi32>) -> (z: tensor<3xi32>) {
@@ -156,7 +157,8 @@ mlr.node @f(%xs: tensor<4xi32>) -> (z: tensor<3xi32>) {
 })");
   ASSERT_TRUE(ir.schedule()) << ir.print();
   EXPECT_EQ(ir.sweeps(), "ud") << ir.print();
-  for (auto scan : ir.node().getBody().getOps<dataflow::ScanOp>()) EXPECT_EQ(ir.sweeps(scan), "u") << ir.print();
+  for (auto scan : ir.node().getBody().getOps<dataflow::ScanOp>())
+    EXPECT_EQ(ir.sweeps(scan), "u") << ir.print();
 }
 
 // The next value of a forward recurrence, in the sweep that computes it.
@@ -261,22 +263,27 @@ mlr.node @f(%xs: tensor<10xf32>) -> (z: tensor<10xf32>) {
 
 // 100,000 operations: three long chains between a forward and a backward recurrence.
 TEST(Sweeps, LargeScansTakeLinearTime) {
-  std::string text = "mlr.node @f(%x: i32) -> (z: i32) {\n %zero = mlr.const 0 : i32\n %z = mlr.scan %t < 10 {\n"
-                     " %p = mlr.fby %zero, %v0 : i32\n %v0 = mlr.add %p, %x : i32\n";
+  std::string text =
+      "mlr.node @f(%x: i32) -> (z: i32) {\n %zero = mlr.const 0 : i32\n %z = mlr.scan %t < 10 {\n"
+      " %p = mlr.fby %zero, %v0 : i32\n %v0 = mlr.add %p, %x : i32\n";
   int n = 100000;
   for (int i = 1; i < n; ++i)
-    text += i % 1000 == 0 ? " %v" + std::to_string(i) + " = mlr.eby %v" + std::to_string(i - 1) + ", %zero : i32\n"
-                          : " %v" + std::to_string(i) + " = mlr.sub %v" + std::to_string(i - 1) + ", %v" + std::to_string(i - 1 - i % 3 % i) + " : i32\n";
-  text += " %f = mlr.final %v" + std::to_string(n - 1) + " : i32\n mlr.yield %f : i32\n } : i32\n mlr.yield %z : i32\n}";
+    text += i % 1000 == 0
+                ? " %v" + std::to_string(i) + " = mlr.eby %v" + std::to_string(i - 1) + ", %zero : i32\n"
+                : " %v" + std::to_string(i) + " = mlr.sub %v" + std::to_string(i - 1) + ", %v" +
+                      std::to_string(i - 1 - i % 3 % i) + " : i32\n";
+  text += " %f = mlr.final %v" + std::to_string(n - 1) +
+          " : i32\n mlr.yield %f : i32\n } : i32\n mlr.yield %z : i32\n}";
   Ir ir(text);
   auto start = std::chrono::steady_clock::now();
   ASSERT_TRUE(ir.schedule());
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  EXPECT_LT(seconds, 60);  // about one second when nothing else runs
+  EXPECT_LT(seconds, 60); // about one second when nothing else runs
   RecordProperty("seconds", std::to_string(seconds));
 }
 
-// ---- the validator ---------------------------------------------------------------------------------------------
+// ---- the validator
+// ---------------------------------------------------------------------------------------------
 
 static std::string rejection(llvm::StringRef body) {
   Ir ir(("mlr.node @f(%x: i32) -> (z: i32) attributes {scheduled} {\n" + body + "}").str());
@@ -287,14 +294,16 @@ static std::string rejection(llvm::StringRef body) {
 }
 
 TEST(Validate, RejectsARecurrenceAgainstTheSweep) {
-  EXPECT_NE(rejection("%z = mlr.scan %t < 3 sweep down { %p = mlr.fby %x, %a : i32\n %a = mlr.add %p, %x : i32\n"
-                      "%f = mlr.final %a : i32\n mlr.yield %f : i32 } : i32\n mlr.yield %z : i32")
-                .find("down sweep"),
-            std::string::npos);
+  EXPECT_NE(
+      rejection("%z = mlr.scan %t < 3 sweep down { %p = mlr.fby %x, %a : i32\n %a = mlr.add %p, %x : i32\n"
+                "%f = mlr.final %a : i32\n mlr.yield %f : i32 } : i32\n mlr.yield %z : i32")
+          .find("down sweep"),
+      std::string::npos);
 }
 
 TEST(Validate, RejectsUseBeforeDefinition) {
-  EXPECT_NE(rejection("%a = mlr.add %b, %x : i32\n %b = mlr.add %x, %x : i32\n mlr.yield %a : i32").find("later in the instant"),
+  EXPECT_NE(rejection("%a = mlr.add %b, %x : i32\n %b = mlr.add %x, %x : i32\n mlr.yield %a : i32")
+                .find("later in the instant"),
             std::string::npos);
 }
 
@@ -305,10 +314,22 @@ TEST(Validate, RejectsAnEndValueInItsOwnSweep) {
             std::string::npos);
 }
 
+TEST(Validate, RejectsTheCountOfAnotherScan) {
+  EXPECT_NE(
+      rejection(
+          "%n = mlr.scan %t < 5 sweep up { %k = mlr.count : i32\n mlr.yield %k : i32 } : i32\n"
+          "%z = mlr.scan %t < 3 upto %n sweep up { %f = mlr.final %t : i32\n mlr.yield %f : i32 } : i32\n"
+          "mlr.yield %z : i32")
+          .find("another length"),
+      std::string::npos);
+}
+
 TEST(Validate, RejectsAScanWithoutDirection) {
-  EXPECT_NE(rejection("%z = mlr.scan %t < 3 { %f = mlr.final %t : i32\n mlr.yield %f : i32 } : i32\n mlr.yield %z : i32")
-                .find("no direction"),
-            std::string::npos);
+  EXPECT_NE(
+      rejection(
+          "%z = mlr.scan %t < 3 { %f = mlr.final %t : i32\n mlr.yield %f : i32 } : i32\n mlr.yield %z : i32")
+          .find("no direction"),
+      std::string::npos);
 }
 
 } // namespace mlr::schedule::test

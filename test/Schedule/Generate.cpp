@@ -11,11 +11,11 @@ enum class Kind { Scalar, Pair, Bool };
 enum class Look { Same, Fby, Eby, Final, Initial, Whole, Window };
 
 struct Value {
-  std::string name;     ///< in its own scan and inside it
-  std::string outside;  ///< end values: in the time around their scan
+  std::string name;    ///< in its own scan and inside it
+  std::string outside; ///< end values: in the time around their scan
   Kind kind;
-  int scan;             ///< end values: the scan around
-  int ends = -1;        ///< end values: of which scan
+  int scan;      ///< end values: the scan around
+  int ends = -1; ///< end values: of which scan
   struct Use {
     int value;
     Look look;
@@ -38,7 +38,7 @@ struct Open {
   int scan;
   bool up;
   size_t start;
-  bool mayLookBack = false;  ///< up: one eby inside, for which it then has a second fby
+  bool mayLookBack = false; ///< up: one eby inside, for which it then has a second fby
   bool twice = false;
 };
 
@@ -67,7 +67,9 @@ private:
 
   int below(int n) { return random() % n; }
   bool chance(int percent) { return below(100) < percent; }
-  static const char *type(Kind k) { return k == Kind::Scalar ? "i32" : k == Kind::Pair ? "tensor<2xi32>" : "i1"; }
+  static const char *type(Kind k) {
+    return k == Kind::Scalar ? "i32" : k == Kind::Pair ? "tensor<2xi32>" : "i1";
+  }
 
   bool inside(int scan, int outer) const {
     while (scan >= 0 && scan != outer) scan = scans[scan].parent;
@@ -93,7 +95,8 @@ private:
   bool allowed(int v, Look look, int time) const {
     for (const Open &o : open) {
       if (o.scan != time || size_t(v) < o.start) continue;
-      bool up = look == Look::Fby || look == Look::Initial || look == Look::Window, down = look == Look::Eby || look == Look::Final;
+      bool up = look == Look::Fby || look == Look::Initial || look == Look::Window,
+           down = look == Look::Eby || look == Look::Final;
       if (look == Look::Eby && o.mayLookBack) continue;
       if (look == Look::Whole || (o.up ? down : up)) return false;
     }
@@ -139,10 +142,13 @@ private:
     int outer = scan == 0 || scans[scan].resume ? -1 : scans[scan].parent;
     for (int attempt = 0; outer >= 0 && attempt < 20; ++attempt) {
       int v = below(values.size());
-      if (values[v].kind == kind && inside(outer, values[v].scan) && values[v].ends != scan && visible(v, scan)) return v;
+      if (values[v].kind == kind && inside(outer, values[v].scan) && values[v].ends != scan &&
+          visible(v, scan))
+        return v;
     }
     if (kind == Kind::Scalar) return 3 + below(2);
-    scans[scan].lines.push_back("%c" + std::to_string(values.size()) + " = mlr.const dense<[5, -7]> : tensor<2xi32>");
+    scans[scan].lines.push_back("%c" + std::to_string(values.size()) +
+                                " = mlr.const dense<[5, -7]> : tensor<2xi32>");
     values.push_back({"%c" + std::to_string(values.size()), "", Kind::Pair, scan});
     return values.size() - 1;
   }
@@ -181,25 +187,33 @@ private:
     if (r < 6) {
       static const char *ops[] = {"add", "sub", "mul", "max", "min", "xor"};
       int a = pick(scan, Kind::Scalar), b = pick(scan, Kind::Scalar);
-      define(scan, Kind::Scalar, std::string("mlr.") + ops[r] + " " + nameIn(a, scan) + ", " + nameIn(b, scan) + " : i32",
+      define(scan, Kind::Scalar,
+             std::string("mlr.") + ops[r] + " " + nameIn(a, scan) + ", " + nameIn(b, scan) + " : i32",
              {use(a, scan), use(b, scan)});
     } else if (r == 6) {
       int a = pick(scan, Kind::Pair), b = pick(scan, Kind::Scalar);
-      define(scan, Kind::Pair, "mlr.gen (%i) { %e = mlr.read " + nameIn(a, scan) + element + " %r = mlr.sub %e, " +
-                                   nameIn(b, scan) + " : i32 mlr.yield %r : i32 } : tensor<2xi32>",
+      define(scan, Kind::Pair,
+             "mlr.gen (%i) { %e = mlr.read " + nameIn(a, scan) + element + " %r = mlr.sub %e, " +
+                 nameIn(b, scan) + " : i32 mlr.yield %r : i32 } : tensor<2xi32>",
              {use(a, scan), use(b, scan)});
     } else if (r == 7) {
       int a = pick(scan, Kind::Pair);
-      define(scan, Kind::Scalar, "mlr.reduce sum (%i < 2) { %e = mlr.read " + nameIn(a, scan) + element +
-                                     " mlr.yield %e : i32 } : i32", {use(a, scan)});
+      define(scan, Kind::Scalar,
+             "mlr.reduce sum (%i < 2) { %e = mlr.read " + nameIn(a, scan) + element +
+                 " mlr.yield %e : i32 } : i32",
+             {use(a, scan)});
     } else if (r == 8) {
-      int a = pick(scan, Kind::Scalar);  // too much to do twice
-      define(scan, Kind::Scalar, "mlr.reduce sum (%i < 40) { %k = mlr.convert %i : index to i32 %r = mlr.max %k, " +
-                                     nameIn(a, scan) + " : i32 mlr.yield %r : i32 } : i32", {use(a, scan)});
+      int a = pick(scan, Kind::Scalar); // too much to do twice
+      define(scan, Kind::Scalar,
+             "mlr.reduce sum (%i < 40) { %k = mlr.convert %i : index to i32 %r = mlr.max %k, " +
+                 nameIn(a, scan) + " : i32 mlr.yield %r : i32 } : i32",
+             {use(a, scan)});
     } else {
       int a = pick(scan, Kind::Scalar), b = pick(scan, Kind::Scalar);
-      int c = define(scan, Kind::Bool, "mlr.lt " + nameIn(a, scan) + ", " + nameIn(b, scan) + " : i32", {use(a, scan), use(b, scan)});
-      define(scan, Kind::Scalar, "mlr.select " + nameIn(c, scan) + ", " + nameIn(b, scan) + ", " + nameIn(a, scan) + " : i32",
+      int c = define(scan, Kind::Bool, "mlr.lt " + nameIn(a, scan) + ", " + nameIn(b, scan) + " : i32",
+                     {use(a, scan), use(b, scan)});
+      define(scan, Kind::Scalar,
+             "mlr.select " + nameIn(c, scan) + ", " + nameIn(b, scan) + ", " + nameIn(a, scan) + " : i32",
              {use(c, scan), use(a, scan), use(b, scan)});
     }
   }
@@ -222,7 +236,9 @@ private:
     if (!fby && values[v].scan == scan) lookedBack(v, scan);
     Value::Use seen = values[v].scan == scan || !fby ? Value::Use{v, look, scan} : use(v, scan);
     std::string first = nameIn(fby ? b : v, scan), second = nameIn(fby ? v : b, scan);
-    define(scan, kind, std::string("mlr.") + (fby ? "fby " : "eby ") + first + ", " + second + " : " + type(kind), {seen, use(b, scan)});
+    define(scan, kind,
+           std::string("mlr.") + (fby ? "fby " : "eby ") + first + ", " + second + " : " + type(kind),
+           {seen, use(b, scan)});
   }
 
   void window(int scan) {
@@ -232,13 +248,16 @@ private:
     for (const Open &o : open)
       if (o.scan == scan && !o.up) return;
     Value::Use seen = values[v].scan == scan ? Value::Use{v, Look::Window, scan} : use(v, scan);
-    define(scan, Kind::Pair, "mlr.window " + nameIn(v, scan) + ", " + nameIn(b, scan) + " : i32 -> tensor<2xi32>", {seen, use(b, scan)});
+    define(scan, Kind::Pair,
+           "mlr.window " + nameIn(v, scan) + ", " + nameIn(b, scan) + " : i32 -> tensor<2xi32>",
+           {seen, use(b, scan)});
   }
 
   void input(int scan) {
     std::string i = "%n" + std::to_string(values.size());
     scans[scan].lines.push_back(i + " = mlr.convert %t" + std::to_string(scan) + " : i32 to index");
-    define(scan, Kind::Scalar, "mlr.read %xs[affine_map<(d0) -> (d0)>](" + i + ") : tensor<4xi32> -> i32", {});
+    define(scan, Kind::Scalar, "mlr.read %xs[affine_map<(d0) -> (d0)>](" + i + ") : tensor<4xi32> -> i32",
+           {});
   }
 
   // final, initial, count, or one element of a stack; for use inside and outside.
@@ -251,7 +270,8 @@ private:
     std::string result = "%s" + std::to_string(scan) + "#" + std::to_string(s.results.size());
     if (r < 2) {
       std::string name = (r == 0 ? "%f" : "%i") + id;
-      s.lines.push_back(name + " = mlr." + (r == 0 ? "final " : "initial ") + nameIn(v, scan) + " : " + type(kind));
+      s.lines.push_back(name + " = mlr." + (r == 0 ? "final " : "initial ") + nameIn(v, scan) + " : " +
+                        type(kind));
       s.results.push_back(name);
       s.resultTypes.push_back(type(kind));
       values.push_back({name, result, kind, s.parent, scan, {{v, Look::Same, scan}}});
@@ -266,25 +286,27 @@ private:
     --budget;
   }
 
-  // Reads one element of the stack outside; inside, the value is its end value through a second stack of one use.
+  // Reads one element of the stack outside; inside, the value is its end value through a second stack of one
+  // use.
   void stack(int scan, int v, const std::string &id, const std::string &result) {
     Scan &s = scans[scan];
     std::string array = "tensor<" + std::to_string(s.length) + "xi32>";
     s.lines.push_back("%k" + id + " = mlr.stack " + nameIn(v, scan) + " : i32 -> " + array);
     s.results.push_back("%k" + id);
     s.resultTypes.push_back(array);
-    std::string map = "[affine_map<() -> (" + std::to_string(below(s.length)) + ")>]() : " + array + " -> i32";
+    std::string map =
+        "[affine_map<() -> (" + std::to_string(below(s.length)) + ")>]() : " + array + " -> i32";
     if (chance(50) && allowed(v, Look::Whole, scan)) {
       define(scan, Kind::Scalar, "mlr.read %k" + id + map, {{v, Look::Whole, scan}});
       return;
     }
     for (const Open &o : open)
-      if (inside(o.scan, scan)) return;  // outside of what is being built
+      if (inside(o.scan, scan)) return; // outside of what is being built
     define(s.parent, Kind::Scalar, "mlr.read " + result + map, {{v, Look::Same, scan}});
     values.back().uses.push_back({v, Look::Whole, scan});
     passed.push_back({int(values.size()) - 1, scan});
   }
-  std::vector<std::pair<int, int>> passed;  ///< values that stand on a result of a scan
+  std::vector<std::pair<int, int>> passed; ///< values that stand on a result of a scan
 
   void recurrence(int scan, int depth) {
     bool up = scan == 0 || scans[scan].resume || chance(50);
@@ -299,17 +321,23 @@ private:
     for (int n = 1 + below(5); n > 0; --n) something(scan, depth + 1);
     int v = pick(scan, kind), x;
     if (kind == Kind::Scalar)
-      x = define(scan, kind, "mlr.sub " + nameIn(v, scan) + ", " + values[f].name + " : i32", {use(v, scan), {f, Look::Same, scan}});
+      x = define(scan, kind, "mlr.sub " + nameIn(v, scan) + ", " + values[f].name + " : i32",
+                 {use(v, scan), {f, Look::Same, scan}});
     else
-      x = define(scan, kind, "mlr.gen (%i) { %e = mlr.read " + nameIn(v, scan) + element + " %g = mlr.read " + values[f].name + element +
-                                 " %r = mlr.add %e, %g : i32 mlr.yield %r : i32 } : tensor<2xi32>",
+      x = define(scan, kind,
+                 "mlr.gen (%i) { %e = mlr.read " + nameIn(v, scan) + element + " %g = mlr.read " +
+                     values[f].name + element +
+                     " %r = mlr.add %e, %g : i32 mlr.yield %r : i32 } : tensor<2xi32>",
                  {use(v, scan), {f, Look::Same, scan}});
     bool twice = open.back().twice;
     open.pop_back();
     if (twice)
-      x = define(scan, kind, "mlr.fby " + nameIn(b, scan) + ", " + values[x].name + " : " + type(kind), {{x, Look::Fby, scan}, use(b, scan)});
+      x = define(scan, kind, "mlr.fby " + nameIn(b, scan) + ", " + values[x].name + " : " + type(kind),
+                 {{x, Look::Fby, scan}, use(b, scan)});
     std::string init = nameIn(b, scan), next = values[x].name;
-    scans[scan].lines[line] = values[f].name + " = mlr." + (up ? "fby " + init + ", " + next : "eby " + next + ", " + init) + " : " + type(kind);
+    scans[scan].lines[line] = values[f].name + " = mlr." +
+                              (up ? "fby " + init + ", " + next : "eby " + next + ", " + init) + " : " +
+                              type(kind);
     values[f].uses.push_back({x, up ? Look::Fby : Look::Eby, scan});
   }
 
@@ -317,7 +345,8 @@ private:
   void close(int scan) {
     if (chance(60)) return;
     for (size_t v = 0; v < values.size(); ++v) {
-      if (values[v].kind != Kind::Bool || values[v].scan != scan || !chance(60) || !independent(v, scan)) continue;
+      if (values[v].kind != Kind::Bool || values[v].scan != scan || !chance(60) || !independent(v, scan))
+        continue;
       scans[scan].until = values[v].name;
       for (Value &result : values)
         if (result.ends == scan) result.uses.push_back({int(v), Look::Same, scan});
@@ -338,9 +367,11 @@ private:
       for (auto [value, of] : passed)
         if (value == v && of == scan) return false;
       for (const Value::Use &u : values[v].uses) {
-        if (u.time == scan && (u.look == Look::Eby || u.look == Look::Final || u.look == Look::Whole)) return false;
+        if (u.time == scan && (u.look == Look::Eby || u.look == Look::Final || u.look == Look::Whole))
+          return false;
         const Value &seen = values[u.value];
-        if (seen.ends >= 0 && inside(scan, seen.ends) && (u.time != scan || u.look != Look::Initial)) return false;
+        if (seen.ends >= 0 && inside(scan, seen.ends) && (u.time != scan || u.look != Look::Initial))
+          return false;
         stack.push_back(u.value);
       }
     }
@@ -353,14 +384,17 @@ private:
     std::string types = llvm::join(s.resultTypes, ", ");
     if (scan > 0) {
       text += indent;
-      if (!s.results.empty()) text += "%s" + std::to_string(scan) + ":" + std::to_string(s.results.size()) + " = ";
-      text += "mlr.scan %t" + std::to_string(scan) + " < " + std::to_string(s.length) + (s.resume ? " resume" : "") + " {\n";
+      if (!s.results.empty())
+        text += "%s" + std::to_string(scan) + ":" + std::to_string(s.results.size()) + " = ";
+      text += "mlr.scan %t" + std::to_string(scan) + " < " + std::to_string(s.length) +
+              (s.resume ? " resume" : "") + " {\n";
     }
     for (int child : s.children) text += printScan(child, indent + "  ");
     for (const std::string &line : s.lines) text += indent + "  " + line + "\n";
     if (scan == 0) return text;
     if (!s.until.empty()) text += indent + "  mlr.until " + s.until + " : i1\n";
-    text += indent + "  mlr.yield" + (s.results.empty() ? "" : " " + llvm::join(s.results, ", ") + " : " + types) + "\n";
+    text += indent + "  mlr.yield" +
+            (s.results.empty() ? "" : " " + llvm::join(s.results, ", ") + " : " + types) + "\n";
     return text + indent + "}" + (s.results.empty() ? "" : " : " + types) + "\n";
   }
 
@@ -374,8 +408,8 @@ private:
       types += comma + type(v.kind);
       results += comma + "y" + std::to_string(n++) + ": " + type(v.kind);
     }
-    return "mlr.node @f(%x0: i32, %x1: i32, %p: tensor<2xi32>, %xs: tensor<4xi32>) -> (" + results + ") {\n" + printScan(0, "") +
-           "  mlr.yield " + outputs + " : " + types + "\n}\n";
+    return "mlr.node @f(%x0: i32, %x1: i32, %p: tensor<2xi32>, %xs: tensor<4xi32>) -> (" + results + ") {\n" +
+           printScan(0, "") + "  mlr.yield " + outputs + " : " + types + "\n}\n";
   }
 
   std::vector<Step> inputs() {

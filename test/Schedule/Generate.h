@@ -7,8 +7,9 @@ namespace mlr::schedule::test {
 
 struct Program {
   std::string text;
-  std::vector<Step> inputs;  ///< of a few instants
-  bool both = false;         ///< some recurrence looks both ways: it may have no schedule if an inner scan is part of it
+  std::vector<Step> inputs; ///< of a few instants
+  bool both =
+      false; ///< some recurrence looks both ways: it may have no schedule if an inner scan is part of it
 };
 
 /// The same seed gives the same program. `size` is about the number of equations.

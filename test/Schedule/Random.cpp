@@ -11,13 +11,15 @@ static void check(uint64_t seed, int size) {
   ASSERT_TRUE(expected) << "generated a cycle, seed " << seed << "\n" << program.text;
   if (program.both) {
     mlir::ScopedDiagnosticHandler handler(&ir.context, [&](mlir::Diagnostic &d) {
-      EXPECT_NE(d.str().find("no sequence of sweeps"), std::string::npos) << d.str() << ", seed " << seed << "\n" << program.text;
+      EXPECT_NE(d.str().find("no sequence of sweeps"), std::string::npos)
+          << d.str() << ", seed " << seed << "\n"
+          << program.text;
     });
     if (failed(scheduleNode(ir.node()))) return;
   }
   ASSERT_TRUE(ir.schedule()) << "seed " << seed << " size " << size << "\n" << program.text << ir.print();
-  EXPECT_EQ(execute(ir.node(), program.inputs), *expected)
-      << "seed " << seed << " size " << size << "\n" << program.text << ir.print();
+  EXPECT_EQ(execute(ir.node(), program.inputs), *expected) << "seed " << seed << " size " << size << "\n"
+                                                           << program.text << ir.print();
 }
 
 TEST(Random, ScheduledNodeComputesWhatItsEquationsDefine) {

@@ -1,7 +1,7 @@
 // The search for sweeps and the choice of what to store, against exhaustive search on small random problems.
+#include "mlr/Schedule/Sweeps.h"
 #include "mlr/Schedule/Placement.h"
 #include "mlr/Schedule/Storage.h"
-#include "mlr/Schedule/Sweeps.h"
 
 #include <gtest/gtest.h>
 #include <random>
@@ -17,12 +17,14 @@ SweepProblem randomProblem(std::mt19937 &random, int items, int scans) {
   p.scans = scans;
   auto below = [&](int n) { return int(random() % n); };
   for (int i = 0; i < items; ++i) {
-    SweepProblem::Item item{scans > 1 && below(4) == 0 ? -1 : below(scans), below(4) == 0, mayRunUp | mayRunDown, {}};
+    SweepProblem::Item item{
+        scans > 1 && below(4) == 0 ? -1 : below(scans), below(4) == 0, mayRunUp | mayRunDown, {}};
     if (item.scan < 0) item.cheap = false;
     else if (!item.cheap && below(3)) item.directions = below(2) ? mayRunUp : mayRunDown;
     for (int u = 0; u < i; ++u) {
       if (below(2)) continue;
-      static const Access kinds[] = {Access::Same, Access::Same, Access::Fby, Access::Eby, Access::Final, Access::Initial, Access::Whole};
+      static const Access kinds[] = {Access::Same,  Access::Same,    Access::Fby,  Access::Eby,
+                                     Access::Final, Access::Initial, Access::Whole};
       item.preds.push_back({u, kinds[below(7)]});
     }
     p.items.push_back(item);
@@ -31,7 +33,8 @@ SweepProblem randomProblem(std::mt19937 &random, int items, int scans) {
 }
 
 /// Whether item v can be executed in sweep `now` when items that are not cheap run in the sweeps `at`.
-bool runs(const SweepProblem &p, const std::vector<Sweep> &sweeps, const std::vector<int> &at, int v, int now);
+bool runs(const SweepProblem &p, const std::vector<Sweep> &sweeps, const std::vector<int> &at, int v,
+          int now);
 
 /// The sweep after which v is known.
 int knownAfter(const SweepProblem &p, const std::vector<int> &at, int v) {
@@ -42,14 +45,16 @@ int knownAfter(const SweepProblem &p, const std::vector<int> &at, int v) {
   return latest;
 }
 
-bool runs(const SweepProblem &p, const std::vector<Sweep> &sweeps, const std::vector<int> &at, int v, int now) {
+bool runs(const SweepProblem &p, const std::vector<Sweep> &sweeps, const std::vector<int> &at, int v,
+          int now) {
   const auto &item = p.items[v];
   if (sweeps[now - 1].scan != item.scan) return false;
   for (const auto &q : item.preds) {
     const auto &source = p.items[q.item];
     int known = knownAfter(p, at, q.item);
     if (known < now) continue;
-    if (known > now || source.scan != item.scan || !sameSweep(q.access, sweeps[now - 1].direction)) return false;
+    if (known > now || source.scan != item.scan || !sameSweep(q.access, sweeps[now - 1].direction))
+      return false;
     if (source.cheap && !runs(p, sweeps, at, q.item, now)) return false;
   }
   return true;
@@ -98,7 +103,8 @@ TEST(Sweeps, NumberIsMinimalOnSmallGraphs) {
     auto plan = planSweeps(p);
     ASSERT_TRUE(plan);
     EXPECT_TRUE(valid(p, plan->sweeps, plan->at));
-    if (!plan->sweeps.empty() && plan->sweeps.size() <= 5) EXPECT_FALSE(feasible(p, plan->sweeps.size() - 1)) << "round " << round;
+    if (!plan->sweeps.empty() && plan->sweeps.size() <= 5)
+      EXPECT_FALSE(feasible(p, plan->sweeps.size() - 1)) << "round " << round;
     deep += plan->sweeps.size() > 3;
   }
   EXPECT_GT(deep, 100);
@@ -111,7 +117,8 @@ TEST(Sweeps, NumberIsMinimalForScansThatDependOnOneAnother) {
     auto plan = planSweeps(p);
     ASSERT_TRUE(plan);
     EXPECT_TRUE(valid(p, plan->sweeps, plan->at));
-    if (!plan->sweeps.empty() && plan->sweeps.size() <= 4) EXPECT_FALSE(feasible(p, plan->sweeps.size() - 1)) << "round " << round;
+    if (!plan->sweeps.empty() && plan->sweeps.size() <= 4)
+      EXPECT_FALSE(feasible(p, plan->sweeps.size() - 1)) << "round " << round;
   }
 }
 
