@@ -196,6 +196,7 @@ private:
   bool mentionsVariable(const ast::Expr *e) const;
   Value elabAtOr(const ast::Expr &e, const Ty *want);
   Expr *read(Expr *array, std::vector<ReadIndex> reads, Span span);
+  bool mergeReads(Expr &inner, const std::vector<ReadIndex> &outer);
 
   // Comprehension.cpp
   Value elabComprehension(const ast::Expr &e, const Ty *want);
@@ -269,6 +270,7 @@ private:
   Value literal(Literal literal, Flex flex, Span span);
   Value plain(Expr *e, Flex flex = Flex::None) const;
   IndexId newIndex(std::string name, int64_t size, Span span);
+  std::string indexName(std::string name) const;
   VarId newHidden(Type type, Span span, std::string_view base);
   /// A copy that shares nothing.
   Expr *clone(const Expr *e);
@@ -282,6 +284,11 @@ private:
   Expr *elementOfSlice(Expr *e, const std::vector<int64_t> &axes, Span span);
   /// `e` itself if it is a variable or constant, else a hidden variable for it where that is possible.
   Expr *named(Expr *e);
+  /// Inside a comprehension: what does not depend on all of its indices is computed once for those it depends on.
+  Expr *shared(Expr *e);
+  Value shared(Value v);
+  /// A hidden variable for `e` over the indices that it mentions, read at them; `e` itself if that is too large.
+  Expr *lifted(Expr *e, std::string_view base);
   Expr *define(Expr *e, std::string_view base);
 
   // Bounds.cpp: what values an index takes

@@ -260,7 +260,7 @@ Value Body::callDeclaration(const ast::Decl &decl, const ast::Expr &e, const Ty 
     results = decl.outputs.size() == 1 ? std::vector<Ty>{*want} : want->parts;
   if (!prepareCall(decl, e, results.size() == decl.outputs.size() ? &results : nullptr, call, guess))
     return guess;
-  return allowed ? emitCall(call, e) : Value();
+  return allowed ? shared(emitCall(call, e)) : Value();
 }
 
 } // namespace mlr::checking

@@ -155,7 +155,7 @@ Value Body::elabReduce(const ast::Expr &e, const Ty *want) {
   bool chain = *kind == ReduceKind::Sum || *kind == ReduceKind::Mean;
   reduce->fused = chain && isProduct(*e.args[0]) && body.expr->kind == ExprKind::Op &&
                   (body.flex != Flex::None || isFloat(body.type().scalar));
-  return plain(reduce, position ? Flex::None : body.flex);
+  return shared(plain(reduce, position ? Flex::None : body.flex));
 }
 
 /// sum(x) over a whole tensor.
@@ -173,7 +173,7 @@ Value Body::elabReduceAll(const ast::Expr &e) {
   bool partials = kind == ReduceKind::Sum || kind == ReduceKind::Mean;
   reduce->fused = partials && isProduct(*e.args[0]) && body.expr->kind == ExprKind::Op &&
                   (body.flex != Flex::None || isFloat(body.type().scalar));
-  return plain(reduce, position ? Flex::None : body.flex);
+  return shared(plain(reduce, position ? Flex::None : body.flex));
 }
 
 // ---- matrix products -------------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ Value Body::dotProduct(Value a, Value b, const ast::Expr &e) {
   Expr *sum = make(ExprKind::ReduceAll, scalar, e.span, {product});
   sum->reduce = ReduceKind::Sum;
   sum->fused = isFloat(scalar.scalar);
-  return plain(sum);
+  return shared(plain(sum));
 }
 
 /// sum(a[aAxes] * b[bAxes] for k), an ascending fused chain; -1 among the axes is position 0 of an axis of
@@ -247,9 +247,9 @@ Value Body::matrixProduct(Value a, Value b, const ast::Expr &e) {
   std::vector<IndexId> indices;
   for (size_t i = 0; i < shape.size(); ++i) {
     const char *name = i < lead->size() ? "b" : i == lead->size() && x.size() > 1 ? "i" : "j";
-    indices.push_back(newIndex(name, shape[i], e.span));
+    indices.push_back(newIndex(indexName(name), shape[i], e.span));
   }
-  IndexId k = newIndex("k", x.back(), e.span);
+  IndexId k = newIndex(indexName("k"), x.back(), e.span);
   auto axes = [&](const Shape &own, size_t leading) {
     std::vector<int64_t> out;
     for (size_t i = 0; i < leading; ++i) {
@@ -266,7 +266,7 @@ Value Body::matrixProduct(Value a, Value b, const ast::Expr &e) {
   Expr *build = make(ExprKind::Build, {left->type.scalar, shape}, e.span,
                      {contraction(left, aAxes, right, bAxes, k, e.span)});
   build->indices = indices;
-  return plain(build);
+  return shared(plain(build));
 }
 
 } // namespace mlr::checking

@@ -57,7 +57,7 @@ Value Body::elabElementary(const ast::Expr &e, const Ty *want) {
   std::vector<int64_t> axes;
   static constexpr const char *names[] = {"i", "j", "k", "l"};
   for (size_t i = 0; i < type.shape.size(); ++i) {
-    indices.push_back(newIndex(i < 4 ? names[i] : fmt::format("i{}", i), type.shape[i], e.span));
+    indices.push_back(newIndex(indexName(i < 4 ? names[i] : fmt::format("i{}", i)), type.shape[i], e.span));
     axes.push_back(indices.back());
   }
   std::vector<const Expr *> elements;
@@ -69,10 +69,10 @@ Value Body::elabElementary(const ast::Expr &e, const Ty *want) {
   Expr *call = make(ExprKind::Call, {wide ? Scalar::F64 : Scalar::F32, {}}, e.span, std::move(elements));
   call->callee = function;
   if (half) call = makeOp(OpKind::Convert, {s, {}}, e.span, {call});
-  if (indices.empty()) return plain(call);
+  if (indices.empty()) return shared(plain(call));
   Expr *build = make(ExprKind::Build, type, e.span, {call});
   build->indices = indices;
-  return plain(build);
+  return shared(plain(build));
 }
 
 } // namespace mlr::checking

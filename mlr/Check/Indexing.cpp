@@ -14,9 +14,44 @@ Expr *Body::read(Expr *array, std::vector<ReadIndex> reads, Span span) {
     whole &= reads[i].kind == ReadIndex::Kind::Range && reads[i].count == array->type.shape[i];
   }
   if (whole) return array;
+  if (array->kind == ExprKind::Read && mergeReads(*array, reads)) {
+    array->type.shape = std::move(shape);
+    array->span = span;
+    return array;
+  }
   Expr *e = make(ExprKind::Read, {array->type.scalar, std::move(shape)}, span, {array});
   e->reads = std::move(reads);
   return e;
+}
+
+/// x[i, 2..5][j] is x[i, j + 2]: puts the outer reads in the place of the inner slices. Not where the outer
+/// index would be clamped to a part of the axis, or slides in a slide.
+bool Body::mergeReads(Expr &inner, const std::vector<ReadIndex> &outer) {
+  size_t next = 0;
+  for (size_t i = 0; i < inner.reads.size(); ++i) {
+    const ReadIndex &axis = inner.reads[i];
+    if (axis.kind == ReadIndex::Kind::At) continue;
+    const ReadIndex &use = outer[next++];
+    bool whole = axis.kind == ReadIndex::Kind::Range && axis.count == inner.args[0]->type.shape[i];
+    bool all = use.kind == ReadIndex::Kind::Range && use.count == axis.count;
+    bool shifts = axis.kind == ReadIndex::Kind::Range && (use.kind == ReadIndex::Kind::Range || use.inBounds);
+    if (!whole && !all && !shifts) return false;
+  }
+  next = 0;
+  for (ReadIndex &axis : inner.reads) {
+    if (axis.kind == ReadIndex::Kind::At) continue;
+    ReadIndex use = outer[next++];
+    if (use.kind == ReadIndex::Kind::Range && use.count == axis.count) continue;
+    if (use.kind == ReadIndex::Kind::Range) use.start += axis.start;
+    else if (axis.start) {
+      Array offset;
+      parseLiteral({{}, axis.start, false}, use.at->type.scalar, offset);
+      use.at = makeOp(OpKind::Add, use.at->type, use.at->span,
+                      {use.at, makeConst(std::move(offset), use.at->span)});
+    }
+    axis = use;
+  }
+  return true;
 }
 
 bool Body::mentionsVariable(const ast::Expr *e) const {
@@ -137,6 +172,7 @@ Value Body::elabIndex(const ast::Expr &e) {
   const ast::Expr &array = *e.args[0];
   Value v = elab(array);
   if (v.unknown()) return Value();
+  if (v.plain() && v.flex == Flex::None && !comprehended.empty() && !report.isQuiet()) v.expr = named(v.expr);
   if (!v.plain() || v.shape().size() < e.indices.size()) {
     size_t rank = v.plain() ? v.shape().size() : 0;
     Diagnostic &d =

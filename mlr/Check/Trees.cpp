@@ -77,6 +77,18 @@ IndexId Body::newIndex(std::string name, int64_t size, Span span) {
   return static_cast<IndexId>(instance.indices.size() - 1);
 }
 
+/// A name for an index of the checker's own that reads well: not that of an index around it.
+std::string Body::indexName(std::string name) const {
+  auto used = [&] {
+    for (const Comprehended &c : comprehended)
+      if (c.name == name) return true;
+    return false;
+  };
+  std::string base = name;
+  for (int i = 1; used(); ++i) name = base + std::to_string(i);
+  return name;
+}
+
 VarId Body::newHidden(Type type, Span span, std::string_view base) {
   auto id = static_cast<VarId>(instance.vars.size());
   instance.vars.push_back({Var::Kind::Hidden, fmt::format("{}#{}", base, id), std::move(type), span,
@@ -141,12 +153,15 @@ Expr *Body::elementAt(Expr *e, const std::vector<int64_t> &axes, Span span) {
     return e;
   }
   if (e->kind == ExprKind::Broadcast) {
-    const Shape &from = e->args[0]->type.shape;
+    // Few elements are used often: they are computed once.
+    bool repeated = e->args[0]->type.elements() != e->type.elements();
+    const Expr *inner = repeated && !e->args[0]->type.isScalar() ? named(own(e->args[0])) : e->args[0];
+    const Shape &from = inner->type.shape;
     size_t dropped = axes.size() - from.size();
-    std::vector<int64_t> inner;
+    std::vector<int64_t> innerAxes;
     for (size_t i = 0; i < from.size(); ++i)
-      inner.push_back(from[i] == 1 && e->type.shape[dropped + i] != 1 ? -1 : axes[dropped + i]);
-    return elementAt(own(e->args[0]), inner, span);
+      innerAxes.push_back(from[i] == 1 && e->type.shape[dropped + i] != 1 ? -1 : axes[dropped + i]);
+    return elementAt(own(inner), innerAxes, span);
   }
   if (e->kind == ExprKind::Build && e->args[0]->type.isScalar()) {
     Renaming renaming;
@@ -194,11 +209,49 @@ Expr *Body::define(Expr *e, std::string_view base) {
   return makeVar(var, e->span);
 }
 
-Expr *Body::named(Expr *e) {
-  const Expr *core = e->kind == ExprKind::Broadcast ? e->args[0] : e;
-  if (core->kind == ExprKind::Var || core->kind == ExprKind::Const || !unit) return e;
-  if (!freeIndices({e}).empty()) return e;
-  return define(e, "value");
+/// Beyond this, recomputing is preferred to memory.
+static constexpr int64_t maxLifted = 1 << 22;
+
+Expr *Body::lifted(Expr *e, std::string_view base) {
+  std::vector<IndexId> free = freeIndices({e});
+  if (free.empty()) return define(e, base);
+  int64_t count = e->type.elements();
+  for (IndexId index : free) {
+    int64_t size = instance.indices[index].size;
+    if (size && count > maxLifted / size) return e;
+    count *= size;
+  }
+  Expr *stream = define(overIndices(e, free), base);
+  std::vector<ReadIndex> reads(stream->type.shape.size());
+  for (size_t i = 0; i < reads.size(); ++i) {
+    reads[i].inBounds = true;
+    if (i < free.size()) {
+      reads[i].at = makeIndex(free[i], e->span);
+      continue;
+    }
+    reads[i].kind = ReadIndex::Kind::Range;
+    reads[i].count = stream->type.shape[i];
+  }
+  return read(stream, std::move(reads), e->span);
+}
+
+/// A variable, a constant, or elements of one.
+static bool isSimple(const Expr *e) {
+  if (e->kind == ExprKind::Broadcast || e->kind == ExprKind::Read) e = e->args[0];
+  return e->kind == ExprKind::Var || e->kind == ExprKind::Const || e->kind == ExprKind::Index;
+}
+
+Expr *Body::named(Expr *e) { return isSimple(e) || !unit || deadCode() ? e : lifted(e, "value"); }
+
+Expr *Body::shared(Expr *e) {
+  if (comprehended.empty() || !unit || report.isQuiet() || isSimple(e) || deadCode()) return e;
+  return freeIndices({e}).size() == comprehended.size() ? e : lifted(e, "part");
+}
+
+Value Body::shared(Value v) {
+  if (v.plain() && v.flex == Flex::None) v.expr = shared(v.expr);
+  for (Value &part : v.parts) part = shared(std::move(part));
+  return v;
 }
 
 // ---- guesses ---------------------------------------------------------------------------------------------

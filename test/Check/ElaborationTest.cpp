@@ -3,7 +3,7 @@
 namespace mlr::test {
 namespace {
 
-TEST(Elaboration, BroadcastingIsExplicit) {  // R4.6
+TEST(Elaboration, BroadcastingIsExplicit) { // R4.6
   expectTyped("node main(x: f32[3], w: f32[2, 3], s: f32) -> (y: f32[2, 3]) { y = x * w + s; }",
               "add(mul(broadcast<<[2, 3]>>(x), w), broadcast<<[2, 3]>>(s))");
 }
@@ -18,7 +18,7 @@ TEST(Elaboration, MatrixProductIsAFusedComprehension) {
               "[sum<<fused>>(mul(a[b, i, k], b[k]) for k < 3) for b < 5, i < 2]");
 }
 
-TEST(Elaboration, ReductionIsFusedExactlyWhenTheBodyIsWrittenAsAProduct) {  // R8.10
+TEST(Elaboration, ReductionIsFusedExactlyWhenTheBodyIsWrittenAsAProduct) { // R8.10
   expectTyped("node main(a: f32[3]) -> (y: f32) { y = sum((a[i] * 2) for i < 3); }", "sum<<fused>>(");
   expectTyped("node main(a: f32[3]) -> (y: f32) { y = mean(a * a); }", "mean<<fused>>(mul(a, a))");
   expectTyped("fun p(x: f32) -> (y: f32) { y = x * x; }\nnode main(a: f32[3]) -> (y: f32) { y = sum(p(a[i]) "
@@ -29,7 +29,7 @@ TEST(Elaboration, ReductionIsFusedExactlyWhenTheBodyIsWrittenAsAProduct) {  // R
               "sum(mul(a[i], 2:i32) for i < 3)");
 }
 
-TEST(Elaboration, ElementaryFunctionsAreCallsOfThePrelude) {  // R8.15
+TEST(Elaboration, ElementaryFunctionsAreCallsOfThePrelude) { // R8.15
   expectTyped("node main(x: f64) -> (y: f64) { y = exp(x); }", "y: f64 = exp_f64(x)");
   expectTyped("node main(x: f32[2]) -> (y: f32[2]) { y = exp(2 * x[0..2]); }",
               "y: f32[2] = [exp_f32(mul(2.0:f32, x[i])) for i < 2]");
@@ -40,7 +40,7 @@ TEST(Elaboration, ElementaryFunctionsAreCallsOfThePrelude) {  // R8.15
               "y: f32 = exp(x)");
 }
 
-TEST(Elaboration, TimeInAComprehensionIsLifted) {  // R7.7
+TEST(Elaboration, TimeInAComprehensionIsLifted) { // R7.7
   std::string text =
       Checked("node main(x: f32[2]) -> (y: f32[2]) { y = [(0 fby y[i]) + x[i] for i < 2]; }").printed();
   expectContains(text, ": f32[2] = (broadcast<<[2]>>(0.0:f32) fby y)");
@@ -58,7 +58,7 @@ TEST(Elaboration, NodesInExpressionsBecomeEquations) {
   EXPECT_TRUE(c.node("main")->hasState);
 }
 
-TEST(Elaboration, FunsOfSeveralResultsAreCalledInComprehensions) {  // R5.12
+TEST(Elaboration, FunsOfSeveralResultsAreCalledInComprehensions) { // R5.12
   expectTyped("fun two(x: f32) -> (a, b: f32) { a = x; b = -x; }\n"
               "node main(x: f32[3]) -> (p, q: f32[3]) { (p, q) = [two(x[i]) for i < 3]; }",
               "q: f32[3] = [two(x[i]).1 for i < 3]");
@@ -69,6 +69,20 @@ TEST(Elaboration, CountOfAnOuterScanIsAVariableThere) {
             "  scan t < 4 until x > f32(t) { scan s < 2 { k = count(t) + count(s); r[s] = k; } y = final "
             "r[1]; }\n}");
   expectContains(c.printed(), "= count()");
+}
+
+TEST(Elaboration, PartsThatDependOnFewerIndicesAreComputedOnce) {
+  std::string text = Checked("node main(x: f32[4, 5]) -> (y: f32[4, 5]) {\n"
+                             "  y = [x[i, j] / sum(x[i, k] for k < 5) for i < 4, j < 5]; }")
+                         .printed();
+  expectContains(text, ": f32[4] = [sum(x[i, k] for k < 5) for i < 4]");
+  text = Checked("node main(x: f32[4]) -> (y: f32[4]) { y = [softmax(x)[i] for i < 4]; }").printed();
+  expectContains(text, ": f32[4] = softmax(x)");
+}
+
+TEST(Elaboration, IndexingTwiceIsIndexingOnce) {
+  expectTyped("node main(x: f32[4, 5]) -> (y: f32[3]) { y = [x[i][1..4][i] for i < 3]; }",
+              "[x[i, add(i, 1:i32)] for i < 3]");
 }
 
 TEST(Elaboration, ListsOfNumbersAreOneConstant) {
