@@ -84,12 +84,14 @@ template <mlir::LogicalResult (*pass)(mlir::ModuleOp)> static bool onModule(Comp
   return mlir::succeeded(pass(*c.module)) && mlir::succeeded(mlir::verify(*c.module));
 }
 
-static mlir::LogicalResult simplifyDataflow(mlir::ModuleOp module) { return dataflow::simplify(module); }
+static bool simplifyDataflow(Compilation &c) {
+  return mlir::succeeded(dataflow::simplify(*c.module, {c.options.unfused})) && mlir::succeeded(mlir::verify(*c.module));
+}
 
 static bool splitSweeps(Compilation &c) {
   for (auto node : c.module->getOps<dataflow::NodeOp>())
     if (mlir::failed(schedule::scheduleNode(node))) return false;
-  if (mlir::failed(dataflow::simplify(*c.module)) || mlir::failed(mlir::verify(*c.module))) return false;
+  if (!simplifyDataflow(c)) return false;
   for (auto node : c.module->getOps<dataflow::NodeOp>())
     if (mlir::failed(schedule::validate(node))) return false;
   return true;
@@ -177,7 +179,7 @@ const std::vector<Stage> &stages() {
       {"inline", "calls expanded: one node, its state named by source path", onModule<dataflow::inlineCalls>, printModule},
       {"normalize", "initial values and ends of recurrences are constants of their time", onModule<dataflow::normalizeTime>,
        printModule},
-      {"simplify", "constants folded, views and element-wise chains composed", onModule<simplifyDataflow>, printModule},
+      {"simplify", "constants folded, views and element-wise chains composed", simplifyDataflow, printModule},
       {"sweeps", "every scan split into sweeps of one direction, operations in order", splitSweeps, printModule},
       {"buffers", "every tensor and state with its place in memory", planBuffers, printModule},
       {"loops", "loops and vector kernels on planned memory", makeLoops, printModule},
