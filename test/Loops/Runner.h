@@ -50,13 +50,15 @@ inline Options scalarOptions() {
 
 class Runner {
 public:
-  Runner(llvm::StringRef text, Options options) {
+  /// `change` may replace the plan.
+  Runner(llvm::StringRef text, Options options, llvm::function_ref<void(dataflow::NodeOp, store::Plan &)> change = {}) {
     context.loadDialect<dataflow::MlrDialect>();
     module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
     EXPECT_TRUE(module) << "cannot parse";
     if (!module) return;
     auto node = *module->getOps<dataflow::NodeOp>().begin();
     plan = store::plan(node);
+    if (change) change(node, plan);
     store::attach(node, plan);
     std::string name = node.getSymName().str();
     if (mlir::failed(lowerToLoops(*module, options)) || mlir::failed(mlir::verify(*module))) {
