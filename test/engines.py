@@ -90,7 +90,10 @@ class CInstance:
             dtype = np.dtype(DTYPES[field["type"]])
             count = int(np.prod(field["shape"], dtype=np.int64))
             raw = self.memory["out"][field["offset"]:field["offset"] + count * dtype.itemsize].tobytes()
-            out[field["name"]] = np.frombuffer(raw, dtype).reshape(field["shape"])
+            value = np.frombuffer(raw, dtype).reshape(field["shape"])
+            if field["type"] == "bf16":  # .npz files hold bfloat16 as f32
+                value = (value.astype(np.uint32) << 16).view(np.float32)
+            out[field["name"]] = value
         return out
 
 
@@ -98,7 +101,7 @@ def c_run(library, description, streams, steps):
     """Feeds `steps` instants of `streams` (leading axis the instant); outputs as mlrc_run."""
     instance = CInstance(library, description)
     rows = [instance.step({f["name"]: streams[f["name"]][t] for f in description["in"]["fields"]}) for t in range(steps)]
-    return {f["name"]: np.array([r[f["name"]] for r in rows], dtype=DTYPES[f["type"]]).reshape([steps, *f["shape"]])
+    return {f["name"]: np.array([r[f["name"]] for r in rows], dtype=np.float32 if f["type"] == "bf16" else DTYPES[f["type"]]).reshape([steps, *f["shape"]])
             for f in description["out"]["fields"]}
 
 

@@ -30,7 +30,8 @@ private:
   LogicalResult forLoop(scf::ForOp op);
   LogicalResult ifElse(scf::IfOp op);
   LogicalResult whileLoop(scf::WhileOp op);
-  void assign(ValueRange variables, ValueRange values, ArrayRef<std::string> targets);
+  void assign(ValueRange values, ArrayRef<std::string> targets);
+  void markUnused(ValueRange results, ArrayRef<std::string> variables);
   std::vector<std::string> declare(ValueRange results);
   LogicalResult arithmetic(Operation *op);
   std::string constant(TypedAttr value);
@@ -54,6 +55,7 @@ std::string Writer::operator[](Value v) const {
 }
 
 void Writer::define(Value v, const std::string &expression) {
+  if (v.use_empty()) return;  // compilers warn of unused variables
   std::string name = fresh();
   line(fmt::format("const {} {} = {};", registerType(v.getType()), name, expression));
   names[v] = name;
@@ -260,7 +262,7 @@ std::vector<std::string> Writer::declare(ValueRange results) {
 }
 
 /// targets = values, all at once: a value that is itself a target is saved first.
-void Writer::assign(ValueRange, ValueRange values, ArrayRef<std::string> targets) {
+void Writer::assign(ValueRange values, ArrayRef<std::string> targets) {
   std::vector<std::string> texts;
   for (Value v : values) texts.push_back((*this)[v]);
   for (size_t k = 0; k < texts.size(); ++k) {
@@ -277,7 +279,7 @@ void Writer::assign(ValueRange, ValueRange values, ArrayRef<std::string> targets
 
 LogicalResult Writer::forLoop(scf::ForOp op) {
   std::vector<std::string> carried = declare(op.getResults());
-  assign({}, op.getInitArgs(), carried);
+  assign(op.getInitArgs(), carried);
   for (auto [argument, name] : llvm::zip(op.getRegionIterArgs(), carried)) names[argument] = name;
   std::string i = fmt::format("i{}", next++);
   names[op.getInductionVar()] = i;
@@ -286,10 +288,17 @@ LogicalResult Writer::forLoop(scf::ForOp op) {
                    (*this)[op.getLowerBound()], (*this)[op.getUpperBound()], step == "1" ? "++" + i : i + " += " + step));
   ++depth;
   if (failed(block(*op.getBody()))) return failure();
-  assign({}, cast<scf::YieldOp>(op.getBody()->getTerminator()).getOperands(), carried);
+  assign(cast<scf::YieldOp>(op.getBody()->getTerminator()).getOperands(), carried);
   --depth;
   line("}");
+  markUnused(op.getResults(), carried);
   return success();
+}
+
+/// `(void)v;` for results that nobody reads, of which compilers warn otherwise.
+void Writer::markUnused(ValueRange results, ArrayRef<std::string> variables) {
+  for (auto [result, variable] : llvm::zip(results, variables))
+    if (result.use_empty()) line(fmt::format("(void){};", variable));
 }
 
 LogicalResult Writer::ifElse(scf::IfOp op) {
@@ -297,16 +306,17 @@ LogicalResult Writer::ifElse(scf::IfOp op) {
   line(fmt::format("if ({}) {{", (*this)[op.getCondition()]));
   ++depth;
   if (failed(block(*op.thenBlock()))) return failure();
-  assign({}, op.thenYield().getOperands(), targets);
+  assign(op.thenYield().getOperands(), targets);
   --depth;
   if (op.elseBlock() && (op.elseBlock()->getOperations().size() > 1 || op.elseYield().getNumOperands())) {
     line("} else {");
     ++depth;
     if (failed(block(*op.elseBlock()))) return failure();
-    assign({}, op.elseYield().getOperands(), targets);
+    assign(op.elseYield().getOperands(), targets);
     --depth;
   }
   line("}");
+  markUnused(op.getResults(), targets);
   return success();
 }
 
@@ -317,19 +327,20 @@ LogicalResult Writer::whileLoop(scf::WhileOp op) {
     line(fmt::format("{} {};", registerType(v.getType()), carried.back()));
     names[v] = carried.back();
   }
-  assign({}, op.getInits(), carried);
+  assign(op.getInits(), carried);
   std::vector<std::string> results = declare(op.getResults());
   for (auto [argument, name] : llvm::zip(op.getAfterArguments(), results)) names[argument] = name;
   line("for (;;) {");
   ++depth;
   if (failed(block(*op.getBeforeBody()))) return failure();
   auto condition = op.getConditionOp();
-  assign({}, condition.getArgs(), results);
+  assign(condition.getArgs(), results);
   line(fmt::format("if (!{}) break;", (*this)[condition.getCondition()]));
   if (failed(block(*op.getAfterBody()))) return failure();
-  assign({}, op.getYieldOp().getOperands(), carried);
+  assign(op.getYieldOp().getOperands(), carried);
   --depth;
   line("}");
+  markUnused(op.getResults(), results);
   return success();
 }
 
