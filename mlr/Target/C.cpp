@@ -21,9 +21,11 @@ static std::string bitCasts(StringRef body) {
       const char *to = p[back ? 2 : 0], *toType = p[back ? 3 : 1], *from = p[back ? 0 : 2], *fromType = p[back ? 1 : 3];
       std::string name = fmt::format("mlr_{}_from_{}", to, from);
       if (!body.contains(name)) continue;
-      out += fmt::format("static inline {0} {1}({2} x) {{\n  {0} y;\n  memcpy(&y, &x, sizeof y);\n  return y;\n}}\n\n", toType, name, fromType);
+      out += fmt::format("MLR_UNUSED static inline {0} {1}({2} x) {{\n  {0} y;\n  memcpy(&y, &x, sizeof y);\n  return y;\n}}\n\n", toType, name, fromType);
     }
-  return out;
+  if (out.empty()) return out;
+  // The software fma, which may be compiled away, can be their only user.
+  return "#if defined(__GNUC__)\n#define MLR_UNUSED __attribute__((unused))\n#else\n#define MLR_UNUSED\n#endif\n\n" + out;
 }
 
 static std::string elementText(Attribute value) {

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""What the compiler must stand up to: hostile programs and data give the right result, or a clear error with exit code 1; never a
+crash, a hang, or a partial output file.
+
+usage: robustness.py MLRC
+"""
+import pathlib
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+MLRC = pathlib.Path(sys.argv[1]).resolve()
+SECONDS = 120  # generous: it only tells a hang from slow
+
+
+class Failure(Exception):
+    pass
+
+
+def mlrc(*arguments):
+    done = subprocess.run([MLRC, *map(str, arguments)], capture_output=True, timeout=SECONDS)
+    if done.returncode not in (0, 1):
+        raise Failure(f"exit code {done.returncode}: {done.stderr[-500:]!r}")
+    if b"internal error" in done.stderr:
+        raise Failure(done.stderr[:800].decode(errors="replace"))
+    if done.returncode == 1 and not done.stderr:
+        raise Failure("exit code 1 without a message")
+    return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+
+
+def fails(*arguments, says=""):
+    code, _, err = mlrc(*arguments)
+    if code != 1 or says not in err:
+        raise Failure(f"expected an error with {says!r}, got exit code {code}: {err[:500]}")
+
+
+def runs(*arguments):
+    code, out, err = mlrc(*arguments)
+    if code != 0:
+        raise Failure(f"expected success: {err[:800]}")
+    return out
+
+
+def write(folder, text, name="p.mlr"):
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+# ---- programs ----------------------------------------------------------------------------------------------------
+
+def ten_thousand_parentheses(folder):
+    fails("check", write(folder, "node main(x: f32) -> (y: f32) { y = " + "(" * 10000 + "x" + ")" * 10000 + "; }"), says="too-deep")
+
+
+def ten_thousand_open_braces(folder):
+    fails("check", write(folder, "node main(x: f32) -> (y: f32) " + "{ scan t < 2 " * 10000))
+
+
+def a_chain_of_100000_additions(folder):
+    mlrc("check", write(folder, "node main(x: f32) -> (y: f32) { y = " + "x + " * 100000 + "x; }"))
+
+
+def any_bytes_as_a_program(folder):
+    source = random.Random(1)
+    text = b"node main(x: f32) -> (y: f32) { scan t < 4 { h = 0 fby h + x; y = final h; } }"
+    for k in range(60):
+        mutated = bytearray(text)
+        for _ in range(source.randrange(1, 12)):
+            at = source.randrange(len(mutated))
+            mutated[at:at + source.randrange(0, 4)] = bytes(source.randrange(256) for _ in range(source.randrange(0, 4)))
+        mlrc("check", write(folder, bytes(mutated)))
+    fails("check", write(folder, b"\x00\xff\xfe\x80" * 1000))
+    mlrc("check", write(folder, b""))
+
+
+def a_program_of_100000_lines(folder):
+    lines = ["node main(x: f32) -> (y: f32) {", "  v0 = x;"]
+    lines += [f"  v{k} = v{k - 1} * 0.5 + (0.0 fby v{k});" if k % 100 == 0 else f"  v{k} = v{k - 1} + x;" for k in range(1, 100000)]
+    runs("check", write(folder, "\n".join(lines + ["  y = v99999;", "}"])))
+
+
+def a_node_that_instantiates_itself(folder):
+    fails("check", write(folder, "node main(x: f32) -> (y: f32) { y = main(x); }"), says="recursive-instantiation")
+    fails("check", write(folder, "node f<<N: size>>(x: f32) -> (y: f32) { y = f<<N + 1>>(x); }\nnode main(x: f32) -> (y: f32) { y = f<<1>>(x); }"))
+
+
+def nodes_that_double_at_every_level(folder):
+    text = "node n0(x: f32) -> (y: f32) { y = 0 fby x; }\n"
+    text += "".join(f"node n{k}(x: f32) -> (y: f32) {{ y = n{k - 1}(x) + n{k - 1}(x + 1); }}\n" for k in range(1, 60))
+    program = write(folder, text + "node main(x: f32) -> (y: f32) { y = n59(x); }")
+    mlrc("check", program)
+    fails("run", program, "--steps", 0, "--input", write(folder, "x\n1\n", "in.csv"))
+
+
+def long_scans(folder):
+    program = write(folder, "node main<<T: size>>(x: f32) -> (y: f32, z: f32) { scan t < T { a = x fby a * 0.5 + 1.0; b = (b + a) * 0.5 eby a; "
+                            "y = final a; z = initial b; } }")
+    data = write(folder, "x\n3\n", "in.csv")
+    for T in (1, 2, 100000):
+        outputs = {runs(engine, program, "--param", f"T={T}", "--input", data) for engine in ("run", "interp")}
+        if len(outputs) != 1:
+            raise Failure(f"T = {T}: engines differ: {outputs}")
+    fails("check", program, "--param", "T=0", "--node", "main")
+    fails("check", program, "--param", "T=-1", "--node", "main")
+    fails("check", program, "--param", "T=100000000000000000000", "--node", "main")
+
+
+def empty_and_single_tensors(folder):
+    program = write(folder, "node main<<N: size>>(x: f32) -> (s: f32, p: f32, a: bool, v: f32[N], w: f32[N, 2]) { v = [x + f32(i) for i < N]; "
+                            "s = sum(v); p = prod(v); a = all(v > 0); w = [v[i] * f32(j) for i < N, j < 2]; }")
+    data = write(folder, "x\n3\n", "in.csv")
+    for n in (0, 1):
+        outputs = {runs(engine, program, "--param", f"N={n}", "--input", data) for engine in ("run", "interp")}
+        if len(outputs) != 1:
+            raise Failure(f"N = {n}: engines differ: {outputs}")
+
+
+def huge_tensors(folder):
+    mlrc("check", write(folder, "node main(x: f32) -> (y: f32) { v = [x for i < 1000000000, j < 1000000000, k < 1000000000]; y = v[0, 0, 0]; }"))
+
+
+# ---- data files --------------------------------------------------------------------------------------------------
+
+def hostile_data_files(folder):
+    np.savez(folder / "good.npz", w=np.arange(6, dtype=np.float32).reshape(2, 3))
+    good = (folder / "good.npz").read_bytes()
+    np.save(folder / "good.npy", np.arange(6, dtype=np.float32))
+    header = b'{"w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}'
+    tensors = struct.pack("<Q", len(header)) + header + bytes(24)
+    program = 'const W: f32[2, 3] = load("{}", "w");\nnode main(x: f32) -> (y: f32) {{ y = W[0, 1] * x; }}'
+    runs("check", write(folder, program.format("good.npz")))
+    write(folder, tensors, "good.safetensors")
+    runs("check", write(folder, program.format("good.safetensors")))
+    bad = {f"cut{k}.npz": good[:k] for k in range(0, len(good), 37)}
+    bad |= {f"cut{k}.safetensors": tensors[:k] for k in range(0, len(tensors), 7)}
+    bad["lying.safetensors"] = struct.pack("<Q", 1 << 62) + header
+    bad["huge.safetensors"] = tensors.replace(b"[2,3]", b"[9,9]")
+    bad["wrong.safetensors"] = tensors.replace(b"F32", b"F64")
+    bad["noise.npz"] = bytes(random.Random(2).randrange(256) for _ in range(4000))
+    for name, contents in bad.items():
+        write(folder, contents, name)
+        fails("check", write(folder, program.format(name)), says="load-failed")
+    fails("check", write(folder, program.format("absent.npz")), says="load-failed")
+    fails("check", write(folder, program.format("good.npz").replace('"w"', '"missing"')), says="load-failed")
+    fails("check", write(folder, program.format("good.npz").replace("[2, 3]", "[3, 2]")))
+
+
+def hostile_inputs(folder):
+    program = write(folder, "node main(x: i32, v: f32[2]) -> (y: f32) { y = f32(x) + v[0]; }")
+    for text in ("x\n1\n", "x,v[0],v[1]\n1,2\n", "x,v[0],v[1]\n1.5,2,3\n", "x,v[0],v[1]\n1,a,b\n", "", "\n", "x,x\n1,2\n",
+                 "x,v[0],v[1]\n99999999999,2,3\n"):
+        output = folder / "out.csv"
+        fails("run", program, "--input", write(folder, text, "in.csv"), "--output", output)
+        if output.exists():
+            raise Failure(f"a failed run left an output file for {text!r}")
+    good = write(folder, "x,v[0],v[1]\n1,nan,3\n", "in.csv")
+    if "nan" not in runs("run", program, "--input", good):
+        raise Failure("NaN was lost")
+    fails("run", program, "--input", good, "--steps", 2)
+    fails("run", program, "--input", good, "--output", folder / "no" / "such" / "folder.csv")
+    fails("run", program, "--input", good, "--output", folder / "x.unknown")
+
+
+def main():
+    checks = [f for name, f in globals().items() if callable(f) and getattr(f, "__module__", "") == "__main__"
+              and name not in ("main", "mlrc", "fails", "runs", "write") and isinstance(f, type(main))]
+    passed = failed = 0
+    for check in checks:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                check(pathlib.Path(folder))
+                passed += 1
+                print(f"ok      {check.__name__}", flush=True)
+            except (Failure, subprocess.TimeoutExpired) as error:
+                failed += 1
+                print(f"FAILED  {check.__name__}: {error}", flush=True)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+sys.exit(main())
