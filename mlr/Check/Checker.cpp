@@ -50,7 +50,7 @@ std::optional<Program> Checker::run() {
     queue.pop_front();
     Body(*this, next.signature, *next.instance, diagnostics).elaborate();
   }
-  if (diagnostics.hasErrors() || !orderNodes()) return std::nullopt;
+  if (diagnostics.hasErrors() || !orderNodes() || !checkExpansion(program, diagnostics)) return std::nullopt;
   bool initialised = checkInitialisation(program, diagnostics);
   if (!checkCausality(program, diagnostics) || !initialised) return std::nullopt;
   return std::move(program);
