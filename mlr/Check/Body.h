@@ -223,6 +223,8 @@ private:
   bool orderArguments(const ast::Decl &decl, const ast::Expr &e, std::vector<const ast::Expr *> &out);
   bool allowCall(const ast::Decl &decl, const ast::Expr &e);
   Value emitCall(PreparedCall &call, const ast::Expr &e);
+  Value scanCall(PreparedCall &call, const std::vector<IndexId> &free, const ast::Expr &e);
+  ScanTime *openScan(std::vector<Equation> &into, ScanTime *parent, IndexId index, Span span);
   Value hoistCall(PreparedCall &call, const ast::Expr &e);
   Equation callEquation(PreparedCall &call, Span span);
   Value tupleOf(const std::vector<Ty> &types, const std::vector<VarId> &vars, Span span);
@@ -277,6 +279,8 @@ private:
   /// A copy in which comprehension indices are renamed (an entry -1: the constant 0).
   using Renaming = std::unordered_map<IndexId, int64_t>;
   Expr *clone(const Expr *e, Renaming &renaming);
+  /// The same in place.
+  Expr *rename(Expr *e, const Renaming &renaming);
   /// Comprehension indices around the expression that it mentions, outermost first.
   std::vector<IndexId> freeIndices(const std::vector<const Expr *> &trees) const;
   /// The element of `e` at one index (or 0: -1) for each axis; takes `e` apart.

@@ -224,8 +224,15 @@ Value Body::elementwise(OpKind op, std::vector<Value> operands, const ast::Expr 
   }
   bool complete = known.size() == operands.size();
   if (known.empty() || (!complete && !report.isQuiet())) return Value();
-  if (isLogical(op))
-    for (Value &v : known) forceDefault(v);
+  for (size_t i = 0; isLogical(op) && i < known.size(); ++i) {
+    forceDefault(known[i]);
+    if (known[i].type().scalar == Scalar::Bool) continue;
+    Diagnostic &d = error(kinds::typeMismatch, where[i]->span,
+                          fmt::format("`{}` needs booleans, not {}", spelling, toString(known[i].ty())),
+                          toString(known[i].ty()));
+    d.helps.push_back(fmt::format("compare it: `{} != 0`", text(*where[i])));
+    return Value();
+  }
   if (!unifyScalars(known, where, spelling)) return Value();
   if (needsFloat(op) && known[0].flex == Flex::Int)
     for (Value &v : known) v.flex = Flex::Float, v.expr->type.scalar = Scalar::F32;

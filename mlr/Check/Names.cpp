@@ -118,6 +118,7 @@ static void collectLocals(const ast::Block &block, std::unordered_set<std::strin
 
 void DeclTable::collect(const Module &module, const ast::Decl &decl) {
   Entry &entry = entries[&decl];
+  entry.facts.scan = decl.kind == ast::DeclKind::Node; // in a comprehension, nodes are called in a scan
   for (const ast::StaticParam &p : decl.statics) entry.locals.insert(p.name.text);
   for (const ast::Param &p : decl.inputs) entry.locals.insert(p.name.text);
   for (const ast::Param &p : decl.outputs) entry.locals.insert(p.name.text);

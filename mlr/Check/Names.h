@@ -16,7 +16,7 @@ namespace mlr::checking {
 struct DeclFacts {
   bool state = false;     ///< fby, pre, ->, window or a resume scan in its own time
   bool end = false;       ///< eby in its own time
-  bool scan = false;      ///< contains a scan, or calls what does
+  bool scan = false;      ///< a node, or contains a scan, or calls what does
   bool recursive = false; ///< needs itself; reported
 };
 

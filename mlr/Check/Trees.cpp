@@ -123,6 +123,24 @@ Expr *Body::clone(const Expr *e, Renaming &renaming) {
   return &instance.arena.emplace_back(std::move(copy));
 }
 
+Expr *Body::rename(Expr *e, const Renaming &renaming) {
+  std::vector<Expr *> stack{e};
+  while (!stack.empty()) {
+    Expr *at = stack.back();
+    stack.pop_back();
+    auto found = at->kind == ExprKind::Index ? renaming.find(at->index) : renaming.end();
+    if (found != renaming.end() && found->second >= 0) at->index = static_cast<IndexId>(found->second);
+    if (found != renaming.end() && found->second < 0) {
+      at->kind = ExprKind::Const;
+      at->constant = scalarArray(Scalar::I32, 0);
+    }
+    for (const Expr *arg : at->args) stack.push_back(own(arg));
+    for (const ReadIndex &axis : at->reads)
+      if (axis.at) stack.push_back(own(axis.at));
+  }
+  return e;
+}
+
 std::vector<IndexId> Body::freeIndices(const std::vector<const Expr *> &trees) const {
   std::vector<IndexId> out;
   if (comprehended.empty()) return out;
@@ -166,7 +184,7 @@ Expr *Body::elementAt(Expr *e, const std::vector<int64_t> &axes, Span span) {
   if (e->kind == ExprKind::Build && e->args[0]->type.isScalar()) {
     Renaming renaming;
     for (size_t i = 0; i < e->indices.size(); ++i) renaming[e->indices[i]] = axes[i];
-    return clone(e->args[0], renaming);
+    return rename(own(e->args[0]), renaming);
   }
   bool sliced = e->kind == ExprKind::Read && e->args[0]->kind == ExprKind::Var;
   for (const ReadIndex &axis : e->reads) sliced &= axis.kind != ReadIndex::Kind::Slide;
