@@ -114,29 +114,41 @@ static const auto nameOf = [](const auto &info) { return std::string(info.param.
 INSTANTIATE_TEST_SUITE_P(Math, UnaryError, testing::ValuesIn(unaryFunctions()), nameOf);
 INSTANTIATE_TEST_SUITE_P(Math, BinaryError, testing::ValuesIn(binaryFunctions()), nameOf);
 
-/// A row for each function that ran with both types.
+static std::string inputs(const Worst &worst) {
+  if (worst.inputs >= uint64_t(1) << 32) return "all";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.0e", static_cast<double>(worst.inputs));
+  return text;
+}
+
+/// A row for each function that ran, compiled, with both types.
 static void writeTable(const std::string &path) {
   std::ofstream out(path);
-  out << "# Errors of the elementary functions\n\n"
+  out << "# Errors of the elementary functions\n"
+         "\n"
          "`std/math.mlr` builds them from exact operations, so every engine and target gives the same bits; "
          "what is left\n"
          "is the distance from the true value, in ulp (the spacing of the type's numbers at the true value; "
          "0.5 is correct\n"
-         "rounding). Written by `test_math --exhaustive --table=docs/math.md`; the test fails where a bound "
-         "is exceeded.\n\n"
-         "f32 of one argument: all 2^32 inputs, against the C library's f64 function. f32 of two arguments: "
-         "10^8 pairs.\n"
-         "f64: 2 * 10^6 inputs against MPFR with 160 bits: special values, random bits, the range in which "
-         "the result is\n"
-         "ordinary, and around 1. Infinities, NaN, signed zeros and subnormal results are right "
-         "everywhere.\n\n"
-         "| function | f32 bound | f32 measured | f64 bound | f64 measured |\n|---|---|---|---|---|\n";
+         "rounding). `test_math --exhaustive --table=docs/math.md` writes this page anew; the test fails "
+         "where a bound is exceeded.\n"
+         "\n"
+         "f32 is measured against f64, of which MPFR with 160 bits is the reference. `all` means each of the "
+         "2^32 inputs; otherwise\n"
+         "the column gives how many, spread evenly over the bit patterns (f32 of one argument) or over "
+         "special values, random\n"
+         "bits, the range in which the result is ordinary, and the neighbourhood of 1. Infinities, NaN and "
+         "signed zeros must be\n"
+         "right at each of them.\n"
+         "\n| function | f32 bound | f32 measured | inputs | f64 bound | f64 measured | inputs |\n"
+         "|---|---|---|---|---|---|---|\n";
   auto row = [&](const char *name, double bound32, double bound64) {
     auto f32 = measured.find({name, "f32"}), f64 = measured.find({name, "f64"});
     if (f32 == measured.end() || f64 == measured.end()) return;
     char line[160];
-    std::snprintf(line, sizeof line, "| %s | %g | %.4f | %g | %.4f |\n", name, bound32, f32->second.ulp,
-                  bound64, f64->second.ulp);
+    std::snprintf(line, sizeof line, "| %s | %g | %.4f | %s | %g | %.4f | %s |\n", name, bound32,
+                  f32->second.ulp, inputs(f32->second).c_str(), bound64, f64->second.ulp,
+                  inputs(f64->second).c_str());
     out << line;
   };
   for (const Unary &f : unaryFunctions()) row(f.name, f.bound32, f.bound64);
