@@ -4,6 +4,10 @@
 #include "mlr/Store/Reasons.h"
 #include "mlr/Store/Tables.h"
 
+#include "llvm/ADT/SetVector.h"
+
+#include <set>
+
 using namespace mlir;
 using namespace mlr::dataflow;
 
@@ -43,6 +47,7 @@ private:
   void useOutputsBefore();
   void addScratch();
   void addLocations();
+  void addReasons();
   TimedBlock blockOf(const Class &c) const;
 
   /// Where a class is: buffer and first element. The buffer is -1 while it has none.
@@ -162,13 +167,26 @@ void Planner::addLocations() {
   node->walk([&](Operation *op) {
     for (Value result : op->getResults()) add(result);
   });
-  // Why each buffer is there: its roots, and for a member of a struct what else it holds for a time.
+  addReasons();
+}
+
+/// Why each buffer is there: its roots, and for a member of a struct what else it holds for a time; the first
+/// few.
+void Planner::addReasons() {
+  constexpr size_t most = 6;
+  std::vector<llvm::SetVector<std::string, std::vector<std::string>, std::set<std::string>>> why(
+      plan.buffers.size());
   for (unsigned i = 0; i < storage.roots.size(); ++i) {
     if (storage.roots[i].kind < Root::Slot) continue;
-    Buffer &b = plan.buffers[homes[coalesced.classOf(i)].buffer];
-    if (b.space == Space::State && tableOf[i] >= 0) continue;
-    std::string reason = reasons.describe(storage.roots[i].value);
-    b.reason += (b.reason.empty() ? "" : "; ") + reason;
+    int64_t buffer = homes[coalesced.classOf(i)].buffer;
+    if (buffer == tableOf[i]) continue; // says so already
+    why[buffer].insert(reasons.describe(storage.roots[i].value));
+  }
+  for (Buffer &b : plan.buffers) {
+    auto &all = why[b.id];
+    for (size_t i = 0; i < std::min(most, all.size()); ++i)
+      b.reason += (b.reason.empty() ? "" : "; ") + all[i];
+    if (all.size() > most) b.reason += fmt::format("; and {} more", all.size() - most);
   }
 }
 

@@ -25,7 +25,8 @@ struct NodePass : PassWrapper<NodePass, OperationPass<ModuleOp>> {
 };
 
 void add(StringRef argument, StringRef description, NodePass::Function run) {
-  registerPass([=]() -> std::unique_ptr<Pass> { return std::make_unique<NodePass>(argument, description, run); });
+  registerPass(
+      [=]() -> std::unique_ptr<Pass> { return std::make_unique<NodePass>(argument, description, run); });
 }
 
 } // namespace

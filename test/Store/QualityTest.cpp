@@ -8,6 +8,7 @@
 
 #include "mlir/IR/Diagnostics.h"
 
+#include <chrono>
 #include <numeric>
 #include <random>
 
@@ -233,4 +234,28 @@ TEST(Quality, ScratchIsWithinFivePercentOfExhaustiveSearch) {
   EXPECT_LE(median(ratios), 1.05);
   RecordProperty("mean_percent",
                  static_cast<int>(100 * std::accumulate(ratios.begin(), ratios.end(), 0.0) / ratios.size()));
+}
+
+TEST(Quality, ALargeNodeIsPlannedInTimeNearlyLinear) {
+  // Tensors of small sizes, each read by the next few; some live to the end.
+  std::string text = "mlr.node @f(%x: tensor<4xi32>) -> (y: tensor<4xi32>) attributes {scheduled} {\n";
+  std::string previous = "%x", kept = "%x";
+  for (int i = 0; i < 30000; ++i) {
+    std::string v = "%v" + std::to_string(i);
+    std::string other = i % 3 ? previous : kept;
+    text += v + " = mlr.gen (%i) {\n%a = mlr.read " + previous + "[affine_map<(d0) -> (3 - d0)>](%i) : tensor<4xi32> -> i32\n" +
+            "%b = mlr.read " + other + "[affine_map<(d0) -> (d0)>](%i) : tensor<4xi32> -> i32\n%c = mlr.add %a, %b : i32\n" +
+            "mlr.yield %c : i32\n} : tensor<4xi32>\n";
+    if (i % 100 == 0) kept = v;
+    previous = v;
+  }
+  Parsed p(text + "mlr.yield " + previous + " : tensor<4xi32>\n}\n");
+  auto start = std::chrono::steady_clock::now();
+  Plan plan = mlr::store::plan(p.node);
+  attach(p.node, plan);
+  EXPECT_TRUE(succeeded(validate(p.node)));
+  auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  EXPECT_LE(plan.scratchBytes, 64);
+  EXPECT_LT(seconds, 20); // about half a second on an idle machine; quadratic time would be minutes
+  RecordProperty("milliseconds", static_cast<int>(1000 * seconds));
 }
