@@ -2,6 +2,7 @@
 #include "mlr/Dataflow/Rewrite.h"
 #include "mlr/Dataflow/Scalars.h"
 
+#include "mlir/IR/IRMapping.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -39,7 +40,7 @@ bool isNegativeZero(Value v) {
 
 class Folder {
 public:
-  explicit Folder(NodeOp node) : node(node), constants(node), b(node.getContext()) {}
+  Folder(NodeOp node, bool unfused) : node(node), constants(node), b(node.getContext()), unfused(unfused) {}
 
   bool run() {
     node.walk<WalkOrder::PreOrder>([&](Operation *op) { work.push_back(op); });
@@ -84,6 +85,7 @@ private:
         .Case<ReshapeOp>([&](auto o) { return foldReshape(o); })
         .Case<ConcatOp>([&](ConcatOp o) { return o.getSources().size() == 1 ? o.getSources()[0] : Value(); })
         .Case<GenOp>([&](auto o) { return foldGen(o); })
+        .Case<ReduceOp>([&](auto o) { return foldReduce(o); })
         .Case<FbyOp>([&](FbyOp o) { return foldState(o.getInit(), o.getValue(), o.getResult()); })
         .Case<EbyOp>([&](EbyOp o) { return foldState(o.getEnd(), o.getValue(), o.getResult()); })
         .Case<FinalOp, InitialOp>([&](auto o) { return foldEnd(o); })
@@ -288,16 +290,43 @@ private:
     return read.getSource();
   }
 
+  /// Of no element: what the chain starts from. Of one: a single step from there, which a sum needs, because +0 + -0 is +0.
+  Value foldReduce(ReduceOp o) {
+    int64_t count = 1;
+    for (int64_t size : o.getSizes()) count *= size;
+    ReduceKind kind = o.getKind();
+    bool isPosition = kind == ReduceKind::Argmax || kind == ReduceKind::Argmin;
+    bool isChoice = isPosition || kind == ReduceKind::Max || kind == ReduceKind::Min;
+    mlir::Type type = o.getType();
+    if (count > 1 || (count == 0 && isChoice)) return {};
+    Value start = isChoice ? Value() : constants.get(scalarAttr(type, neutralBits(kind, type)));
+    if (count == 0) return start;
+    if (isPosition) return number(type, 0);
+    Location loc = o.getLoc();
+    IRMapping mapping;
+    Value zero = constants.get(b.getIndexAttr(0));
+    for (BlockArgument a : bodyOf(o).getArguments()) mapping.map(a, zero);
+    for (Operation &op : bodyOf(o).without_terminator()) work.push_back(b.clone(op, mapping));
+    SmallVector<Value> x;
+    for (Value v : bodyOf(o).getTerminator()->getOperands()) x.push_back(mapping.lookupOrDefault(v));
+    bool isSum = kind == ReduceKind::Sum && isa<FloatType>(type);
+    if (x.size() == 1) return isSum ? AddOp::create(b, loc, type, start, x[0]) : x[0];
+    if (!isSum || unfused) return {};
+    Value fused = FmaOp::create(b, loc, type, x[0], x[1], start);
+    return o.getTree() ? AddOp::create(b, loc, type, fused, start).getResult() : fused;
+  }
+
   NodeOp node;
   ConstantPool constants;
   OpBuilder b;
+  bool unfused;
   SmallVector<Operation *> work;
   bool changed = false;
 };
 
 } // namespace
 
-bool foldOperations(NodeOp node) { return Folder(node).run(); }
+bool foldOperations(NodeOp node, bool unfused) { return Folder(node, unfused).run(); }
 
 bool foldConstantTensor(Operation *op, const EvaluationLimits &limits, bool all) {
   if (!isa<NodeOp, ScanOp>(op->getParentOp()) || !isa<GenOp, ReduceOp>(op) || op->use_empty()) return false;

@@ -71,7 +71,7 @@ void evaluateStarts(NodeOp node) {
     any = any || (start && start.getDefiningOp() && isInstantaneous(start.getDefiningOp()) && !isConstant(start));
   });
   if (!any) return;
-  foldOperations(node);
+  foldOperations(node, /*unfused=*/true);  // leaves every chain as it is
   SmallVector<Operation *> starts;
   node.walk([&](Operation *op) {
     if (Value start = startOf(op))

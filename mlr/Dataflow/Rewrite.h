@@ -20,7 +20,8 @@ private:
 };
 
 /// Operations with constant operands, exact identities, reads of constants, reshapes and concatenations.
-bool foldOperations(NodeOp node);
+/// With `unfused`, fused chains keep their form for the later stages.
+bool foldOperations(NodeOp node, bool unfused);
 /// Gens and reductions over constants that cost more than a few operations an element; with `all` the cheap ones too.
 bool foldConstantTensor(mlir::Operation *op, const EvaluationLimits &limits, bool all);
 bool foldConstantTensors(NodeOp node, const EvaluationLimits &limits, bool all);

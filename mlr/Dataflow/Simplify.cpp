@@ -13,7 +13,7 @@ constexpr int maxRounds = 16;
 
 static bool round(NodeOp node, const EvaluationLimits &limits, bool all) {
   bool changed = mergeEqual(node);
-  changed |= foldOperations(node);
+  changed |= foldOperations(node, limits.unfused);
   dropDead(node);
   changed |= hoistInvariants(node);
   changed |= foldConstantTensors(node, limits, all);

@@ -131,12 +131,14 @@ void compareText(const std::string &path, const std::string &text, int steps, co
   ASSERT_TRUE(module) << path;
   bool hasCalls = false;
   module->walk([&](dataflow::CallOp) { hasCalls = true; });
-  if (!hasCalls)
+  if (!hasCalls && steps > 1)
     for (const NodeInstance *root : program->roots) compareRoot(*root, *module, "import", steps);
   for (const Stage &s : stages) {
     if (testing::Test::HasFailure()) break;
     ASSERT_TRUE(mlir::succeeded(s.pass(*module))) << path << ": " << s.name;
     ASSERT_TRUE(mlir::succeeded(mlir::verify(*module))) << path << ": " << s.name;
+    // Large programs (steps == 1) are compared once, after all that changes them.
+    if (steps == 1 && llvm::StringRef(s.name) != "simplify") continue;
     for (const NodeInstance *root : program->roots) compareRoot(*root, *module, s.name, steps);
   }
   EXPECT_FALSE(testing::Test::HasFailure()) << path;
@@ -159,7 +161,7 @@ TEST(Agreement, Examples) {
     if (entry.path().extension() == ".mlr") files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   EXPECT_FALSE(files.empty());
-  for (const auto &f : files) compare(f.string(), contentsOf(f), 2);
+  for (const auto &f : files) compare(f.string(), contentsOf(f), 1);
 }
 
 TEST(Agreement, ProgramsOfTheEnvironment) {
