@@ -15,13 +15,3 @@ int64_t time_steps(step_function step, void *state, void *scratch, const void *i
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
   return (end.tv_sec - begin.tv_sec) * 1000000000 + (end.tv_nsec - begin.tv_nsec);
 }
-
-/* A dependent chain of 1024 multiply-adds in f64, as a step: a measure of the clock beside every table. */
-void reference_chain(void *state, void *scratch, const void *in, void *out) {
-  (void)state;
-  (void)scratch;
-  double x = *(const double *)in;
-  for (int i = 0; i < 1024; ++i)
-    x = __builtin_fma(x, 0.5, 1.0);
-  *(double *)out = x;
-}

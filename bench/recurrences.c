@@ -40,6 +40,16 @@ void both(void *state, void *scratch, const double *restrict x, double *restrict
     y[t] = b += 0.1 * (y[t] - b);
 }
 
+void both_fma(void *state, void *scratch, const double *restrict x, double *restrict y) {
+  (void)state;
+  (void)scratch;
+  double a = 0, b = 0;
+  for (ptrdiff_t t = 0; t < T; ++t)
+    y[t] = a = __builtin_fma(0.1, x[t] - a, a);
+  for (ptrdiff_t t = T - 1; t >= 0; --t)
+    y[t] = b = __builtin_fma(0.1, y[t] - b, b);
+}
+
 void energy(void *state, double *restrict scratch, const double *restrict x, double *restrict y) {
   (void)state;
   double a = 0, b = 0;

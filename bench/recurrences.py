@@ -7,7 +7,7 @@ import numpy as np
 from measure import C_FLAGS, ROOT, build_node, engines, interleaved, ratio, shell, table
 
 T = 10_000
-NODES = {"stream": 1, "biquad": 1, "up": T, "both": T, "energy": T}  # values a call
+NODES = {"stream": 1, "biquad": 1, "up": T, "both": T, "both_fma": T, "energy": T}  # values a call
 
 
 def by_hand(work, name, flags):
@@ -34,8 +34,8 @@ def recurrences(mlrc, work, harness, quick):
         y = instance.step(stream)["y"]
         as_c.step(stream)
         timed = {"MLR": harness.instance(instance), "MLR as C": harness.instance(as_c)}
-        memory = hand_memory(instance)
         for key, library in (("C", exact), ("C fused", fused)):
+            memory = hand_memory(instance)
             memory["in"][:] = instance.memory["in"]
             memory["state"][:] = 0
             addresses = [memory[k].ctypes.data for k in ("state", "scratch", "in", "out")]
@@ -43,7 +43,7 @@ def recurrences(mlrc, work, harness, quick):
             got = np.frombuffer(memory["out"].tobytes(), np.float64).reshape(y.shape)
             if key == "C" and not engines.same_bits(got, y):
                 raise SystemExit(f"bench: {name}: C and MLR differ {engines.first_difference(got, y)}")
-            timed[key] = harness.raw(getattr(library, name), addresses)
+            timed[key] = harness.step(getattr(library, name), memory)
         samples = interleaved(timed, 3 if quick else 31, 2 if quick else 10)
         rows.append([f"`{name}`", values] + [f"{min(s) / values:.2f} / {statistics.median(s) / values:.2f}" for s in samples.values()]
                     + [f"{ratio(samples, 'MLR', 'C'):.2f}", f"{ratio(samples, 'MLR', 'C fused'):.2f}"])

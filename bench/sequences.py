@@ -64,7 +64,7 @@ def one(mlrc, work, harness, case, T, quick):
     errors.append(largest_error(outputs, numpy_model(**inputs)))
     if not max(errors) <= tolerance:
         raise SystemExit(f"bench: {name}, T {T}: results differ by {max(errors)}, allowed {tolerance}")
-    samples = interleaved(timed, 3 if quick else 21, 2 if quick else 20)
+    samples = interleaved(timed, 3 if quick else 15, 2 if quick else 15)
     by_numpy = interleaved({"MLR": timed["MLR"], "NumPy": python_call(lambda: numpy_model(**inputs))}, 1 if quick else 3, 2)
     slowest = min(("JAX", "JAX unrolled"), key=lambda k: ratio(samples, k, "MLR"))
     middle = {k: sorted(v)[len(v) // 2] for k, v in samples.items()}
