@@ -100,6 +100,7 @@ LogicalResult TableChecker::checkLocation(Operation *at, Value value) {
     int64_t reach = row.stride * std::max<int64_t>(0, lengths[lengths.size() - 1 - depth] - 1);
     (reach < 0 ? first : last) += reach;
   }
+  if (llvm::is_contained(lengths, 0)) return success(); // never executed
   if (elementCount(value.getType()) && (first < 0 || last > b.elements()))
     return at->emitError("buffer plan: a value reaches outside its buffer ") << l.buffer;
   return success();

@@ -127,3 +127,30 @@ TEST(Constants, EqualOnesShareRom) {
             plan.locations.lookup(p.op<ConstOp>(1).getResult()));
   EXPECT_EQ(bufferOf(plan, p.op<ConstOp>(0).getResult()).space, Space::Rom);
 }
+
+TEST(Empty, TensorsOfNoElementsAndScansOfNoInstantsTakeNoRoom) {
+  Parsed p(R"(mlr.node @f(%x: tensor<0xf64>, %g: f32) -> (y: tensor<0x4xf32>, z: tensor<0xf64>, n: i32) attributes {scheduled} {
+    %c = mlr.const dense<> : tensor<0xf64>
+    %s = mlr.fby %c, %v : tensor<0xf64>
+    %v = mlr.gen (%i) {
+      %e = mlr.read %x[affine_map<(d0) -> (d0)>](%i) : tensor<0xf64> -> f64
+      mlr.yield %e : f64
+    } : tensor<0xf64>
+    %ys, %n = mlr.scan %t < 0 sweep up {
+      %r = mlr.gen (%i) {
+        mlr.yield %g : f32
+      } : tensor<4xf32>
+      %st = mlr.stack %r : tensor<4xf32> -> tensor<0x4xf32>
+      %k = mlr.count : i32
+      mlr.yield %st, %k : tensor<0x4xf32>, i32
+    } : tensor<0x4xf32>, i32
+    mlr.yield %ys, %s, %n : tensor<0x4xf32>, tensor<0xf64>, i32
+  })");
+  ASSERT_TRUE(p.node);
+  Plan plan = mlr::store::plan(p.node);
+  EXPECT_EQ(plan.stateBytes, 0);
+  EXPECT_EQ(plan.inBytes, 4);
+  EXPECT_EQ(plan.outBytes, 4);
+  attach(p.node, plan);
+  EXPECT_TRUE(succeeded(validate(p.node)));
+}
