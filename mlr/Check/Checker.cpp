@@ -6,6 +6,7 @@
 #include "mlr/Check/Fold.h"
 #include "runtime/DataFile.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
@@ -222,6 +223,17 @@ bool Checker::bindOption(const ast::StaticParam &param, const std::string &text,
 }
 
 bool Checker::bindRoot(const ast::Decl &decl, bool asked, Env &env) {
+  std::vector<std::string_view> known;
+  for (const ast::StaticParam &param : decl.statics) known.push_back(param.name.text);
+  for (const auto &[name, text] : options.params) {
+    if (!asked || std::find(known.begin(), known.end(), name) != known.end()) continue;
+    Diagnostic &d = report.error(kinds::wrongArguments, decl.name.span,
+                                 fmt::format("`{}` has no static parameter `{}`", decl.name.text, name),
+                                 "given by --param");
+    if (std::string near = nearest(name, known); !near.empty())
+      d.helps.push_back(fmt::format("did you mean `{}`?", near));
+    return false;
+  }
   for (const ast::StaticParam &param : decl.statics) env.values.emplace_back(param.name.text, StaticValue());
   bool ok = true;
   for (const ast::StaticParam &param : decl.statics)
@@ -248,9 +260,9 @@ bool Checker::refuseUnboundedEnd(const ast::Decl &decl) {
                    "runs at the unbounded base clock");
   d.notes.push_back("`eby` takes the next value, so the last instant must exist");
   std::string x = decl.inputs.empty() ? "x" : decl.inputs[0].name.text;
-  d.helps.push_back(
-      fmt::format("run it over blocks: an input `{0}s` with a leading axis N, and `scan t < N {{ .. {1}({0}s[t]) .. }}`", x,
-                  decl.name.text));
+  d.helps.push_back(fmt::format(
+      "run it over blocks: an input `{0}s` with a leading axis N, and `scan t < N {{ .. {1}({0}s[t]) .. }}`",
+      x, decl.name.text));
   return true;
 }
 

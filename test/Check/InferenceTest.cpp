@@ -3,7 +3,7 @@
 namespace mlr::test {
 namespace {
 
-TEST(Inference, LiteralsTakeTheTypeOfTheirContext) {  // R4.7
+TEST(Inference, LiteralsTakeTheTypeOfTheirContext) { // R4.7
   Checked c("node main(x: f64, k: u8[2]) -> (y: f64) {\n"
             "  a = 2 * x + 1; b = k + 255; n = 3; r = 0.5; y = a; l = [1, 2.5]; m: f16[2] = [1, 2];\n}");
   EXPECT_EQ(c.typeOf("main", "a"), "f64");
@@ -33,7 +33,7 @@ TEST(Inference, ScanResultIsKnownOutsideFromItsElement) {
   EXPECT_EQ(c.typeOf("main", "n"), "i32");
 }
 
-TEST(Inference, TuplesAreSplitIntoLeaves) {  // R4.3
+TEST(Inference, TuplesAreSplitIntoLeaves) { // R4.3
   Checked c("node main(x: f32, c: bool) -> (y: f32) {\n"
             "  p = (0, x) fby (k + 1, x); (k, v) = p; (a, b) = if c then p else (2, v); y = b;\n}");
   EXPECT_EQ(c.typeOf("main", "p.0"), "i32");
@@ -41,7 +41,7 @@ TEST(Inference, TuplesAreSplitIntoLeaves) {  // R4.3
   EXPECT_EQ(c.typeOf("main", "a"), "i32");
 }
 
-TEST(Inference, StaticParametersComeFromArguments) {  // R3.3, R3.4
+TEST(Inference, StaticParametersComeFromArguments) { // R3.3, R3.4
   Checked c(
       "fun f<<N, M: size, T: float>>(a: T[2 * N + 1], b: T[M, N]) -> (y: T[M]) { y = [a[0] for i < M]; }\n"
       "node main(a: f64[7], b: f64[4, 3]) -> (y: f64[4]) { y = f(a, b); }");
@@ -49,7 +49,7 @@ TEST(Inference, StaticParametersComeFromArguments) {  // R3.3, R3.4
   EXPECT_EQ(c.node("f")->display, "f<<N = 3, M = 4, T = f64>>");
 }
 
-TEST(Inference, StaticParametersComeFromTheExpectedResultThenFromDefaults) {  // R3.3
+TEST(Inference, StaticParametersComeFromTheExpectedResultThenFromDefaults) { // R3.3
   Checked c("fun fill<<N: size, M: size = 2 * N, T: num = f32>>(x: f32) -> (y: T[N, M]) { y = [T(x) for i < "
             "N, j < M]; }\n"
             "node main(x: f32) -> (y: f32[2, 5], z: f32) { y = fill(x); z = fill<<3>>(x)[2, 5]; }");
@@ -58,14 +58,14 @@ TEST(Inference, StaticParametersComeFromTheExpectedResultThenFromDefaults) {  //
   EXPECT_EQ(c.node("fill_1")->display, "fill<<N = 3, M = 6, T = f32>>");
 }
 
-TEST(Inference, ShapeParameterStandsForSeveralAxes) {  // R3.4
+TEST(Inference, ShapeParameterStandsForSeveralAxes) { // R3.4
   Checked c("fun f<<S: shape, T: num>>(x: T[S, 2]) -> (y: T[S]) { y = reshape<<S>>(x[.., 0]); }\n"
             "node main(x: i8[3, 2]) -> (y: i8[3]) { y = f(x); }");
   ASSERT_TRUE(c.node("f")) << c.rendered;
   EXPECT_EQ(c.node("f")->display, "f<<S = [3], T = i8>>");
 }
 
-TEST(Inference, ValueParametersMakeInstances) {  // R3.6
+TEST(Inference, ValueParametersMakeInstances) { // R3.6
   Checked c("fun scale<<a: f32, n: i32 = 2>>(x: f32) -> (y: f32[n]) { y = [a * x for i < n]; }\n"
             "node main(x: f32) -> (y: f32) { y = scale<<0.5>>(x)[1] + scale<<a = 1 / 2.0, n = 2>>(x)[0] + "
             "scale<<2, 3>>(x)[0]; }");
@@ -73,7 +73,7 @@ TEST(Inference, ValueParametersMakeInstances) {  // R3.6
   EXPECT_FALSE(c.node("scale_2"));
 }
 
-TEST(Inference, RootParametersComeFromTheCommandLine) {  // R14.2
+TEST(Inference, RootParametersComeFromTheCommandLine) { // R14.2
   CheckOptions options;
   options.root = "main";
   options.params = {{"N", "2 * K"}, {"T", "f64"}, {"S", "[2, 3]"}, {"a", "0.5"}};
@@ -83,6 +83,14 @@ TEST(Inference, RootParametersComeFromTheCommandLine) {  // R14.2
       options);
   ASSERT_TRUE(c.program) << c.rendered;
   EXPECT_EQ(c.program->roots[0]->display, "main<<N = 8, T = f64, S = [2, 3], a = 0.5>>");
+}
+
+TEST(Inference, UnknownCommandLineParameterIsAnError) {
+  CheckOptions options;
+  options.root = "main";
+  options.params = {{"M", "3"}};
+  Checked c("node main<<N: size = 2>>(x: f32[N]) -> (y: f32) { y = x[0]; }", options);
+  EXPECT_EQ(c.errors, std::vector<std::string>{"wrong-arguments: `main` has no static parameter `M`"});
 }
 
 TEST(Inference, ConstantsFoldOrBecomeFunctions) {
