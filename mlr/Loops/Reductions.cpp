@@ -95,6 +95,8 @@ Kernel::Group Kernel::groupOf(ReduceOp first) {
   Group group;
   group.ops.push_back(first);
   group.domains.push_back(domainOf(first.getBody(), first.getSizes(), true));
+  // At the level of a time each reduction is a kernel of its own, which knows nothing of its neighbours.
+  if (!isa<GenOp, ReduceOp>(first->getParentOp())) return group;
   for (Operation *next = first->getNextNode(); next; next = next->getNextNode()) {
     auto op = dyn_cast<ReduceOp>(next);
     if (!op || isTree(op) || values.count(op.getResult()) || dependence(op.getResult()) & ~opened) continue;
