@@ -13,6 +13,10 @@ class InterpreterEngine : public Engine {
 public:
   explicit InterpreterEngine(const CommandLine &options) : compilation(options) {}
   bool prepare() {
+    if (!compilation.options.from.empty()) {
+      std::fprintf(stderr, "mlrc: the interpreter runs source text, not IR: leave --from out\n");
+      return false;
+    }
     if (!compile(compilation, "check")) return false;
     if (compilation.program.roots.size() != 1) {
       std::fprintf(stderr, "mlrc: say which node to run with --node\n");
@@ -68,8 +72,11 @@ public:
     compilation.vectorBits = host.loopsOptions().vectorBits;
     compilation.hasFma = host.loopsOptions().hasFma;
     if (!compile(compilation, "loops")) return false;
-    if (compilation.signatures.size() != 1) return fail("say which node to run with --node");
-    sig = compilation.signatures[0];
+    const auto &found = compilation.signatures;
+    const std::string &wanted = compilation.options.node;
+    auto it = llvm::find_if(found, [&](const Signature &s) { return wanted.empty() ? found.size() == 1 : s.node == wanted; });
+    if (it == found.end()) return fail(found.empty() ? "this IR names no ports: read it back from an earlier stage than `loops`" : "say which node to run with --node");
+    sig = *it;
     auto compiled = target::Jit::compile(*compilation.module, host);
     if (auto *e = std::get_if<target::Error>(&compiled)) return fail(e->message);
     jit = std::move(std::get<std::unique_ptr<target::Jit>>(compiled));

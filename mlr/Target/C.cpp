@@ -132,6 +132,7 @@ FailureOr<Files> emitInterface(ModuleOp module) {
 FailureOr<Files> emitC(ModuleOp module) {
   func::FuncOp step = publicFunction(module, "_step"), reset = publicFunction(module, "_reset");
   if (!step || !reset) return module.emitError("holds no node in the form of loops");
+  for (auto f : module.getOps<func::FuncOp>()) prepareForC(f);
   Layout layout(step);
   const std::string &node = layout.node;
 

@@ -3,6 +3,10 @@
 #include "mlr/Target/CWriter.h"
 
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/IR/ConstantRange.h"
+#include "llvm/IR/InstrTypes.h"
+
+#include "mlir/IR/Iterators.h"
 
 using namespace mlir;
 
@@ -99,6 +103,24 @@ std::string Writer::place(Value memref, ValueRange indices) {
   auto view = memref.getDefiningOp<memref::ViewOp>();
   auto id = view ? view->getAttrOfType<IntegerAttr>("mlr.buffer") : nullptr;
   return id ? layout.element(id.getInt(), at) : "";
+}
+
+/// What a comparison of an integer with a constant at the limit of its type always gives; compilers warn of it.
+static std::optional<bool> decided(arith::CmpIOp op) {
+  using P = llvm::CmpInst::Predicate;
+  static const P predicates[] = {P::ICMP_EQ,  P::ICMP_NE,  P::ICMP_SLT, P::ICMP_SLE, P::ICMP_SGT,
+                                 P::ICMP_SGE, P::ICMP_ULT, P::ICMP_ULE, P::ICMP_UGT, P::ICMP_UGE};
+  if (!isa<IntegerType>(op.getLhs().getType()) || op.getLhs().getType().isInteger(1)) return std::nullopt;
+  auto range = [](Value v) {
+    llvm::APInt value;
+    if (matchPattern(v, m_ConstantInt(&value))) return llvm::ConstantRange(value);
+    return llvm::ConstantRange::getFull(v.getType().getIntOrFloatBitWidth());
+  };
+  llvm::ConstantRange a = range(op.getLhs()), b = range(op.getRhs());
+  P p = predicates[static_cast<size_t>(op.getPredicate())];
+  if (a.icmp(p, b)) return true;
+  if (a.icmp(llvm::CmpInst::getInversePredicate(p), b)) return false;
+  return std::nullopt;
 }
 
 std::string Writer::compare(arith::CmpIOp op) {
@@ -393,6 +415,18 @@ LogicalResult Writer::run() {
 }
 
 } // namespace
+
+void prepareForC(func::FuncOp function) {
+  function.walk([](arith::CmpIOp op) {
+    auto known = decided(op);
+    if (!known) return;
+    OpBuilder b(op);
+    op.replaceAllUsesWith(arith::ConstantOp::create(b, op.getLoc(), b.getBoolAttr(*known)).getResult());
+  });
+  function.walk<WalkOrder::PostOrder, mlir::ReverseIterator>([](Operation *op) {
+    if (isOpTriviallyDead(op)) op->erase();
+  });
+}
 
 LogicalResult writeFunction(func::FuncOp function, const Layout &layout, std::string &out) {
   if (function.getBody().getBlocks().size() != 1) return function.emitOpError("has more than one block");

@@ -43,6 +43,9 @@ std::string writeDescription(const Layout &layout);
 std::string floatLiteral(const llvm::APFloat &value);
 std::string integerLiteral(const llvm::APInt &value);
 
+/// Removes what compilers would warn of: unused values, comparisons that the type decides.
+void prepareForC(mlir::func::FuncOp function);
+
 /// Prints the body of a function. Fails on an operation it does not know, naming it.
 mlir::LogicalResult writeFunction(mlir::func::FuncOp function, const Layout &layout, std::string &out);
 
