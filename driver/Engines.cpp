@@ -75,7 +75,7 @@ public:
     const auto &found = compilation.signatures;
     const std::string &wanted = compilation.options.node;
     auto it = llvm::find_if(found, [&](const Signature &s) { return wanted.empty() ? found.size() == 1 : s.node == wanted; });
-    if (it == found.end()) return fail(found.empty() ? "this IR names no ports: read it back from an earlier stage than `loops`" : "say which node to run with --node");
+    if (it == found.end()) return fail("say which node to run with --node");
     sig = *it;
     auto compiled = target::Jit::compile(*compilation.module, host);
     if (auto *e = std::get_if<target::Error>(&compiled)) return fail(e->message);

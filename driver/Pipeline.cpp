@@ -139,6 +139,23 @@ static void addReport(Compilation &c, dataflow::NodeOp node) {
   c.report += c.options.json ? store::reportJson(*report) : store::reportText(*report);
 }
 
+/// The ports of a module that --from=loops read back, from the buffer tables of its functions.
+static void noteSignaturesOfLoops(Compilation &c) {
+  for (auto step : c.module->getOps<mlir::func::FuncOp>()) {
+    mlir::StringRef name = step.getSymName();
+    if (!step->hasAttr("mlr.buffers") || !name.consume_back("_step")) continue;
+    auto buffers = store::buffersOf(step);
+    if (mlir::failed(buffers)) continue;
+    Signature signature{name.str(), {}, {}};
+    for (const store::Buffer &b : *buffers) {
+      Port port{b.name, {scalarOf(b.element), Shape(b.shape.begin(), b.shape.end())}};
+      if (b.space == store::Space::In) signature.inputs.push_back(port);
+      if (b.space == store::Space::Out) signature.outputs.push_back(port);
+    }
+    c.signatures.push_back(signature);
+  }
+}
+
 static bool planBuffers(Compilation &c) {
   for (auto node : c.module->getOps<dataflow::NodeOp>()) {
     store::attach(node, store::plan(node));
@@ -246,6 +263,7 @@ bool compile(Compilation &c, const std::string &last) {
     }
     ++begin;
     if (!readModule(c)) return false;
+    if (begin == list.size()) noteSignaturesOfLoops(c);
   }
   for (size_t i = begin; i < list.size(); ++i) {
     bool ok = list[i].run(c);

@@ -306,7 +306,11 @@ void Kernel::emitTree(ReduceOp op) {
     return set(op.getResult(), sums);
   }
   uint64_t dep = dependence(op.getResult());
-  if (l.options.vectorBits == 0 || isLaned(dep)) return set(op.getResult(), emitTreeSerial(op));
+  int64_t total = 1;
+  for (int64_t n : op.getSizes()) total *= n;
+  // A few elements that were just stored one by one are loaded faster one by one than as a masked vector.
+  bool few = total < 8;
+  if (l.options.vectorBits == 0 || few || isLaned(dep)) return set(op.getResult(), emitTreeSerial(op));
   set(op.getResult(), forCopies(dep, [&](unsigned r, unsigned c, int64_t) {
         return Kernel(l, this, r, c).emitTreeLanes(op);
       }));

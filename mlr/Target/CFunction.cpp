@@ -363,6 +363,7 @@ LogicalResult Writer::whileLoop(scf::WhileOp op) {
   --depth;
   line("}");
   markUnused(op.getResults(), results);
+  markUnused(op.getBeforeArguments(), carried);
   return success();
 }
 
