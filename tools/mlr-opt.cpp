@@ -1,4 +1,5 @@
-// Reads .mlir text, runs the passes that the command line names, prints the result. A .mlr source is checked and imported first.
+// Reads .mlir text, runs the passes that the command line names, prints the result. A .mlr source is checked
+// and imported first.
 #include "mlr/Ast/Parser.h"
 #include "mlr/Check/Check.h"
 #include "mlr/Dataflow/Passes.h"
@@ -49,8 +50,8 @@ std::unique_ptr<llvm::MemoryBuffer> import(StringRef path, StringRef text, bool 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
   DialectRegistry registry;
-  registry.insert<mlr::dataflow::MlrDialect, func::FuncDialect, scf::SCFDialect, arith::ArithDialect, math::MathDialect,
-                  memref::MemRefDialect, vector::VectorDialect>();
+  registry.insert<mlr::dataflow::MlrDialect, func::FuncDialect, scf::SCFDialect, arith::ArithDialect,
+                  math::MathDialect, memref::MemRefDialect, vector::VectorDialect>();
   mlr::dataflow::registerPasses();
   mlr::schedule::registerPasses();
   mlr::store::registerPasses();

@@ -55,7 +55,8 @@ static void splitMultiples(AffineExpr expr, int64_t divisor, AffineExpr &quotien
   }
   if (expr.getKind() == AffineExprKind::Mul) {
     auto product = cast<AffineBinaryOpExpr>(expr);
-    if (auto factor = dyn_cast<AffineConstantExpr>(product.getRHS()); factor && factor.getValue() % divisor == 0) {
+    if (auto factor = dyn_cast<AffineConstantExpr>(product.getRHS());
+        factor && factor.getValue() % divisor == 0) {
       quotient = quotient + product.getLHS() * (factor.getValue() / divisor);
       return;
     }
@@ -96,8 +97,8 @@ AffineExpr simplifyIndex(AffineExpr expr, DimRanges dims) {
   }
 }
 
-SmallVector<AffineExpr> reshapeIndices(ArrayRef<AffineExpr> indices, ArrayRef<int64_t> to, ArrayRef<int64_t> from,
-                                       DimRanges dims, MLIRContext *context) {
+SmallVector<AffineExpr> reshapeIndices(ArrayRef<AffineExpr> indices, ArrayRef<int64_t> to,
+                                       ArrayRef<int64_t> from, DimRanges dims, MLIRContext *context) {
   AffineExpr zero = getAffineConstantExpr(0, context);
   SmallVector<AffineExpr> out;
   size_t i = 0, j = 0;

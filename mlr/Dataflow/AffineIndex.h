@@ -1,4 +1,5 @@
-// Index expressions over bounded dimensions: ranges, simplification of division and remainder, row-major reshapes.
+// Index expressions over bounded dimensions: ranges, simplification of division and remainder, row-major
+// reshapes.
 #pragma once
 
 #include "mlr/Dataflow/Dialect.h"
@@ -16,15 +17,17 @@ struct Range {
 /// Ranges of the dimensions d0, d1, ... of the expressions at hand.
 using DimRanges = llvm::ArrayRef<Range>;
 
-/// Bounds of an expression; intermediate results must fit in 64 bits, which sizes below 2^31 and small factors ensure.
+/// Bounds of an expression; intermediate results must fit in 64 bits, which sizes below 2^31 and small
+/// factors ensure.
 Range rangeOf(mlir::AffineExpr expr, DimRanges dims);
-/// The same function on the ranges, with `floordiv` and `mod` dropped where terms are multiples or stay below the divisor.
+/// The same function on the ranges, with `floordiv` and `mod` dropped where terms are multiples or stay below
+/// the divisor.
 mlir::AffineExpr simplifyIndex(mlir::AffineExpr expr, DimRanges dims);
-/// Indices of the element of an array of shape `from` that row-major order puts at `indices` of shape `to`. Axes that correspond
-/// one to one pass unchanged.
-llvm::SmallVector<mlir::AffineExpr> reshapeIndices(llvm::ArrayRef<mlir::AffineExpr> indices, llvm::ArrayRef<int64_t> to,
-                                                   llvm::ArrayRef<int64_t> from, DimRanges dims,
-                                                   mlir::MLIRContext *context);
+/// Indices of the element of an array of shape `from` that row-major order puts at `indices` of shape `to`.
+/// Axes that correspond one to one pass unchanged.
+llvm::SmallVector<mlir::AffineExpr> reshapeIndices(llvm::ArrayRef<mlir::AffineExpr> indices,
+                                                   llvm::ArrayRef<int64_t> to, llvm::ArrayRef<int64_t> from,
+                                                   DimRanges dims, mlir::MLIRContext *context);
 /// The dimensions that an expression mentions.
 void collectDims(mlir::AffineExpr expr, llvm::SmallSetVector<unsigned, 4> &dims);
 

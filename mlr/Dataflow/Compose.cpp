@@ -81,7 +81,8 @@ private:
     IRMapping mapping;
     SmallVector<Operation *> placeholders;
     for (BlockArgument a : body.getArguments()) {
-      placeholders.push_back(UnrealizedConversionCastOp::create(b, read.getLoc(), TypeRange{b.getIndexType()}, ValueRange{}));
+      placeholders.push_back(
+          UnrealizedConversionCastOp::create(b, read.getLoc(), TypeRange{b.getIndexType()}, ValueRange{}));
       mapping.map(a, placeholders.back()->getResult(0));
     }
     for (Operation &op : body.without_terminator()) b.clone(op, mapping);
@@ -89,7 +90,8 @@ private:
     read.replaceAllUsesWith(result);
     for (auto [k, placeholder] : llvm::enumerate(placeholders))
       for (OpOperand &use : llvm::make_early_inc_range(placeholder->getResult(0).getUses())) {
-        if (auto convert = dyn_cast<ConvertOp>(use.getOwner())) rewriteConvert(convert, at[k], read.getIndices());
+        if (auto convert = dyn_cast<ConvertOp>(use.getOwner()))
+          rewriteConvert(convert, at[k], read.getIndices());
         else if (!isa<ReadOp>(use.getOwner())) rewriteIndex(use, at[k], read.getIndices());
       }
     llvm::SmallSetVector<Operation *, 8> users;
@@ -101,7 +103,8 @@ private:
     return true;
   }
 
-  /// Clamped axes can be handed on when the producer uses that index only as the whole index of axes of the same size.
+  /// Clamped axes can be handed on when the producer uses that index only as the whole index of axes of the
+  /// same size.
   static bool passesClamps(GenOp gen, ArrayRef<bool> clamp) {
     Block &body = bodyOf(gen);
     for (auto [axis, flag] : llvm::enumerate(clamp)) {
@@ -143,7 +146,7 @@ private:
     OpBuilder b(op);
     SmallVector<Value> operands(outer);
     SmallVector<AffineExpr> replacement;
-    SmallVector<int> axisOf;  // of the producer, for each operand of the read; -1: its own
+    SmallVector<int> axisOf; // of the producer, for each operand of the read; -1: its own
     for (Value v : op.getIndices()) {
       auto it = llvm::find(placeholders, v.getDefiningOp());
       if (it == placeholders.end()) {

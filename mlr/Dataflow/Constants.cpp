@@ -33,7 +33,9 @@ mlir::Type valueType(ArrayRef<int64_t> shape, mlir::Type element) {
   return shape.empty() ? element : RankedTensorType::get(shape, element);
 }
 
-mlir::Type valueType(const Type &type, MLIRContext *c) { return valueType(type.shape, scalarType(type.scalar, c)); }
+mlir::Type valueType(const Type &type, MLIRContext *c) {
+  return valueType(type.shape, scalarType(type.scalar, c));
+}
 
 std::optional<Scalar> scalarOf(mlir::Type type) {
   if (type.isF16()) return Scalar::F16;
@@ -99,7 +101,8 @@ TypedAttr arrayAttr(mlir::Type type, ArrayRef<char> bytes) {
     return DenseElementsAttr::get(tensor, flags);
   }
   if (n < resourceElements) return DenseElementsAttr::getFromRawBuffer(tensor, bytes);
-  return DenseResourceElementsAttr::get(tensor, "array", HeapAsmResourceBlob::allocateAndCopyWithAlign(bytes, 64));
+  return DenseResourceElementsAttr::get(tensor, "array",
+                                        HeapAsmResourceBlob::allocateAndCopyWithAlign(bytes, 64));
 }
 
 std::optional<std::vector<char>> arrayBytes(Attribute attribute) {

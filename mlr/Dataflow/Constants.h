@@ -25,10 +25,11 @@ using Bits = uint64_t;
 mlir::TypedAttr scalarAttr(mlir::Type type, Bits bits);
 /// The bits of a scalar constant.
 std::optional<Bits> scalarBits(mlir::Attribute attribute);
-/// All elements (row-major, little-endian, i1 a byte) as an attribute: a splat where all are equal, a resource when
-/// there are many, dense otherwise. `type` may be a scalar.
+/// All elements (row-major, little-endian, i1 a byte) as an attribute: a splat where all are equal, a
+/// resource when there are many, dense otherwise. `type` may be a scalar.
 mlir::TypedAttr arrayAttr(mlir::Type type, llvm::ArrayRef<char> bytes);
-/// The elements in that layout. Nothing for attributes that the dialect does not produce. Copies, so cost is the size.
+/// The elements in that layout. Nothing for attributes that the dialect does not produce. Copies, so cost is
+/// the size.
 std::optional<std::vector<char>> arrayBytes(mlir::Attribute attribute);
 /// The bits of element `position` (row-major).
 std::optional<Bits> elementBits(mlir::Attribute attribute, int64_t position);

@@ -20,7 +20,8 @@ void MlrDialect::initialize() {
       >();
 }
 
-// ---- node ----------------------------------------------------------------------------------------------------
+// ---- node
+// ----------------------------------------------------------------------------------------------------
 
 ParseResult NodeOp::parse(OpAsmParser &parser, OperationState &state) {
   Builder &b = parser.getBuilder();
@@ -29,7 +30,8 @@ ParseResult NodeOp::parse(OpAsmParser &parser, OperationState &state) {
   SmallVector<Type> inputs, outputs;
   SmallVector<Attribute> argNames, resultNames;
   if (parser.parseSymbolName(name, "sym_name", state.attributes) ||
-      parser.parseArgumentList(args, OpAsmParser::Delimiter::Paren, /*allowType=*/true) || parser.parseArrow())
+      parser.parseArgumentList(args, OpAsmParser::Delimiter::Paren, /*allowType=*/true) ||
+      parser.parseArrow())
     return failure();
   auto parseResult = [&]() -> ParseResult {
     std::string keyword;
@@ -97,7 +99,8 @@ LogicalResult NodeOp::verify() {
   return success();
 }
 
-// ---- scan ----------------------------------------------------------------------------------------------------
+// ---- scan
+// ----------------------------------------------------------------------------------------------------
 
 ParseResult ScanOp::parse(OpAsmParser &parser, OperationState &state) {
   Builder &b = parser.getBuilder();
@@ -109,7 +112,8 @@ ParseResult ScanOp::parse(OpAsmParser &parser, OperationState &state) {
   state.addAttribute("index_name", b.getStringAttr(index.ssaName.name.drop_front()));
   if (succeeded(parser.parseOptionalKeyword("upto"))) {
     OpAsmParser::UnresolvedOperand upto;
-    if (parser.parseOperand(upto) || parser.resolveOperand(upto, b.getI32Type(), state.operands)) return failure();
+    if (parser.parseOperand(upto) || parser.resolveOperand(upto, b.getI32Type(), state.operands))
+      return failure();
   }
   if (succeeded(parser.parseOptionalKeyword("resume"))) state.addAttribute("resume", b.getUnitAttr());
   if (succeeded(parser.parseOptionalKeyword("sweep"))) {
@@ -157,7 +161,8 @@ LogicalResult ScanOp::verify() {
     Operation *def = v.getDefiningOp();
     bool inside = v.getParentRegion() == &getBody();
     if (inside && !(def && isa<StackOp, FinalOp, InitialOp, CountOp>(def)))
-      return emitOpError("yields a value that is not a constant of the scan: it needs stack, final, initial or count");
+      return emitOpError(
+          "yields a value that is not a constant of the scan: it needs stack, final, initial or count");
   }
   if (llvm::count_if(body, [](Operation &op) { return isa<UntilOp>(op); }) > 1)
     return emitOpError("has more than one mlr.until");
@@ -186,11 +191,13 @@ LogicalResult WindowOp::verify() {
     llvm::append_range(shape, t.getShape());
     element = t.getElementType();
   }
-  if (result != RankedTensorType::get(shape, element)) return emitOpError("result stacks values of the operand's type");
+  if (result != RankedTensorType::get(shape, element))
+    return emitOpError("result stacks values of the operand's type");
   return success();
 }
 
-// ---- tensors -------------------------------------------------------------------------------------------------
+// ---- tensors
+// -------------------------------------------------------------------------------------------------
 
 OpFoldResult ConstOp::fold(FoldAdaptor) { return getValue(); }
 
@@ -198,12 +205,17 @@ static void nameIndices(mlir::Region &region, OpAsmSetValueNameFn setName) {
   static constexpr StringLiteral names[] = {"i", "j", "k", "l", "m", "n"};
   bool inner = isa<GenOp, ReduceOp>(region.getParentOp()->getParentOp());
   unsigned first = inner ? 2 : 0;
-  for (auto [n, argument] : llvm::enumerate(region.getArguments())) setName(argument, names[std::min<size_t>(first + n, 5)]);
+  for (auto [n, argument] : llvm::enumerate(region.getArguments()))
+    setName(argument, names[std::min<size_t>(first + n, 5)]);
 }
 
-void GenOp::getAsmBlockArgumentNames(mlir::Region &region, OpAsmSetValueNameFn setName) { nameIndices(region, setName); }
+void GenOp::getAsmBlockArgumentNames(mlir::Region &region, OpAsmSetValueNameFn setName) {
+  nameIndices(region, setName);
+}
 
-void ReduceOp::getAsmBlockArgumentNames(mlir::Region &region, OpAsmSetValueNameFn setName) { nameIndices(region, setName); }
+void ReduceOp::getAsmBlockArgumentNames(mlir::Region &region, OpAsmSetValueNameFn setName) {
+  nameIndices(region, setName);
+}
 
 static ParseResult parseIndexArguments(OpAsmParser &parser, SmallVectorImpl<OpAsmParser::Argument> &args) {
   auto parseOne = [&]() -> ParseResult {
@@ -224,7 +236,8 @@ static void printIndexArguments(OpAsmPrinter &p, Region &region) {
 ParseResult GenOp::parse(OpAsmParser &parser, OperationState &state) {
   SmallVector<OpAsmParser::Argument> indices;
   Type type;
-  if (parseIndexArguments(parser, indices) || parser.parseOptionalAttrDictWithKeyword(state.attributes)) return failure();
+  if (parseIndexArguments(parser, indices) || parser.parseOptionalAttrDictWithKeyword(state.attributes))
+    return failure();
   if (parser.parseRegion(*state.addRegion(), indices) || parser.parseColonType(type)) return failure();
   state.addTypes(type);
   return success();
@@ -264,14 +277,15 @@ ParseResult ReduceOp::parse(OpAsmParser &parser, OperationState &state) {
     indices.emplace_back();
     indices.back().type = b.getIndexType();
     int64_t size;
-    if (parser.parseArgument(indices.back()) || parser.parseLess() || parser.parseInteger(size)) return failure();
+    if (parser.parseArgument(indices.back()) || parser.parseLess() || parser.parseInteger(size))
+      return failure();
     sizes.push_back(size);
     return success();
   };
   Type type;
   if (parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren, parseOne) ||
-      parser.parseOptionalAttrDictWithKeyword(state.attributes) || parser.parseRegion(*state.addRegion(), indices) ||
-      parser.parseColonType(type))
+      parser.parseOptionalAttrDictWithKeyword(state.attributes) ||
+      parser.parseRegion(*state.addRegion(), indices) || parser.parseColonType(type))
     return failure();
   state.addAttribute("sizes", b.getDenseI64ArrayAttr(sizes));
   state.addTypes(type);
@@ -297,12 +311,14 @@ LogicalResult ReduceOp::verify() {
   Block &body = getBody().front();
   if (body.getNumArguments() != getSizes().size()) return emitOpError("has one index argument a size");
   auto yield = dyn_cast<YieldOp>(body.getTerminator());
-  if (!yield || yield.getNumOperands() < 1 || yield.getNumOperands() > 2) return emitOpError("yields one or two values");
+  if (!yield || yield.getNumOperands() < 1 || yield.getNumOperands() > 2)
+    return emitOpError("yields one or two values");
   bool fused = yield.getNumOperands() == 2;
   if (fused && getKind() != ReduceKind::Sum) return emitOpError("only a sum has two factors");
   bool position = getKind() == ReduceKind::Argmax || getKind() == ReduceKind::Argmin;
   for (Value v : yield.getOperands())
-    if (!position && v.getType() != getResult().getType()) return emitOpError("yields values of its result type");
+    if (!position && v.getType() != getResult().getType())
+      return emitOpError("yields values of its result type");
   if (position && !getResult().getType().isInteger(32)) return emitOpError("gives an i32 position");
   return success();
 }
@@ -310,8 +326,10 @@ LogicalResult ReduceOp::verify() {
 LogicalResult ReadOp::verify() {
   auto source = cast<RankedTensorType>(getSource().getType());
   AffineMap map = getMap();
-  if (static_cast<int64_t>(map.getNumResults()) != source.getRank()) return emitOpError("has one index an axis");
-  if (map.getNumDims() != getIndices().size() || map.getNumSymbols()) return emitOpError("has one operand a dimension of its map");
+  if (static_cast<int64_t>(map.getNumResults()) != source.getRank())
+    return emitOpError("has one index an axis");
+  if (map.getNumDims() != getIndices().size() || map.getNumSymbols())
+    return emitOpError("has one operand a dimension of its map");
   if (getResult().getType() != source.getElementType()) return emitOpError("gives an element of its source");
   if (auto clamp = getClamp(); clamp && clamp->size() != static_cast<size_t>(source.getRank()))
     return emitOpError("has one clamp flag an axis");
@@ -319,7 +337,8 @@ LogicalResult ReadOp::verify() {
 }
 
 LogicalResult ReshapeOp::verify() {
-  auto from = cast<RankedTensorType>(getSource().getType()), to = cast<RankedTensorType>(getResult().getType());
+  auto from = cast<RankedTensorType>(getSource().getType()),
+       to = cast<RankedTensorType>(getResult().getType());
   if (from.getElementType() != to.getElementType() || from.getNumElements() != to.getNumElements())
     return emitOpError("keeps element type and number of elements");
   return success();

@@ -42,7 +42,7 @@ private:
   using Code = std::vector<Step>;
   struct Loop {
     SmallVector<int64_t> sizes;
-    SmallVector<unsigned> indices;  ///< registers of the region's arguments
+    SmallVector<unsigned> indices; ///< registers of the region's arguments
     SmallVector<unsigned, 2> yields;
     Code code;
   };
@@ -52,7 +52,7 @@ private:
     AffineMap map;
     SmallVector<unsigned> operands;
     SmallVector<int64_t> shape;
-    bool linear = false;  ///< place = base + sum(factor * register)
+    bool linear = false; ///< place = base + sum(factor * register)
     int64_t base = 0;
     SmallVector<int64_t> factors;
   };
@@ -171,13 +171,15 @@ private:
     return true;
   }
 
-  /// Writes the place as a linear function of the operands, by its values at the unit points; false when it is not linear.
+  /// Writes the place as a linear function of the operands, by its values at the unit points; false when it
+  /// is not linear.
   static bool linearise(Read &r) {
     bool linear = llvm::all_of(r.map.getResults(), [](AffineExpr e) { return e.isPureAffine(); });
     for (AffineExpr e : r.map.getResults())
       e.walk([&](AffineExpr x) {
         auto k = x.getKind();
-        linear = linear && k != AffineExprKind::Mod && k != AffineExprKind::FloorDiv && k != AffineExprKind::CeilDiv;
+        linear = linear && k != AffineExprKind::Mod && k != AffineExprKind::FloorDiv &&
+                 k != AffineExprKind::CeilDiv;
       });
     if (!linear) return false;
     auto at = [&](int unit) {
@@ -201,19 +203,21 @@ private:
     } else {
       SmallVector<int64_t> point;
       for (unsigned operand : r.operands) point.push_back(static_cast<int64_t>(registers[operand]));
-      place = 0;  // clamped on every axis: indices without the flag are inside anyway
+      place = 0; // clamped on every axis: indices without the flag are inside anyway
       for (auto [i, size] : llvm::zip(r.map.compose(point), r.shape))
         place = place * size + std::clamp<int64_t>(i, 0, std::max<int64_t>(size - 1, 0));
     }
     Bits bits = 0;
-    if (place >= 0 && (place + 1) * r.width <= r.bytes.size()) std::memcpy(&bits, r.bytes.data() + place * r.width, r.width);
+    if (place >= 0 && (place + 1) * r.width <= r.bytes.size())
+      std::memcpy(&bits, r.bytes.data() + place * r.width, r.width);
     return bits;
   }
 
   void execute(const Code &code) {
     for (const Step &s : code) {
       if (s.function)
-        registers[s.result] = s.function(registers[s.operands[0]], registers[s.operands[1]], registers[s.operands[2]]);
+        registers[s.result] =
+            s.function(registers[s.operands[0]], registers[s.operands[1]], registers[s.operands[2]]);
       else registers[s.result] = s.read ? execute(*s.read) : execute(*s.reduction);
     }
   }

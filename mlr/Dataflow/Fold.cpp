@@ -77,10 +77,12 @@ private:
         .Case<ShlOp, ShrOp>([&](auto o) { return isNumber(o.getRhs(), 0) ? o.getLhs() : Value(); })
         .Case<NotOp>([&](auto o) { return undo<NotOp>(o); })
         .Case<NegOp>([&](auto o) { return undo<NegOp>(o); })
-        .Case<EqOp, NeOp, LtOp, GtOp, LeOp, GeOp>([&](auto o) { return foldCompare(o, o.getLhs(), o.getRhs()); })
+        .Case<EqOp, NeOp, LtOp, GtOp, LeOp, GeOp>(
+            [&](auto o) { return foldCompare(o, o.getLhs(), o.getRhs()); })
         .Case<SelectOp>([&](auto o) { return foldSelect(o); })
         .Case<ConvertOp>([&](auto o) { return foldConvert(o); })
-        .Case<BitcastOp>([&](BitcastOp o) { return o.getValue().getType() == o.getType() ? o.getValue() : Value(); })
+        .Case<BitcastOp>(
+            [&](BitcastOp o) { return o.getValue().getType() == o.getType() ? o.getValue() : Value(); })
         .Case<ReadOp>([&](auto o) { return foldRead(o); })
         .Case<ReshapeOp>([&](auto o) { return foldReshape(o); })
         .Case<ConcatOp>([&](ConcatOp o) { return o.getSources().size() == 1 ? o.getSources()[0] : Value(); })
@@ -119,7 +121,8 @@ private:
   Value foldMul(MulOp o) {
     if (isNumber(o.getRhs(), 1)) return o.getLhs();
     if (isNumber(o.getLhs(), 1)) return o.getRhs();
-    if (isInteger(o.getType()) && (isNumber(o.getLhs(), 0) || isNumber(o.getRhs(), 0))) return number(o.getType(), 0);
+    if (isInteger(o.getType()) && (isNumber(o.getLhs(), 0) || isNumber(o.getRhs(), 0)))
+      return number(o.getType(), 0);
     return {};
   }
 
@@ -151,7 +154,8 @@ private:
   Value foldSelect(SelectOp o) {
     if (auto c = constantBits(o.getCondition())) return *c ? o.getYes() : o.getNo();
     if (o.getYes() == o.getNo()) return o.getYes();
-    if (o.getType().isInteger(1) && isNumber(o.getYes(), 1) && isNumber(o.getNo(), 0)) return o.getCondition();
+    if (o.getType().isInteger(1) && isNumber(o.getYes(), 1) && isNumber(o.getNo(), 0))
+      return o.getCondition();
     if (auto inverse = o.getCondition().getDefiningOp<NotOp>())
       return SelectOp::create(b, o.getLoc(), o.getType(), inverse.getValue(), o.getNo(), o.getYes());
     return {};
@@ -163,7 +167,8 @@ private:
     if (!inner) return {};
     mlir::Type from = inner.getValue().getType(), middle = inner.getType(), to = o.getType();
     // Index values fit their integers, and back.
-    if (from == to && (from.isIndex() || middle.isIndex()) && isInteger(from.isIndex() ? middle : from)) return inner.getValue();
+    if (from == to && (from.isIndex() || middle.isIndex()) && isInteger(from.isIndex() ? middle : from))
+      return inner.getValue();
     // A wider float holds a narrower one, so the way back is exact.
     auto f = dyn_cast<FloatType>(from), m = dyn_cast<FloatType>(middle);
     if (from == to && f && m && m.getWidth() > f.getWidth()) return inner.getValue();
@@ -183,7 +188,8 @@ private:
     return captured && scan.getLength() > 0 ? v : Value();
   }
 
-  // ---- tensors -----------------------------------------------------------------------------------------------
+  // ---- tensors
+  // -----------------------------------------------------------------------------------------------
 
   Value foldRead(ReadOp o) {
     if (Value v = foldIndices(o)) return v;
@@ -193,8 +199,8 @@ private:
     bool clamps = o.getClamp() && llvm::is_contained(*o.getClamp(), true);
     if (clamps) return dropClamps(o);
     if (auto reshape = dyn_cast<ReshapeOp>(source)) {
-      auto indices = reshapeIndices(o.getMap().getResults(), shapeOf(reshape.getType()), shapeOf(reshape.getSource().getType()),
-                                    ranges(o), o.getContext());
+      auto indices = reshapeIndices(o.getMap().getResults(), shapeOf(reshape.getType()),
+                                    shapeOf(reshape.getSource().getType()), ranges(o), o.getContext());
       return createRead(b, o.getLoc(), reshape.getSource(), indices, o.getIndices());
     }
     if (auto concat = dyn_cast<ConcatOp>(source)) return readConcat(o, concat);
@@ -220,7 +226,8 @@ private:
     if (!any) return {};
     SmallVector<AffineExpr> indices;
     for (AffineExpr e : o.getMap().getResults()) indices.push_back(e.replaceDimsAndSymbols(replacement, {}));
-    return createRead(b, o.getLoc(), o.getSource(), indices, o.getIndices(), o.getClamp().value_or(ArrayRef<bool>{}));
+    return createRead(b, o.getLoc(), o.getSource(), indices, o.getIndices(),
+                      o.getClamp().value_or(ArrayRef<bool>{}));
   }
 
   /// Flags of axes whose index is inside anyway.
@@ -232,7 +239,8 @@ private:
       any = any || (flags[i] && inside);
       flags[i] = flags[i] && !inside;
     }
-    return any ? createRead(b, o.getLoc(), o.getSource(), o.getMap().getResults(), o.getIndices(), flags) : Value();
+    return any ? createRead(b, o.getLoc(), o.getSource(), o.getMap().getResults(), o.getIndices(), flags)
+               : Value();
   }
 
   Value readConstant(ReadOp o, ConstOp source) {
@@ -274,8 +282,8 @@ private:
     return {};
   }
 
-  /// A gen that reads every element of a tensor of its own type at its own place is that tensor; one that yields a constant
-  /// is a constant.
+  /// A gen that reads every element of a tensor of its own type at its own place is that tensor; one that
+  /// yields a constant is a constant.
   Value foldGen(GenOp o) {
     Value v = bodyOf(o).getTerminator()->getOperand(0);
     if (auto bits = constantBits(v); bits && tensorOf(o).getNumElements() > 0)
@@ -290,7 +298,8 @@ private:
     return read.getSource();
   }
 
-  /// Of no element: what the chain starts from. Of one: a single step from there, which a sum needs, because +0 + -0 is +0.
+  /// Of no element: what the chain starts from. Of one: a single step from there, which a sum needs, because
+  /// +0 + -0 is +0.
   Value foldReduce(ReduceOp o) {
     int64_t count = 1;
     for (int64_t size : o.getSizes()) count *= size;
@@ -333,7 +342,8 @@ bool foldConstantTensor(Operation *op, const EvaluationLimits &limits, bool all)
   bool constantsOnly = true;
   op->walk([&](Operation *inner) {
     for (Value v : inner->getOperands())
-      if (!op->isAncestor(v.getParentRegion()->getParentOp()) && !v.getDefiningOp<ConstOp>()) constantsOnly = false;
+      if (!op->isAncestor(v.getParentRegion()->getParentOp()) && !v.getDefiningOp<ConstOp>())
+        constantsOnly = false;
   });
   bool isCheap = isa<GenOp>(op) && bodyCost(bodyOf(op)) <= cheapBody;
   if (!constantsOnly || (isCheap && !all)) return false;

@@ -1,6 +1,6 @@
-// Invariant work moves outwards: out of scans when it depends on nothing inside, and out of gens and reductions, as a tensor
-// over the indices that it does depend on, when it contains a reduction. Costly functions of indices and constants alone leave too:
-// they are evaluated at compile time and become tables.
+// Invariant work moves outwards: out of scans when it depends on nothing inside, and out of gens and
+// reductions, as a tensor over the indices that it does depend on, when it contains a reduction. Costly
+// functions of indices and constants alone leave too: they are evaluated at compile time and become tables.
 #include "mlr/Dataflow/Rewrite.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -17,7 +17,8 @@ bool isInvariant(Operation *op, ScanOp scan) {
   bool invariant = true;
   op->walk([&](Operation *inner) {
     for (Value v : inner->getOperands()) {
-      bool own = op->isAncestor(v.getParentRegion()->getParentOp()) && v.getParentRegion() != op->getParentRegion();
+      bool own =
+          op->isAncestor(v.getParentRegion()->getParentOp()) && v.getParentRegion() != op->getParentRegion();
       if (!own && isInside(v, scan.getBody())) invariant = false;
     }
   });
@@ -43,7 +44,8 @@ bool hoistFromScans(NodeOp node) {
   return changed;
 }
 
-// ---- out of gens and reductions ----------------------------------------------------------------------------------
+// ---- out of gens and reductions
+// ----------------------------------------------------------------------------------
 
 /// A chain of this many operations on constants and indices is worth a table of at most so many elements.
 constexpr int64_t costlyChain = 12;
@@ -75,7 +77,8 @@ private:
 
   /// The last operations of costly chains on nothing but indices and constants, unless the whole body is one.
   SmallVector<Operation *> tables() {
-    DenseMap<Operation *, int64_t> chain;  // operations on constants and indices, with the length of the chain behind
+    DenseMap<Operation *, int64_t>
+        chain; // operations on constants and indices, with the length of the chain behind
     SmallVector<Operation *> order;
     root->walk<WalkOrder::PreOrder>([&](Operation *op) {
       if (op == root || op->getNumRegions() || op->getNumResults() != 1) return;
@@ -93,7 +96,9 @@ private:
     });
     SmallVector<Operation *> out;
     Operation *yield = bodyOf(root).getTerminator();
-    bool isWhole = llvm::all_of(yield->getOperands(), [&](Value v) { return v.getDefiningOp() && chain.contains(v.getDefiningOp()); });
+    bool isWhole = llvm::all_of(yield->getOperands(), [&](Value v) {
+      return v.getDefiningOp() && chain.contains(v.getDefiningOp());
+    });
     if (isWhole) return out;
     for (Operation *op : order) {
       bool isLast = llvm::any_of(op->getUsers(), [&](Operation *user) { return !chain.contains(user); });
@@ -107,8 +112,12 @@ private:
     if (!slice.insert(op).second) return;
     op->walk([&](Operation *inner) {
       for (Value v : inner->getOperands()) {
-        if (op->isAncestor(v.getParentRegion()->getParentOp()) && v.getParentRegion() != op->getParentRegion()) continue;
-        if (!root->isAncestor(v.getParentRegion()->getParentOp()) || v.getParentRegion() == root->getParentRegion()) continue;
+        if (op->isAncestor(v.getParentRegion()->getParentOp()) &&
+            v.getParentRegion() != op->getParentRegion())
+          continue;
+        if (!root->isAncestor(v.getParentRegion()->getParentOp()) ||
+            v.getParentRegion() == root->getParentRegion())
+          continue;
         if (auto argument = dyn_cast<BlockArgument>(v)) loops.insert(argument);
         else collect(v.getDefiningOp(), loops, slice);
       }
@@ -134,7 +143,7 @@ private:
     }
     if (isTable ? needed > maxTable : executions(target, root->getBlock()) <= needed) return false;
 
-    SmallVector<Operation *> ops;  // of the slice, in order
+    SmallVector<Operation *> ops; // of the slice, in order
     root->walk<WalkOrder::PreOrder>([&](Operation *op) {
       if (slice.contains(op)) ops.push_back(op);
     });

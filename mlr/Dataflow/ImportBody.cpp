@@ -1,11 +1,13 @@
-// Import of scalars at indices: the bodies of gens and reductions, and scalar operations at the level of a time.
+// Import of scalars at indices: the bodies of gens and reductions, and scalar operations at the level of a
+// time.
 #include "mlr/Dataflow/Importer.h"
 
 using namespace mlir;
 
 namespace mlr::dataflow {
 
-/// The element of `e` at `indices` (one an axis, inside the shape), emitted at the innermost level or a level around it.
+/// The element of `e` at `indices` (one an axis, inside the shape), emitted at the innermost level or a level
+/// around it.
 mlir::Value Importer::element(Position at, const Expr &e, Indices indices) {
   if (failed) return fail(e.span, "", scalarType(e.type.scalar, &context));
   switch (e.kind) {
@@ -79,7 +81,8 @@ Importer::Tuple Importer::tupleOf(const Context &ctx, Indices indices) {
 }
 
 static bool isTrivial(const Expr &e) {
-  return e.kind == ExprKind::Var || e.kind == ExprKind::Index || (e.kind == ExprKind::Const && e.type.isScalar());
+  return e.kind == ExprKind::Var || e.kind == ExprKind::Index ||
+         (e.kind == ExprKind::Const && e.type.isScalar());
 }
 
 mlir::Value Importer::variable(Frame &frame, VarId v, Indices indices) {
@@ -97,8 +100,8 @@ mlir::Value Importer::variable(Frame &frame, VarId v, Indices indices) {
   return isTrivial(*e) ? element(at, *e, indices) : local(frame, v, at, *e, indices);
 }
 
-/// A local or argument of an expanded call at an index tuple: computed apart when that saves repeating costly work,
-/// otherwise emitted here, once a tuple, at the outermost level that knows the tuple.
+/// A local or argument of an expanded call at an index tuple: computed apart when that saves repeating costly
+/// work, otherwise emitted here, once a tuple, at the outermost level that knows the tuple.
 mlir::Value Importer::local(Frame &frame, VarId v, Position at, const Expr &e, Indices indices) {
   const Context &ctx = contextOf(frame, v);
   MemoKey key{&frame, v, tupleOf(ctx, indices)};
@@ -125,8 +128,9 @@ mlir::Value Importer::readSite(Site *site, Indices indices, ArrayRef<bool> clamp
   SmallVector<bool> flags(clamp);
   for (auto [i, binder] : llvm::enumerate(site->context)) {
     AffineExpr current = binder->current;
-    if (!current) return fail(site->expr ? site->expr->span : Span(), "internal: index outside of its comprehension",
-                              elementOf(site->type));
+    if (!current)
+      return fail(site->expr ? site->expr->span : Span(), "internal: index outside of its comprehension",
+                  elementOf(site->type));
     tuple.insert(tuple.begin() + site->contextAxis + i, current);
     if (!flags.empty()) flags.insert(flags.begin() + site->contextAxis + i, false);
   }
@@ -146,7 +150,8 @@ mlir::Value Importer::readSite(Site *site, Indices indices, ArrayRef<bool> clamp
   for (AffineExpr &e : tuple) e = e.replaceDimsAndSymbols(replacement, {});
   auto map = AffineMap::get(used.size(), 0, tuple, &context);
   auto clampAttr = llvm::is_contained(flags, true) ? b.getDenseBoolArrayAttr(flags) : DenseBoolArrayAttr();
-  mlir::Value value = emit<ReadOp>(elementOf(site->type), source, AffineMapAttr::get(map), operands, clampAttr);
+  mlir::Value value =
+      emit<ReadOp>(elementOf(site->type), source, AffineMapAttr::get(map), operands, clampAttr);
   levels.back()->memo[key] = value;
   return value;
 }
@@ -172,7 +177,8 @@ mlir::Value Importer::constantElement(const Expr &e, Indices indices) {
   return readSite(siteOf({root, root->block}, e), indices);
 }
 
-// ---- operators -------------------------------------------------------------------------------------------------
+// ---- operators
+// -------------------------------------------------------------------------------------------------
 
 mlir::Value Importer::operation(Position at, const Expr &e, Indices indices) {
   SmallVector<mlir::Value, 3> x;
@@ -222,7 +228,8 @@ mlir::Value Importer::operation(Position at, const Expr &e, Indices indices) {
   return fail(e.span, "internal: unknown operator", type);
 }
 
-/// An element of a concatenation: of the part that the index certainly lies in, else of the whole, computed apart.
+/// An element of a concatenation: of the part that the index certainly lies in, else of the whole, computed
+/// apart.
 mlir::Value Importer::concatElement(Position at, const Expr &e, Indices indices) {
   Range range = rangeOf(indices[0], ranges);
   int64_t start = 0;
@@ -238,7 +245,8 @@ mlir::Value Importer::concatElement(Position at, const Expr &e, Indices indices)
   return readSite(siteOf(at, e), indices);
 }
 
-// ---- reductions ------------------------------------------------------------------------------------------------
+// ---- reductions
+// ------------------------------------------------------------------------------------------------
 
 static dataflow::ReduceKind kindOf(mlr::ReduceKind kind) {
   switch (kind) {
@@ -256,7 +264,8 @@ static dataflow::ReduceKind kindOf(mlr::ReduceKind kind) {
 }
 
 mlir::Value Importer::reduction(Position at, const Expr &e, Indices indices) {
-  if (levels.size() > 1 && isRepeated(tupleOf(contextOf(at, e), indices))) return readSite(siteOf(at, e), indices);
+  if (levels.size() > 1 && isRepeated(tupleOf(contextOf(at, e), indices)))
+    return readSite(siteOf(at, e), indices);
   bool whole = e.kind == ExprKind::ReduceAll;
   const Expr &body = *e.args[0];
   Scalar scalar = body.type.scalar;
@@ -313,7 +322,8 @@ mlir::Value Importer::reduction(Position at, const Expr &e, Indices indices) {
   return narrow ? emit<ConvertOp>(scalarType(scalar, &context), value) : value;
 }
 
-// ---- indexing --------------------------------------------------------------------------------------------------
+// ---- indexing
+// --------------------------------------------------------------------------------------------------
 
 mlir::Value Importer::readElement(Position at, const Expr &e, Indices indices) {
   const Expr &source = *e.args[0];
@@ -352,7 +362,8 @@ mlir::Value Importer::readOrElement(Position at, const Expr &e, Indices indices)
     mlir::Type type = integer.getType(), i1 = b.getI1Type();
     Scalar scalar = *scalarOf(type);
     bool mayBeNegative = isSigned(scalar) && !(affine && affine->range.low >= 0);
-    bool mayExceed = !(affine && affine->range.high < size) && llvm::isUIntN(bitWidth(scalar) - isSigned(scalar), size);
+    bool mayExceed =
+        !(affine && affine->range.high < size) && llvm::isUIntN(bitWidth(scalar) - isSigned(scalar), size);
     if (mayBeNegative) require(emit<GeOp>(i1, integer, constant(scalarAttr(type, 0))));
     if (mayExceed) require(emit<LtOp>(i1, integer, constant(scalarAttr(type, size))));
   }

@@ -26,7 +26,8 @@ std::optional<Importer::AffineIndex> Importer::affineOf(Position at, const Expr 
   // Factors and sizes below 2^31 keep the arithmetic of ranges in 64 bits.
   auto checked = [&](AffineExpr expr, Range range) -> std::optional<AffineIndex> {
     Range limits = rangeOf(e.type.scalar);
-    if (!range.within(std::max<int64_t>(limits.low, -(1ll << 40)), std::min<int64_t>(limits.high, 1ll << 40))) return {};
+    if (!range.within(std::max<int64_t>(limits.low, -(1ll << 40)), std::min<int64_t>(limits.high, 1ll << 40)))
+      return {};
     return AffineIndex{expr, range};
   };
   if (auto c = integerConstant(e)) return checked(number(*c), {*c, *c});
@@ -43,7 +44,8 @@ std::optional<Importer::AffineIndex> Importer::affineOf(Position at, const Expr 
     if (e.op == OpKind::Convert) return checked(a->expr, a->range);
     return checked(a->expr * -1, {-a->range.high, -a->range.low});
   }
-  bool known = e.op == OpKind::Add || e.op == OpKind::Sub || e.op == OpKind::Mul || e.op == OpKind::Div || e.op == OpKind::Rem;
+  bool known = e.op == OpKind::Add || e.op == OpKind::Sub || e.op == OpKind::Mul || e.op == OpKind::Div ||
+               e.op == OpKind::Rem;
   if (!known) return {};
   auto a = affineOf(at, *e.args[0]);
   auto c = a ? affineOf(at, *e.args[1]) : a;
@@ -121,7 +123,8 @@ AffineExpr Importer::indexOf(mlir::Value integer, Range range) {
 
 /// An index expression as an i32 value.
 mlir::Value Importer::indexAsInteger(AffineExpr e) {
-  if (auto c = dyn_cast<AffineConstantExpr>(e)) return constant(b.getI32IntegerAttr(static_cast<int32_t>(c.getValue())));
+  if (auto c = dyn_cast<AffineConstantExpr>(e))
+    return constant(b.getI32IntegerAttr(static_cast<int32_t>(c.getValue())));
   MemoKey key{nullptr, 1, {e}};
   if (mlir::Value known = lookup(key)) return known;
   unsigned level = levelOf({e});
@@ -154,9 +157,10 @@ mlir::Value Importer::clampInteger(mlir::Value integer, int64_t high) {
   return integer;
 }
 
-/// The source index of one axis. `inner` is the result's index along a Range or Slide. With `direct` the clamping is
-/// left to the read; otherwise it is computed here.
-Importer::AxisIndex Importer::axisIndex(Position at, const ReadIndex &r, int64_t size, AffineExpr inner, bool direct) {
+/// The source index of one axis. `inner` is the result's index along a Range or Slide. With `direct` the
+/// clamping is left to the read; otherwise it is computed here.
+Importer::AxisIndex Importer::axisIndex(Position at, const ReadIndex &r, int64_t size, AffineExpr inner,
+                                        bool direct) {
   if (r.kind == ReadIndex::Kind::Range) return {inner + r.start, false};
   bool slide = r.kind == ReadIndex::Kind::Slide;
   int64_t high = slide ? size - r.count : size - 1;

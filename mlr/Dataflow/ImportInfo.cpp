@@ -21,14 +21,16 @@ void defineRegion(NodeInfo &info, const Region &region, const ScanTime *time) {
     case Equation::Kind::Scan:
       info.definitions[eq.scan->index] = {Definition::Kind::ScanIndex, nullptr, &eq, eq.scan.get(), 0};
       for (uint32_t i = 0; i < eq.scan->results.size(); ++i)
-        info.definitions[eq.scan->results[i].var] = {Definition::Kind::ScanResult, eq.scan->results[i].value, &eq, time, i};
+        info.definitions[eq.scan->results[i].var] = {Definition::Kind::ScanResult, eq.scan->results[i].value,
+                                                     &eq, time, i};
       defineRegion(info, eq.scan->body, eq.scan.get());
       break;
     }
   }
 }
 
-/// Everything that is evaluated in a node: the roots of its expressions and the variable that each computes (or ~0).
+/// Everything that is evaluated in a node: the roots of its expressions and the variable that each computes
+/// (or ~0).
 void forEachRoot(const Region &region, const std::function<void(VarId, const Expr &)> &f) {
   constexpr VarId none = ~0u;
   for (const Equation &eq : region.equations) {
@@ -114,14 +116,15 @@ uint32_t InfoCache::cost(const Expr &e) {
   return capped(sum);
 }
 
-/// Cost of each variable: its own expression plus those of the locals that it reaches, each once. The search is cut
-/// when the sum is heavy anyway.
+/// Cost of each variable: its own expression plus those of the locals that it reaches, each once. The search
+/// is cut when the sum is heavy anyway.
 void InfoCache::sumCosts(Entry &entry) {
   NodeInfo &info = entry.info;
   size_t n = info.definitions.size();
   std::vector<uint32_t> own(n, 0), depth(n, 0);
   std::vector<std::vector<VarId>> reads(n);
-  std::function<void(const Expr &, std::vector<VarId> &)> collect = [&](const Expr &e, std::vector<VarId> &out) {
+  std::function<void(const Expr &, std::vector<VarId> &)> collect = [&](const Expr &e,
+                                                                        std::vector<VarId> &out) {
     if (isTemporal(e.kind)) return;
     if (e.kind == ExprKind::Var) out.push_back(e.var);
     forEachChild(e, [&](const Expr &child) { collect(child, out); });
@@ -190,7 +193,7 @@ struct Use {
 struct UseFinder {
   InfoCache &cache;
   std::vector<std::vector<Use>> uses;
-  VarId fresh;  ///< next number that stands for no variable
+  VarId fresh; ///< next number that stands for no variable
 
   void visit(const Expr &e, VarId root, bool pointwise) {
     if (e.kind == ExprKind::Var) {
@@ -222,19 +225,22 @@ struct UseFinder {
 
 } // namespace
 
-/// A variable is shared when its uses, followed through the locals that are inlined in turn, end in more than one
-/// computation, or in one but at different indices.
+/// A variable is shared when its uses, followed through the locals that are inlined in turn, end in more than
+/// one computation, or in one but at different indices.
 void InfoCache::findUses(Entry &entry) {
   NodeInfo &info = entry.info;
   const NodeInstance &node = *info.node;
   size_t n = info.definitions.size();
   UseFinder finder{*this, std::vector<std::vector<Use>>(n), static_cast<VarId>(n)};
-  forEachRoot(node.body, [&](VarId root, const Expr &e) { finder.visit(e, root == ~0u ? finder.fresh++ : root, root != ~0u); });
+  forEachRoot(node.body, [&](VarId root, const Expr &e) {
+    finder.visit(e, root == ~0u ? finder.fresh++ : root, root != ~0u);
+  });
   // The results of one call are mostly used together, so they count as one computation.
   VarId caller = finder.fresh++;
   for (VarId output : node.outputs) finder.uses[output].push_back({caller, true});
 
-  // Users before the variables that they use: count the uses by variables, take a variable when all of them are done.
+  // Users before the variables that they use: count the uses by variables, take a variable when all of them
+  // are done.
   std::vector<uint32_t> open(n, 0);
   std::vector<std::vector<VarId>> reads(n);
   for (size_t v = 0; v < n; ++v)
@@ -263,7 +269,8 @@ void InfoCache::findUses(Entry &entry) {
     }
     bool shared = finder.uses[v].size() > 1 && !(same && pointwise);
     info.shared[v] = shared;
-    bool apart = info.definitions[v].kind != Definition::Kind::Define || (shared && info.cost[v] > cheapCost) || !same;
+    bool apart =
+        info.definitions[v].kind != Definition::Kind::Define || (shared && info.cost[v] > cheapCost) || !same;
     where[v] = apart || root == ~0u ? v : root;
     if (apart) keeps[v] = false;
     for (VarId u : reads[v])
@@ -278,7 +285,8 @@ void InfoCache::findUses(Entry &entry) {
   }
 }
 
-/// Which inputs a variable depends on, through state as well: a fixed point, reached fast because most reads go backwards.
+/// Which inputs a variable depends on, through state as well: a fixed point, reached fast because most reads
+/// go backwards.
 void InfoCache::closeInputs(Entry &entry) {
   NodeInfo &info = entry.info;
   const NodeInstance &node = *info.node;

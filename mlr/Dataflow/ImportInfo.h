@@ -1,5 +1,5 @@
-// What the import knows of a node instance before it looks at a single use of it: where each variable is defined, what
-// computing one element of it costs, and whether its uses would compute it more than once.
+// What the import knows of a node instance before it looks at a single use of it: where each variable is
+// defined, what computing one element of it costs, and whether its uses would compute it more than once.
 #pragma once
 
 #include "mlr/Check/Program.h"
@@ -12,10 +12,10 @@ namespace mlr::dataflow {
 /// The definition of a variable.
 struct Definition {
   enum class Kind : uint8_t { None, Input, Define, Call, ScanIndex, ScanResult } kind = Kind::None;
-  const Expr *value = nullptr;         ///< Define; ScanResult (null for its Count)
-  const Equation *equation = nullptr;  ///< Define, Call; ScanResult: the scan's
-  const ScanTime *time = nullptr;      ///< the time of the variable; ScanIndex: its scan
-  uint32_t position = 0;               ///< number of the input, call result or scan result
+  const Expr *value = nullptr;        ///< Define; ScanResult (null for its Count)
+  const Equation *equation = nullptr; ///< Define, Call; ScanResult: the scan's
+  const ScanTime *time = nullptr;     ///< the time of the variable; ScanIndex: its scan
+  uint32_t position = 0;              ///< number of the input, call result or scan result
 };
 
 /// Costs count scalar operations an element; a reduction counts as heavyCost whatever its length.
@@ -25,16 +25,16 @@ constexpr uint32_t cheapCost = 4;
 
 struct NodeInfo {
   const NodeInstance *node = nullptr;
-  std::vector<Definition> definitions;  ///< by VarId
-  std::vector<uint32_t> cost;           ///< an element, with the locals that it needs
-  std::vector<char> shared;             ///< evaluated in more than one place, or at more than one index
-  std::vector<char> pointwise;          ///< inputs: element i of a result needs only element i of it
-  std::vector<llvm::BitVector> inputs;  ///< the inputs that a variable depends on, at any instant
-  std::vector<char> isDeep;             ///< a long chain of locals ends here: breaks recursion when inlined
+  std::vector<Definition> definitions; ///< by VarId
+  std::vector<uint32_t> cost;          ///< an element, with the locals that it needs
+  std::vector<char> shared;            ///< evaluated in more than one place, or at more than one index
+  std::vector<char> pointwise;         ///< inputs: element i of a result needs only element i of it
+  std::vector<llvm::BitVector> inputs; ///< the inputs that a variable depends on, at any instant
+  std::vector<char> isDeep;            ///< a long chain of locals ends here: breaks recursion when inlined
 };
 
-/// Computes and keeps the facts of each instance. `full` facts (all but definitions) are needed only of callees that
-/// are expanded in place; they cost O(variables * inputs / 64 + expressions).
+/// Computes and keeps the facts of each instance. `full` facts (all but definitions) are needed only of
+/// callees that are expanded in place; they cost O(variables * inputs / 64 + expressions).
 class InfoCache {
 public:
   const NodeInfo &definitions(const NodeInstance &node);
@@ -54,7 +54,8 @@ private:
   std::map<const NodeInstance *, Entry> entries;
 };
 
-/// fby, eby, pre, window and ends of time: they stand for a stream of their own and are never inlined in a body.
+/// fby, eby, pre, window and ends of time: they stand for a stream of their own and are never inlined in a
+/// body.
 bool isTemporal(ExprKind kind);
 
 } // namespace mlr::dataflow

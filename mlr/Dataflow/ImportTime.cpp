@@ -28,7 +28,8 @@ mlir::Value Importer::temporal(Site *site) {
   case ExprKind::Fby: return emit<FbyOp>(site->type, operands[0], operands[1], stateName(site, e.args[1]));
   case ExprKind::Eby: return emit<EbyOp>(site->type, operands[0], operands[1], stateName(site, e.args[0]));
   case ExprKind::Pre: return emit<PreOp>(site->type, operands[0], stateName(site, e.args[0]));
-  case ExprKind::Window: return emit<WindowOp>(site->type, operands[0], operands[1], stateName(site, e.args[0]));
+  case ExprKind::Window:
+    return emit<WindowOp>(site->type, operands[0], operands[1], stateName(site, e.args[0]));
   case ExprKind::Final: return emit<FinalOp>(site->type, operands[0]);
   default: return emit<InitialOp>(site->type, operands[0]);
   }
@@ -60,7 +61,8 @@ ScanState &Importer::scanOf(Frame &frame, const ScanTime &time) {
   b.setInsertionPointToEnd(outer);
   SmallVector<mlir::Type> types;
   for (const ScanResult &r : time.results) {
-    Site *site = newSite({&frame, outer}, nullptr, contextOf(frame, r.var), typeOf(frame.node->vars[r.var].type));
+    Site *site =
+        newSite({&frame, outer}, nullptr, contextOf(frame, r.var), typeOf(frame.node->vars[r.var].type));
     if (r.kind == ScanResult::Kind::Stack && !site->context.empty()) {
       // Stacking puts time in front of the context.
       SmallVector<int64_t> shape{time.length};
@@ -73,8 +75,8 @@ ScanState &Importer::scanOf(Frame &frame, const ScanTime &time) {
     s.results.push_back(site);
   }
   const std::string &name = frame.node->vars[time.index].name;
-  s.op = ScanOp::create(b, locationOf(time.span), types, /*upto=*/nullptr, time.length, time.resume, DirectionAttr(),
-                        name.empty() ? StringAttr() : b.getStringAttr(name));
+  s.op = ScanOp::create(b, locationOf(time.span), types, /*upto=*/nullptr, time.length, time.resume,
+                        DirectionAttr(), name.empty() ? StringAttr() : b.getStringAttr(name));
   s.block = b.createBlock(&s.op.getBody());
   s.block->addArgument(b.getI32Type(), locationOf(frame.node->vars[time.index].span));
   s.position = ConvertOp::create(b, locationOf(time.span), b.getIndexType(), s.block->getArgument(0));
@@ -89,9 +91,10 @@ void Importer::computeResults(Frame &frame, ScanState &s) {
   if (s.time->until) {
     location = locationOf(s.time->until->span);
     if (!contextOf(at, *s.time->until).empty()) {
-      fail(s.time->until->span,
-           "a scan that ends at different instants for different elements of a comprehension is not supported",
-           b.getI1Type());
+      fail(
+          s.time->until->span,
+          "a scan that ends at different instants for different elements of a comprehension is not supported",
+          b.getI1Type());
       return;
     }
     beginBody(s.block);
@@ -110,7 +113,8 @@ void Importer::computeResults(Frame &frame, ScanState &s) {
     else if (r.kind == ScanResult::Kind::Final) s.yields.push_back(emit<FinalOp>(site->type, value));
     else s.yields.push_back(emit<InitialOp>(site->type, value));
     const Var &var = frame.node->vars[r.var];
-    s.yields.back().getDefiningOp()->setLoc(NameLoc::get(b.getStringAttr(frame.path + var.name), locationOf(var.span)));
+    s.yields.back().getDefiningOp()->setLoc(
+        NameLoc::get(b.getStringAttr(frame.path + var.name), locationOf(var.span)));
   }
 }
 

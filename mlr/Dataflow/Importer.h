@@ -1,11 +1,15 @@
 // Private to the import. A typed program becomes dataflow in three movements:
 //
-//  - Frames. A node that is a root or an instance with state becomes one mlr.node; each call of a fun is expanded in place,
+//  - Frames. A node that is a root or an instance with state becomes one mlr.node; each call of a fun is
+//  expanded in place,
 //    as a Frame of its own, whose inputs are closures (expression + the place where it stands).
-//  - Sites. A computation that gets an operation of its own at the level of its time: a variable of a node, an operator of
-//    time, a value that a body must not repeat. A site under comprehension indices (its context) is a tensor with those indices
-//    as leading axes; that is how a fun called in a comprehension is batched, state and scans included.
-//  - Bodies. Everything else is a scalar function of indices, emitted where it is needed (ImportBody.cpp). Within
+//  - Sites. A computation that gets an operation of its own at the level of its time: a variable of a node,
+//  an operator of
+//    time, a value that a body must not repeat. A site under comprehension indices (its context) is a tensor
+//    with those indices as leading axes; that is how a fun called in a comprehension is batched, state and
+//    scans included.
+//  - Bodies. Everything else is a scalar function of indices, emitted where it is needed (ImportBody.cpp).
+//  Within
 //    one body a local at one index tuple is emitted once, at the outermost level that knows the indices.
 #pragma once
 
@@ -23,8 +27,8 @@ struct Frame;
 /// A comprehension index of one frame.
 struct Binder {
   int64_t size = 0;
-  unsigned order = 0;             ///< outer before inner, for the order of axes
-  mlir::AffineExpr current;       ///< its value where the import is now; null outside of the comprehension
+  unsigned order = 0;       ///< outer before inner, for the order of axes
+  mlir::AffineExpr current; ///< its value where the import is now; null outside of the comprehension
 };
 using Context = llvm::SmallVector<Binder *, 2>;
 
@@ -34,18 +38,18 @@ struct Position {
   mlir::Block *block = nullptr;
 };
 
-/// A computation with a value of its own: a tensor with the context's sizes before those of the expression (behind the
-/// first axis of it when contextAxis is 1, which is what stacking makes).
+/// A computation with a value of its own: a tensor with the context's sizes before those of the expression
+/// (behind the first axis of it when contextAxis is 1, which is what stacking makes).
 struct Site {
   mlir::Type type;
-  mlir::Value value;  ///< a placeholder, or nothing yet, until resolved
+  mlir::Value value; ///< a placeholder, or nothing yet, until resolved
   Context context;
   unsigned contextAxis = 0;
   bool resolved = false;
   bool queued = false;
   Position position;
   const Expr *expr = nullptr;
-  Frame *namedFrame = nullptr;  ///< with namedVar: the variable that the site computes
+  Frame *namedFrame = nullptr; ///< with namedVar: the variable that the site computes
   VarId namedVar = 0;
 };
 
@@ -53,7 +57,7 @@ struct ScanState {
   const ScanTime *time = nullptr;
   ScanOp op;
   mlir::Block *block = nullptr;
-  mlir::Value position;  ///< t as index
+  mlir::Value position; ///< t as index
   std::vector<Site *> results;
   llvm::SmallVector<mlir::Value> yields;
 };
@@ -62,20 +66,24 @@ struct ScanState {
 struct Frame {
   const NodeInstance *node = nullptr;
   const NodeInfo *info = nullptr;
-  bool isRoot = false;               ///< an mlr.node of its own: every variable is a site
-  mlir::Block *block = nullptr;      ///< of the node's own time
-  Position caller;                   ///< where the arguments stand
+  bool isRoot = false;          ///< an mlr.node of its own: every variable is a site
+  mlir::Block *block = nullptr; ///< of the node's own time
+  Position caller;              ///< where the arguments stand
   std::vector<const Expr *> arguments;
-  std::string path;                  ///< prefix of state names: "cell."
-  std::vector<Site *> sites;         ///< by VarId; null: none (yet)
-  std::vector<std::optional<Context>> contexts;  ///< by VarId
-  std::unordered_map<VarId, Site *> inlinedIn;    ///< the site whose body computes the variable
+  std::string path;                             ///< prefix of state names: "cell."
+  std::vector<Site *> sites;                    ///< by VarId; null: none (yet)
+  std::vector<std::optional<Context>> contexts; ///< by VarId
+  std::unordered_map<VarId, Site *> inlinedIn;  ///< the site whose body computes the variable
   std::unordered_map<IndexId, Binder *> binders;
   std::unordered_map<const Expr *, Site *> expressions;
-  std::unordered_map<const void *, Frame *> calls;        ///< by Expr or Equation
+  std::unordered_map<const void *, Frame *> calls; ///< by Expr or Equation
   std::unordered_map<const ScanTime *, ScanState> scans;
-  std::map<std::string, unsigned> instances;               ///< calls so far, by name
+  std::map<std::string, unsigned> instances; ///< calls so far, by name
 };
+
+/// The last part of the callee's name, numbered from the second instance in the frame on: "lstm_cell",
+/// "lstm_cell_2".
+std::string instanceName(Frame &frame, const NodeInstance &callee);
 
 /// A dimension of the index expressions in a body: an index argument, or a computed index.
 struct Dim {
@@ -92,14 +100,15 @@ struct MemoKey {
 };
 struct MemoHash {
   size_t operator()(const MemoKey &key) const {
-    return llvm::hash_combine(key.what, key.number, llvm::hash_combine_range(key.indices.begin(), key.indices.end()));
+    return llvm::hash_combine(key.what, key.number,
+                              llvm::hash_combine_range(key.indices.begin(), key.indices.end()));
   }
 };
 
 /// A block that is being filled: level 0 is the block of a time, further ones are bodies of gen and reduce.
 struct Level {
   mlir::Block *block = nullptr;
-  llvm::SmallVector<unsigned, 4> loops;  ///< its index arguments, as dimensions; those of size 1 are left out
+  llvm::SmallVector<unsigned, 4> loops; ///< its index arguments, as dimensions; those of size 1 are left out
   std::unordered_map<MemoKey, mlir::Value, MemoHash> memo;
 };
 
@@ -112,7 +121,7 @@ private:
   using Indices = llvm::ArrayRef<mlir::AffineExpr>;
   using Tuple = llvm::SmallVector<mlir::AffineExpr, 4>;
 
-  // Import.cpp: nodes, equations, sites.
+  // Import.cpp: nodes and equations; ImportFrames.cpp: frames, contexts; ImportSites.cpp: sites.
   void importNode(const NodeInstance &node, bool isRoot);
   void importRegion(Frame &frame, const Region &region, mlir::Block *block);
   void importCall(Frame &frame, const Equation &eq, mlir::Block *block);
@@ -177,7 +186,8 @@ private:
   mlir::Value lookup(const MemoKey &key);
 
   // ImportIndex.cpp: index expressions.
-  /// An integer expression as a function of loop indices, with its range; nothing when it is not quasi-affine or may wrap.
+  /// An integer expression as a function of loop indices, with its range; nothing when it is not quasi-affine
+  /// or may wrap.
   struct AffineIndex {
     mlir::AffineExpr expr;
     Range range;
@@ -224,18 +234,18 @@ private:
   std::vector<std::pair<Frame *, ScanState *>> scans;
   std::deque<Site *> queue;
   std::vector<std::pair<mlir::Operation *, Site *>> placeholders;
-  std::unordered_map<const NodeInstance *, Frame *> constants;  ///< frames of funs without inputs
+  std::unordered_map<const NodeInstance *, Frame *> constants; ///< frames of funs without inputs
   llvm::DenseMap<mlir::Attribute, mlir::Value> literals;
   std::unordered_map<const Expr *, mlir::Value> arrays;
   llvm::DenseMap<mlir::Block *, mlir::Value> firsts, counts;
-  std::deque<std::pair<Frame *, ScanState *>> openScans;  ///< results not computed yet
+  std::deque<std::pair<Frame *, ScanState *>> openScans; ///< results not computed yet
 
   // Of the body at hand.
   Site *computing = nullptr;
   std::vector<std::unique_ptr<Level>> levels;
   std::vector<Dim> dims;
   std::vector<Range> ranges;
-  llvm::DenseMap<mlir::Value, unsigned> dimOf;  ///< of computed indices, by the integer value
+  llvm::DenseMap<mlir::Value, unsigned> dimOf; ///< of computed indices, by the integer value
 };
 
 } // namespace mlr::dataflow

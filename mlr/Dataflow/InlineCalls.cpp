@@ -8,9 +8,6 @@ using namespace mlir;
 namespace mlr::dataflow {
 namespace {
 
-/// A program that expands beyond this many operations is refused: it would exhaust memory in later stages.
-constexpr int64_t maxOperations = 5'000'000;
-
 int64_t countOperations(Operation *op) {
   int64_t n = 0;
   op->walk([&](Operation *) { ++n; });
@@ -83,8 +80,10 @@ private:
     for (auto [argument, operand] : llvm::zip(body.getArguments(), call.getInputs()))
       argument.replaceAllUsesWith(operand);
     auto yield = cast<YieldOp>(body.getTerminator());
-    // A result may be an operand of the same call, so each yielded value is looked up after the replacement before it.
-    for (unsigned i = 0; i < call.getNumResults(); ++i) call.getResult(i).replaceAllUsesWith(yield.getOperand(i));
+    // A result may be an operand of the same call, so each yielded value is looked up after the replacement
+    // before it.
+    for (unsigned i = 0; i < call.getNumResults(); ++i)
+      call.getResult(i).replaceAllUsesWith(yield.getOperand(i));
     yield.erase();
     call->getBlock()->getOperations().splice(call->getIterator(), body.getOperations());
     call.erase();
@@ -102,7 +101,7 @@ private:
 
   ModuleOp module;
   SymbolTable symbols;
-  DenseMap<Operation *, int> mark;  // 0 new, 1 on the stack, 2 expanded
+  DenseMap<Operation *, int> mark; // 0 new, 1 on the stack, 2 expanded
   DenseMap<Operation *, int64_t> size;
   int64_t total = 0;
 };

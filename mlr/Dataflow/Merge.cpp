@@ -1,4 +1,5 @@
-// Equal operations become one. A table of the operations seen, one a block, looked up from the innermost block outwards.
+// Equal operations become one. A table of the operations seen, one a block, looked up from the innermost
+// block outwards.
 #include "mlr/Dataflow/Order.h"
 #include "mlr/Dataflow/Rewrite.h"
 
@@ -19,7 +20,8 @@ public:
     for (mlir::Type t : op->getResultTypes()) h = llvm::hash_combine(h, t.getAsOpaquePointer());
     for (Value v : op->getOperands()) {
       auto own = numbers.find(v);
-      h = own == numbers.end() ? llvm::hash_combine(h, v.getAsOpaquePointer()) : llvm::hash_combine(h, own->second);
+      h = own == numbers.end() ? llvm::hash_combine(h, v.getAsOpaquePointer())
+                               : llvm::hash_combine(h, own->second);
     }
     for (mlir::Region &region : op->getRegions())
       for (Block &block : region) {
@@ -40,7 +42,8 @@ private:
 bool isEqual(Operation *a, Operation *b) {
   if (!hasStateName(a))
     return OperationEquivalence::isEquivalentTo(a, b, OperationEquivalence::Flags::IgnoreLocations);
-  return a->getName() == b->getName() && a->getResultTypes() == b->getResultTypes() && a->getOperands() == b->getOperands();
+  return a->getName() == b->getName() && a->getResultTypes() == b->getResultTypes() &&
+         a->getOperands() == b->getOperands();
 }
 
 using Table = std::unordered_multimap<size_t, Operation *>;

@@ -27,7 +27,8 @@ Value selectValue(OpBuilder &b, Location loc, Value condition, Value yes, Value 
   for (int64_t i = 0; i < tensor.getRank(); ++i) body->addArgument(b.getIndexType(), loc);
   auto map = AffineMap::getMultiDimIdentityMap(tensor.getRank(), b.getContext());
   auto read = [&](Value v) -> Value {
-    return ReadOp::create(b, loc, tensor.getElementType(), v, AffineMapAttr::get(map), body->getArguments(), nullptr);
+    return ReadOp::create(b, loc, tensor.getElementType(), v, AffineMapAttr::get(map), body->getArguments(),
+                          nullptr);
   };
   Value a = read(yes), c = read(no);
   Value s = SelectOp::create(b, loc, tensor.getElementType(), condition, a, c);
@@ -68,10 +69,11 @@ void evaluateStarts(NodeOp node) {
   };
   node.walk([&](Operation *op) {
     Value start = startOf(op);
-    any = any || (start && start.getDefiningOp() && isInstantaneous(start.getDefiningOp()) && !isConstant(start));
+    any = any ||
+          (start && start.getDefiningOp() && isInstantaneous(start.getDefiningOp()) && !isConstant(start));
   });
   if (!any) return;
-  foldOperations(node, /*unfused=*/true);  // leaves every chain as it is
+  foldOperations(node, /*unfused=*/true); // leaves every chain as it is
   SmallVector<Operation *> starts;
   node.walk([&](Operation *op) {
     if (Value start = startOf(op))
@@ -102,7 +104,8 @@ void normalize(FbyOp op) {
 
 LogicalResult normalize(EbyOp op) {
   Block *block = op->getBlock();
-  if (!isa<ScanOp>(block->getParentOp())) return op.emitOpError("stands outside of any scan: its time has no end");
+  if (!isa<ScanOp>(block->getParentOp()))
+    return op.emitOpError("stands outside of any scan: its time has no end");
   if (isConstant(op.getEnd()) || isCaptured(op.getEnd(), block)) return success();
   OpBuilder b(op);
   Value zero = constant(b, op.getLoc(), zeroAttr(op.getType()));

@@ -16,7 +16,8 @@ void forEachInstantOperand(Operation *op, llvm::function_ref<void(Value)> f) {
   op->walk([&](Operation *inner) { forEachOwnOperand(inner, f); });
 }
 
-/// The operation of `block` that contains or is the definition of the value; null when it is defined elsewhere.
+/// The operation of `block` that contains or is the definition of the value; null when it is defined
+/// elsewhere.
 static Operation *definitionIn(Block *block, Value v) {
   Operation *def = v.getDefiningOp();
   return def ? block->findAncestorOpInBlock(*def) : nullptr;

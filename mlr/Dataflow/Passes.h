@@ -6,35 +6,43 @@
 
 namespace mlr::dataflow {
 
-/// Typed program -> module of mlr.node, one for each instance, mlr.call between them. Source spans become MLIR locations
-/// (FileLineColLoc; NameLoc for variables). Reductions of f16/bf16 become f32 reductions; mean becomes sum and division.
-mlir::OwningOpRef<mlir::ModuleOp> importProgram(const Program &program, const SourceMap &sources, mlir::MLIRContext &context);
+/// A program that expands beyond this many operations is refused: it would exhaust memory in later stages.
+constexpr int64_t maxOperations = 5'000'000;
+
+/// Typed program -> module of mlr.node, one for each instance, mlr.call between them. Source spans become
+/// MLIR locations (FileLineColLoc; NameLoc for variables). Reductions of f16/bf16 become f32 reductions; mean
+/// becomes sum and division.
+mlir::OwningOpRef<mlir::ModuleOp> importProgram(const Program &program, const SourceMap &sources,
+                                                mlir::MLIRContext &context);
 
 /// Inlines every mlr.call into the root nodes and drops the others. State names become source paths.
 mlir::LogicalResult inlineCalls(mlir::ModuleOp module);
 
 /// After this, and from here on, of every node:
 ///  - no mlr.pre (it is fby of zeros) and no mlr.call;
-///  - the `init` of an fby at the node's own time or in a resume scan is a constant; in another scan a constant or a captured value (others
+///  - the `init` of an fby at the node's own time or in a resume scan is a constant; in another scan a
+///  constant or a captured value (others
 ///    become select(first, init, fby));
 ///  - the `end` of an eby is a constant or a captured value (others become a select at the last instant);
 ///  - `first` stands only in the node's own time or in resume scans (in others it is t == 0).
 mlir::LogicalResult normalizeTime(mlir::ModuleOp module);
 
 struct SimplifyOptions {
-  bool unfused = false;  ///< --unfused: chains of products multiply, then add, also where they are evaluated here
+  bool unfused =
+      false; ///< --unfused: chains of products multiply, then add, also where they are evaluated here
 };
 
-/// Folds constants (also whole gens and reduces over constants, within a size limit), composes reads through gens (views, element-wise
-/// chains, producers read once an element), merges equal operations, drops dead ones. Keeps every rounding and every order of summation.
+/// Folds constants (also whole gens and reduces over constants, within a size limit), composes reads through
+/// gens (views, element-wise chains, producers read once an element), merges equal operations, drops dead
+/// ones. Keeps every rounding and every order of summation.
 mlir::LogicalResult simplify(mlir::ModuleOp module, const SimplifyOptions &options = {});
 
-/// Re-checks what normalizeTime promises and what no single operation can see: values are used only in their own time
-/// or one nested in it, no calls, no instantaneous cycle. Emits an MLIR error on violation.
+/// Re-checks what normalizeTime promises and what no single operation can see: values are used only in their
+/// own time or one nested in it, no calls, no instantaneous cycle. Emits an MLIR error on violation.
 mlir::LogicalResult verifyNormalized(mlir::ModuleOp module);
 
-/// The passes of this stage by name (mlr-inline-calls, mlr-normalize-time, mlr-simplify, mlr-verify-normalized), for
-/// pipelines given as text. Once a process.
+/// The passes of this stage by name (mlr-inline-calls, mlr-normalize-time, mlr-simplify,
+/// mlr-verify-normalized), for pipelines given as text. Once a process.
 void registerPasses();
 
 } // namespace mlr::dataflow

@@ -24,14 +24,16 @@ struct FunctionPass : PassWrapper<FunctionPass, OperationPass<ModuleOp>> {
 };
 
 void add(StringRef argument, StringRef description, FunctionPass::Function run) {
-  registerPass([=]() -> std::unique_ptr<Pass> { return std::make_unique<FunctionPass>(argument, description, run); });
+  registerPass(
+      [=]() -> std::unique_ptr<Pass> { return std::make_unique<FunctionPass>(argument, description, run); });
 }
 
 } // namespace
 
 void registerPasses() {
   add("mlr-inline-calls", "inline every mlr.call into the root nodes", inlineCalls);
-  add("mlr-normalize-time", "rewrite pre, first and computed initial values to the normal form", normalizeTime);
+  add("mlr-normalize-time", "rewrite pre, first and computed initial values to the normal form",
+      normalizeTime);
   add("mlr-simplify", "fold, compose, merge and drop operations; keeps every rounding",
       [](ModuleOp module) { return simplify(module); });
   add("mlr-verify-normalized", "check times, normal form and causality", verifyNormalized);

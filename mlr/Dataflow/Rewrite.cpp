@@ -33,7 +33,9 @@ int64_t bodyCost(Block &body) {
 int64_t executions(Operation *op, Block *outer) {
   constexpr int64_t most = int64_t(1) << 40;
   int64_t n = 1;
-  auto times = [&](int64_t size) { n = size == 0 ? 0 : std::min(most, n * std::min(size, most / std::max<int64_t>(n, 1) + 1)); };
+  auto times = [&](int64_t size) {
+    n = size == 0 ? 0 : std::min(most, n * std::min(size, most / std::max<int64_t>(n, 1) + 1));
+  };
   for (Block *block = op->getBlock(); block && block != outer; block = block->getParentOp()->getBlock()) {
     Operation *parent = block->getParentOp();
     if (auto gen = dyn_cast<GenOp>(parent)) times(tensorOf(gen).getNumElements());
@@ -93,9 +95,11 @@ ReadOp createRead(OpBuilder &b, Location loc, Value source, ArrayRef<AffineExpr>
   return ReadOp::create(b, loc, elementOf(source.getType()), source, AffineMapAttr::get(map), kept, flags);
 }
 
-Value materializeIndex(OpBuilder &b, Location loc, AffineExpr e, ValueRange operands, ConstantPool &constants) {
+Value materializeIndex(OpBuilder &b, Location loc, AffineExpr e, ValueRange operands,
+                       ConstantPool &constants) {
   mlir::Type i32 = b.getI32Type();
-  if (auto c = dyn_cast<AffineConstantExpr>(e)) return constants.get(b.getI32IntegerAttr(static_cast<int32_t>(c.getValue())));
+  if (auto c = dyn_cast<AffineConstantExpr>(e))
+    return constants.get(b.getI32IntegerAttr(static_cast<int32_t>(c.getValue())));
   if (auto d = dyn_cast<AffineDimExpr>(e)) {
     Value index = operands[d.getPosition()];
     auto convert = index.getDefiningOp<ConvertOp>();
@@ -114,8 +118,8 @@ Value materializeIndex(OpBuilder &b, Location loc, AffineExpr e, ValueRange oper
 }
 
 bool isInstantaneous(Operation *op) {
-  return !isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, StackOp, FinalOp, InitialOp, CountOp, UntilOp, ScanOp, CallOp, YieldOp,
-              NodeOp>(op);
+  return !isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, StackOp, FinalOp, InitialOp, CountOp, UntilOp, ScanOp,
+              CallOp, YieldOp, NodeOp>(op);
 }
 
 } // namespace mlr::dataflow

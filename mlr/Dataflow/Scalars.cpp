@@ -11,7 +11,8 @@ using namespace mlir;
 namespace mlr::dataflow {
 namespace {
 
-// ---- representations -------------------------------------------------------------------------------------------
+// ---- representations
+// -------------------------------------------------------------------------------------------
 
 /// 16-bit floats compute in f32, whose 24 bits make one rounding of + - * / sqrt innocuous (Figueroa 1995).
 struct Half {
@@ -51,10 +52,40 @@ template <> struct Integer<bool> {
 template <class R> constexpr bool isFloatRep = std::is_floating_point_v<typename R::Wide>;
 template <class R> constexpr bool isNarrowRep = std::is_same_v<R, Half> || std::is_same_v<R, Bfloat>;
 
-// ---- operators -------------------------------------------------------------------------------------------------
+// ---- operators
+// -------------------------------------------------------------------------------------------------
 
-enum class Code { Add, Sub, Mul, Div, Rem, Min, Max, Neg, Abs, Sqrt, Floor, Ceil, Trunc, RoundEven, Fma, Lt, Gt, Le, Ge, Eq, Ne,
-                  And, Or, Xor, Not, Shl, Shr, Better, Worse };
+enum class Code {
+  Add,
+  Sub,
+  Mul,
+  Div,
+  Rem,
+  Min,
+  Max,
+  Neg,
+  Abs,
+  Sqrt,
+  Floor,
+  Ceil,
+  Trunc,
+  RoundEven,
+  Fma,
+  Lt,
+  Gt,
+  Le,
+  Ge,
+  Eq,
+  Ne,
+  And,
+  Or,
+  Xor,
+  Not,
+  Shl,
+  Shr,
+  Better,
+  Worse
+};
 
 template <Code code, class T> T floatOp(T a, T b, T c) {
   if constexpr (code == Code::Add) return a + b;
@@ -76,7 +107,7 @@ template <Code code, class T> T floatOp(T a, T b, T c) {
 
 template <Code code, class T> T integerOp(T a, T b) {
   using U = std::make_unsigned_t<T>;
-  using P = std::common_type_t<U, unsigned>;  // no promotion to int, whose overflow is undefined
+  using P = std::common_type_t<U, unsigned>; // no promotion to int, whose overflow is undefined
   P x = static_cast<U>(a), y = static_cast<U>(b);
   constexpr unsigned width = sizeof(T) * 8;
   if constexpr (code == Code::Add) return static_cast<T>(x + y);
@@ -84,7 +115,8 @@ template <Code code, class T> T integerOp(T a, T b) {
   else if constexpr (code == Code::Mul) return static_cast<T>(x * y);
   else if constexpr (code == Code::Div || code == Code::Rem) {
     if (b == 0) return 0;
-    if (std::is_signed_v<T> && b == static_cast<T>(-1)) return code == Code::Rem ? 0 : static_cast<T>(P(0) - x);
+    if (std::is_signed_v<T> && b == static_cast<T>(-1))
+      return code == Code::Rem ? 0 : static_cast<T>(P(0) - x);
     return static_cast<T>(code == Code::Rem ? a % b : a / b);
   } else if constexpr (code == Code::Min) return a < b ? a : b;
   else if constexpr (code == Code::Max) return a > b ? a : b;
@@ -99,9 +131,10 @@ template <Code code, class T> T integerOp(T a, T b) {
   else return a;
 }
 
-template <Code code> constexpr bool isComparison =
-    code == Code::Lt || code == Code::Gt || code == Code::Le || code == Code::Ge || code == Code::Eq || code == Code::Ne ||
-    code == Code::Better || code == Code::Worse;
+template <Code code>
+constexpr bool isComparison =
+    code == Code::Lt || code == Code::Gt || code == Code::Le || code == Code::Ge || code == Code::Eq ||
+    code == Code::Ne || code == Code::Better || code == Code::Worse;
 
 template <Code code, class T> bool compare(T a, T b) {
   if constexpr (code == Code::Lt) return a < b;
@@ -134,13 +167,13 @@ template <Code code, class R> Bits apply(Bits a, Bits b, Bits c) {
   } else return R::narrow(integerOp<code, T>(R::widen(a), R::widen(b)));
 }
 
-/// The instance of `apply` for an element type. Float operators on integers and the reverse do not pass the verifier or are
-/// never asked for; they give null.
+/// The instance of `apply` for an element type. Float operators on integers and the reverse do not pass the
+/// verifier or are never asked for; they give null.
 template <Code code> ScalarFunction instance(mlir::Type type) {
-  constexpr bool onFloats = code != Code::And && code != Code::Or && code != Code::Xor && code != Code::Not && code != Code::Shl &&
-                            code != Code::Shr;
-  constexpr bool onIntegers = code != Code::Sqrt && code != Code::Floor && code != Code::Ceil && code != Code::Trunc &&
-                              code != Code::RoundEven && code != Code::Fma;
+  constexpr bool onFloats = code != Code::And && code != Code::Or && code != Code::Xor && code != Code::Not &&
+                            code != Code::Shl && code != Code::Shr;
+  constexpr bool onIntegers = code != Code::Sqrt && code != Code::Floor && code != Code::Ceil &&
+                              code != Code::Trunc && code != Code::RoundEven && code != Code::Fma;
   if constexpr (onFloats) {
     if (type.isF16()) return apply<code, Half>;
     if (type.isBF16()) return apply<code, Bfloat>;
@@ -165,7 +198,8 @@ template <Code code> ScalarFunction instance(mlir::Type type) {
   return nullptr;
 }
 
-// ---- conversions -----------------------------------------------------------------------------------------------
+// ---- conversions
+// -----------------------------------------------------------------------------------------------
 
 /// Truncates, saturates; NaN is 0.
 template <class T> T saturate(double d) {
@@ -195,7 +229,8 @@ template <class From, class To> Bits convert(Bits a, Bits, Bits) {
   } else if constexpr (isFloatRep<To>) {
     if constexpr (isNarrowRep<To>) {
       APFloat x(To::semantics());
-      x.convertFromAPInt(APInt(64, static_cast<uint64_t>(value)), std::is_signed_v<F>, APFloat::rmNearestTiesToEven);
+      x.convertFromAPInt(APInt(64, static_cast<uint64_t>(value)), std::is_signed_v<F>,
+                         APFloat::rmNearestTiesToEven);
       return To::narrow(x.convertToFloat());
     } else {
       return To::narrow(static_cast<T>(value));

@@ -1,12 +1,13 @@
-// The scalar operators of the dialect on bits, exactly as mlr/Check/Program.h defines them. All NaNs count as one value, so a
-// NaN result has the bits of the quiet NaN.
+// The scalar operators of the dialect on bits, exactly as mlr/Check/Program.h defines them. All NaNs count as
+// one value, so a NaN result has the bits of the quiet NaN.
 #pragma once
 
 #include "mlr/Dataflow/Constants.h"
 
 namespace mlr::dataflow {
 
-/// Up to three operands; unused ones are 0. Operands and result as in Constants.h: bits zero-extended to a word.
+/// Up to three operands; unused ones are 0. Operands and result as in Constants.h: bits zero-extended to a
+/// word.
 using ScalarFunction = Bits (*)(Bits, Bits, Bits);
 
 /// The function of a scalar operation (operators, select, bitcast, convert); null for others.

@@ -1,5 +1,5 @@
-// The driver of the rewrites of Rewrite.h: rounds until nothing changes. Graph regions have cycles, so each rewrite walks the node
-// itself, with a bound, instead of trusting a greedy driver.
+// The driver of the rewrites of Rewrite.h: rounds until nothing changes. Graph regions have cycles, so each
+// rewrite walks the node itself, with a bound, instead of trusting a greedy driver.
 #include "mlr/Dataflow/Order.h"
 #include "mlr/Dataflow/Passes.h"
 #include "mlr/Dataflow/Rewrite.h"
@@ -27,7 +27,8 @@ LogicalResult simplify(ModuleOp module, const SimplifyOptions &options) {
   EvaluationLimits limits;
   limits.unfused = options.unfused;
   for (NodeOp node : module.getOps<NodeOp>()) {
-    // Cheap tensors of constants are inlined where they are read; what is left of them in the end becomes ROM.
+    // Cheap tensors of constants are inlined where they are read; what is left of them in the end becomes
+    // ROM.
     bool all = false;
     for (int i = 0; i < maxRounds; ++i) {
       if (round(node, limits, all)) continue;

@@ -1,4 +1,5 @@
-// What the verifiers of single operations cannot see: the normal form of time, and that no value needs itself.
+// What the verifiers of single operations cannot see: the normal form of time, and that no value needs
+// itself.
 #include "mlr/Dataflow/Passes.h"
 
 using namespace mlir;
@@ -21,9 +22,11 @@ LogicalResult verifyForm(Operation *op) {
   if (isa<CallOp, PreOp>(op)) return op->emitOpError("is not part of the normal form");
   Block *block = op->getBlock();
   if (auto fby = dyn_cast<FbyOp>(op)) {
-    if (!isConstantOf(fby.getInit(), block)) return op->emitOpError("starts from a value that is computed in its own time");
+    if (!isConstantOf(fby.getInit(), block))
+      return op->emitOpError("starts from a value that is computed in its own time");
   } else if (auto eby = dyn_cast<EbyOp>(op)) {
-    if (!isa<ScanOp>(block->getParentOp())) return op->emitOpError("stands outside of any scan: its time has no end");
+    if (!isa<ScanOp>(block->getParentOp()))
+      return op->emitOpError("stands outside of any scan: its time has no end");
     bool known = eby.getEnd().getDefiningOp<ConstOp>() || eby.getEnd().getParentBlock() != block;
     if (!known) return op->emitOpError("ends with a value that is computed in its own time");
   } else if (isa<FirstOp>(op)) {
@@ -34,9 +37,9 @@ LogicalResult verifyForm(Operation *op) {
   return success();
 }
 
-/// Looks for a cycle of operands that passes neither the value of an fby nor that of an eby. (Cycles through both are
-/// judged by Schedule, which knows distances.) A gen counts with everything that its body captures; a result of a scan
-/// leads to the operand of its yield.
+/// Looks for a cycle of operands that passes neither the value of an fby nor that of an eby. (Cycles through
+/// both are judged by Schedule, which knows distances.) A gen counts with everything that its body captures;
+/// a result of a scan leads to the operand of its yield.
 class CycleFinder {
 public:
   LogicalResult run(NodeOp node) {
@@ -109,7 +112,7 @@ private:
     return success();
   }
 
-  DenseMap<Operation *, int> mark;  // 0 new, 1 on the stack, 2 done
+  DenseMap<Operation *, int> mark; // 0 new, 1 on the stack, 2 done
 };
 
 } // namespace

@@ -1,14 +1,14 @@
-// Import and passes against the reference interpreter, to the bit: on the sources below, the examples, and each *.mlr of the folder
-// that the environment variable MLR_PROGRAMS names.
+// Import and passes against the reference interpreter, to the bit: on the sources below, the examples, and
+// each *.mlr of the folder that the environment variable MLR_PROGRAMS names.
 #include "Machine.h"
 
 #include "mlr/Ast/Parser.h"
 #include "mlr/Check/Check.h"
 #include "mlr/Eval/Interpreter.h"
 
+#include "mlir/IR/Verifier.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/thread.h"
-#include "mlir/IR/Verifier.h"
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -17,7 +17,8 @@
 namespace mlr::test {
 namespace {
 
-/// Numbers of all kinds, mostly tame: indices near the axes, floats around 1, some zeros and, now and then, extremes.
+/// Numbers of all kinds, mostly tame: indices near the axes, floats around 1, some zeros and, now and then,
+/// extremes.
 Array randomArray(const Type &type, std::mt19937 &random) {
   Array a(type);
   std::byte *bytes = a.mutate();
@@ -100,11 +101,13 @@ void compareRoot(const NodeInstance &node, mlir::ModuleOp module, const char *st
       bytes.push_back(bytesOf(inputs.back()));
     }
     auto expected = reference.step(inputs);
-    ASSERT_TRUE(std::holds_alternative<std::vector<Array>>(expected)) << std::get<eval::Error>(expected).message;
+    ASSERT_TRUE(std::holds_alternative<std::vector<Array>>(expected))
+        << std::get<eval::Error>(expected).message;
     auto actual = machine.step(bytes);
     for (size_t k = 0; k < actual.size(); ++k)
       EXPECT_TRUE(sameBits(std::get<0>(expected)[k], actual[k]))
-          << node.name << " after " << stage << ", instant " << n << ", output " << node.vars[node.outputs[k]].name;
+          << node.name << " after " << stage << ", instant " << n << ", output "
+          << node.vars[node.outputs[k]].name;
     if (testing::Test::HasFailure()) return;
   }
 }
@@ -121,7 +124,7 @@ void compareText(const std::string &path, const std::string &text, int steps, co
   if (!diagnostics.hasErrors()) program = check(tree, sources, options, diagnostics);
   std::string errors;
   for (const Diagnostic *d : diagnostics.sorted()) errors += render(*d, sources, false);
-  if (!program && rootName) {  // a random program
+  if (!program && rootName) { // a random program
     std::cout << "refused: " << path << "\n";
     return;
   }
@@ -145,7 +148,8 @@ void compareText(const std::string &path, const std::string &text, int steps, co
 }
 
 /// The machine recurses through instants, so it gets a large stack.
-void compare(const std::string &path, const std::string &text, int steps = 3, const char *rootName = nullptr) {
+void compare(const std::string &path, const std::string &text, int steps = 3,
+             const char *rootName = nullptr) {
   llvm::thread worker(std::optional<unsigned>(1u << 30), [&] { compareText(path, text, steps, rootName); });
   worker.join();
 }
@@ -168,7 +172,8 @@ TEST(Agreement, ProgramsOfTheEnvironment) {
   const char *folder = std::getenv("MLR_PROGRAMS");
   if (!folder) GTEST_SKIP() << "MLR_PROGRAMS is not set";
   for (const auto &entry : std::filesystem::directory_iterator(folder))
-    if (entry.path().extension() == ".mlr") compare(entry.path().string(), contentsOf(entry.path()), 3, "main");
+    if (entry.path().extension() == ".mlr")
+      compare(entry.path().string(), contentsOf(entry.path()), 3, "main");
 }
 
 TEST(Agreement, RecurrencesBothWays) {
@@ -261,7 +266,8 @@ node main(x: f32[6], l: f32) -> (y: f32[6], n: i32, f: f32, r: f32[6], g: f32[6,
     g[t] = e / sum(final d);
   }
 }
-)", 4);
+)",
+          4);
 }
 
 TEST(Agreement, ConstantsAndState) {
@@ -273,7 +279,8 @@ node main(x: f32[6]) -> (y: f32[6], w: f32[3, 6]) {
   y = cell(x, [0.0 for i < 6] fby y);
   w = window<<3>>(y, W);
 }
-)", 5);
+)",
+          5);
 }
 
 } // namespace

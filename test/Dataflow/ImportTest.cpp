@@ -72,7 +72,8 @@ TEST(Import, ScanInAComprehensionRunsOnceWithRowsAsState) {
   f.body.equations.push_back(std::move(scanEq));
 
   NodeInstance &m = *add("main", false);
-  m.vars = {{Var::Kind::Input, "x", f32s({3, 4}), {}, nullptr}, {Var::Kind::Output, "y", f32s({3, 4}), {}, nullptr}};
+  m.vars = {{Var::Kind::Input, "x", f32s({3, 4}), {}, nullptr},
+            {Var::Kind::Output, "y", f32s({3, 4}), {}, nullptr}};
   m.inputs = {0}, m.outputs = {1};
   m.indices = {{"b", 3, {}}};
   Expr *row = read(m, var(m, 0), expr(m, ExprKind::Index, I32), f32s({4}));

@@ -9,7 +9,8 @@ namespace {
 /// Scans around the block; the node's own time is depth 0.
 size_t depthOf(Block *block) {
   size_t depth = 0;
-  for (Operation *op = block->getParentOp(); !isa<NodeOp>(op); op = op->getParentOp()) depth += isa<ScanOp>(op);
+  for (Operation *op = block->getParentOp(); !isa<NodeOp>(op); op = op->getParentOp())
+    depth += isa<ScanOp>(op);
   return depth;
 }
 
@@ -31,7 +32,8 @@ size_t bytesOf(mlir::Type type) {
   return n;
 }
 
-template <class F> void forEachIndex(Block &block, ArrayRef<int64_t> sizes, llvm::DenseMap<Value, Bits> &locals, F f) {
+template <class F>
+void forEachIndex(Block &block, ArrayRef<int64_t> sizes, llvm::DenseMap<Value, Bits> &locals, F f) {
   for (int64_t size : sizes)
     if (size == 0) return;
   std::vector<int64_t> at(sizes.size(), 0);
@@ -49,7 +51,8 @@ template <class F> void forEachIndex(Block &block, ArrayRef<int64_t> sizes, llvm
 std::vector<Bytes> Machine::step(std::vector<Bytes> now) {
   inputs.push_back(std::move(now));
   std::vector<Bytes> out;
-  for (Value v : bodyOf(node).getTerminator()->getOperands()) out.push_back(value(v, {static_cast<int64_t>(inputs.size()) - 1}));
+  for (Value v : bodyOf(node).getTerminator()->getOperands())
+    out.push_back(value(v, {static_cast<int64_t>(inputs.size()) - 1}));
   return out;
 }
 
@@ -89,7 +92,8 @@ Bytes Machine::compute(Value v, const Path &path) {
     }
     return out;
   }
-  if (isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, StackOp, FinalOp, InitialOp, CountOp>(op)) return computeTime(op, path);
+  if (isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, StackOp, FinalOp, InitialOp, CountOp>(op))
+    return computeTime(op, path);
   Locals locals;
   run(*op->getBlock(), path, locals);
   // A scalar operation of a time: its operands are values, not locals.
@@ -99,8 +103,10 @@ Bytes Machine::compute(Value v, const Path &path) {
 Bytes Machine::computeTime(Operation *op, const Path &path) {
   Block *block = op->getBlock();
   auto before = previous(block, path);
-  if (auto fby = dyn_cast<FbyOp>(op)) return before ? value(fby.getValue(), *before) : value(fby.getInit(), path);
-  if (auto pre = dyn_cast<PreOp>(op)) return before ? value(pre.getValue(), *before) : Bytes(bytesOf(pre.getType()), 0);
+  if (auto fby = dyn_cast<FbyOp>(op))
+    return before ? value(fby.getValue(), *before) : value(fby.getInit(), path);
+  if (auto pre = dyn_cast<PreOp>(op))
+    return before ? value(pre.getValue(), *before) : Bytes(bytesOf(pre.getType()), 0);
   if (isa<FirstOp>(op)) return Bytes(1, !before);
   if (auto window = dyn_cast<WindowOp>(op)) {
     int64_t n = shapeOf(window.getType())[0];

@@ -1,5 +1,5 @@
-// Runs a node of the mlr dialect by its definition, one value at one instant at a time, so that the stage can be compared with the
-// reference interpreter. Slow; before and after any pass of the stage.
+// Runs a node of the mlr dialect by its definition, one value at one instant at a time, so that the stage can
+// be compared with the reference interpreter. Slow; before and after any pass of the stage.
 #pragma once
 
 #include "mlr/Dataflow/Passes.h"
