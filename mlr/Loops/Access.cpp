@@ -79,31 +79,4 @@ Domain domainOf(Region &region, ArrayRef<int64_t> sizes, bool join) {
   return out;
 }
 
-static int64_t evaluate(AffineExpr e, ArrayRef<int64_t> dims) {
-  if (auto c = dyn_cast<AffineConstantExpr>(e)) return c.getValue();
-  if (auto d = dyn_cast<AffineDimExpr>(e)) return dims[d.getPosition()];
-  auto binary = cast<AffineBinaryOpExpr>(e);
-  int64_t x = evaluate(binary.getLHS(), dims), y = evaluate(binary.getRHS(), dims);
-  switch (e.getKind()) {
-  case AffineExprKind::Add: return x + y;
-  case AffineExprKind::Mul: return x * y;
-  case AffineExprKind::Mod: return llvm::mod(x, y);
-  case AffineExprKind::FloorDiv: return llvm::divideFloorSigned(x, y);
-  default: return llvm::divideCeilSigned(x, y);
-  }
-}
-
-int64_t elementAt(ReadOp read, ArrayRef<int64_t> operands) {
-  auto type = cast<RankedTensorType>(read.getSource().getType());
-  SmallVector<int64_t> strides = stridesOf(type.getShape());
-  auto clamp = read.getClamp();
-  int64_t at = 0;
-  for (auto [axis, expr] : llvm::enumerate(read.getMap().getResults())) {
-    int64_t i = evaluate(expr, operands);
-    if (clamp && (*clamp)[axis]) i = std::max<int64_t>(0, std::min(i, type.getDimSize(static_cast<unsigned>(axis)) - 1));
-    at += i * strides[axis];
-  }
-  return at;
-}
-
 } // namespace mlr::loops

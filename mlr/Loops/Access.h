@@ -36,7 +36,4 @@ struct Domain {
 };
 Domain domainOf(mlir::Region &region, llvm::ArrayRef<int64_t> sizes, bool join);
 
-/// The flat element that a read gives for known operands, clamped where it says so.
-int64_t elementAt(dataflow::ReadOp read, llvm::ArrayRef<int64_t> operands);
-
 } // namespace mlr::loops

@@ -53,6 +53,14 @@ ReadArguments argumentsOf(dataflow::ReadOp read, const Domain &domain, mlir::Val
 /// much more often than it has elements?
 bool isPackable(Lowering &l, dataflow::ReadOp read, const Domain &domain, const Axis &lane);
 
+/// A read whose lanes are rows of memory and whose innermost reduction index walks along them, like W[i, k] with lanes along i
+/// and a variable W: blocks of `step` indices are loaded as rows and transposed in registers.
+struct Transposable {
+  int64_t step = 1;    ///< elements of 128 bits
+  int64_t stride = 0;  ///< between lanes, in elements
+};
+std::optional<Transposable> transposable(dataflow::ReadOp read, Value lane);
+
 class Kernel {
 public:
   explicit Kernel(Lowering &l, Kernel *parent = nullptr, int64_t parentRow = 0, int64_t parentColumn = 0)
@@ -101,6 +109,7 @@ private:
   IndexValue clampTo(const IndexValue &x, int64_t size, int64_t width);
   Value laneVector(const IndexValue &x, int64_t width);
   Value loadAt(Value memref, const IndexValue &at, Type scalar, int64_t width, int64_t active);
+  Value readTransposed(dataflow::ReadOp op, unsigned r, unsigned c, const Transposable &t);
   std::optional<Linear> packedAddress(dataflow::ReadOp op, unsigned r, unsigned c);
   const Packed *packedOf(dataflow::ReadOp op);
 
@@ -112,6 +121,8 @@ private:
   };
   Group groupOf(dataflow::ReduceOp first);
   Values emitReduceLoops(const Group &group, size_t axis, ValueRange accumulators);
+  Values emitReduceBlocks(const Group &group, size_t axis, int64_t step, ValueRange accumulators);
+  int64_t transposedStep(const Group &group);
   Values emitReduceStep(const Group &group, ValueRange accumulators);
   Values neutral(dataflow::ReduceOp op, int64_t width);
   Values combine(dataflow::ReduceOp op, unsigned r, unsigned c, int64_t width, ValueRange accumulators, Value position);
@@ -155,6 +166,8 @@ private:
   llvm::SmallVector<Value> log;      ///< keys of `values` in order of insertion, for closeScope
   llvm::DenseMap<Value, Value> laneVectors;  ///< region arguments that are different at each lane, as i32 vectors
   std::map<Operation *, std::optional<Packed>> packed;  // looked up only, never iterated
+  int64_t blockPosition = -1;        ///< within a block of a transposed reduction; -1 outside
+  std::map<std::tuple<Operation *, unsigned, unsigned>, Values> transposed;  ///< of the current block, by read, row, column
 };
 
 } // namespace mlr::loops

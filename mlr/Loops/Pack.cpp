@@ -95,20 +95,21 @@ const Packed *Kernel::packedOf(ReadOp op) {
   auto size = static_cast<size_t>(memoryBytes(op.getResult().getType()));
   llvm::DenseMap<Value, int64_t> at;
   SmallVector<Tile> tiles = tilesOf(lane.size, tiling, l.options);
-  auto element = [&](int64_t position) {
-    at[lane.arg] = position;
-    SmallVector<int64_t> operands;
-    for (Value v : op.getIndices()) operands.push_back(at.lookup(v));
-    return static_cast<size_t>(elementAt(op, operands)) * size;
-  };
+  auto linear = *linearRead(op);
+  int64_t laneStep = coefficientOf(op, linear, lane.arg);
+  SmallVector<std::pair<Value, int64_t>> coefficients;
+  for (const Axis &axis : llvm::concat<const Axis>(args.outer, args.inner))
+    coefficients.push_back({axis.arg, coefficientOf(op, linear, axis.arg)});
   forPositions(args.outer, at, [&] {
     for (Tile tile : tiles)
       forPositions(args.inner, at, [&] {
-        for (int64_t k = 0; k < tile.width; ++k) {
-          size_t start = bytes.size();
-          bytes.resize(start + size);
-          if (tile.base + k < lane.size) std::memcpy(&bytes[start], &from[element(tile.base + k)], size);
-        }
+        int64_t base = linear.constant;
+        for (auto [arg, coefficient] : coefficients) base += coefficient * at.lookup(arg);
+        size_t start = bytes.size();
+        bytes.resize(start + static_cast<size_t>(tile.width) * size);
+        for (int64_t k = 0; k < std::min(tile.width, lane.size - tile.base); ++k)
+          std::memcpy(&bytes[start + static_cast<size_t>(k) * size],
+                      &from[static_cast<size_t>(base + (tile.base + k) * laneStep) * size], size);
       });
   });
   Packed p;

@@ -113,6 +113,8 @@ Value Kernel::readElement(ReadOp op, unsigned r, unsigned c, int64_t width) {
     Value memref = l.memory.globalView(packedOf(op)->global);
     return l.memory.load(memref, *at, scalar, width, width);  // padded, so never masked
   }
+  if (blockPosition >= 0 && width > 1)
+    if (auto t = transposable(op, laneArg); t && width >= t->step && !parent) return readTransposed(op, r, c, *t);
   IndexValue at = addressOf(op, r, c, width);
   Place base = l.place(op.getSource());
   at.at.add(base.at);

@@ -141,9 +141,46 @@ Values Kernel::emitReduceStep(const Group &group, ValueRange accumulators) {
 
 Values Kernel::emitReduceLoops(const Group &group, size_t axis, ValueRange accumulators) {
   if (axis == group.domains[0].axes.size()) return emitReduceStep(group, accumulators);
+  if (axis + 1 == group.domains[0].axes.size())
+    if (int64_t step = transposedStep(group); step > 1) return emitReduceBlocks(group, axis, step, accumulators);
   return l.loop(0, group.domains[0].axes[axis].size, 1, accumulators, [&](Value i, ValueRange carried) {
     for (const Domain &d : group.domains) indices[d.axes[axis].arg] = Linear::of(i);
     return emitReduceLoops(group, axis + 1, carried);
+  });
+}
+
+/// Elements of a block if some read of the group is transposed in the current tile, else 1.
+int64_t Kernel::transposedStep(const Group &group) {
+  if (laneBit == 0 || parent || columns[0].width == 1) return 1;
+  for (ReduceOp op : group.ops)
+    for (auto read : bodyOf(op).getOps<ReadOp>())
+      if (isLaned(dependence(read.getResult())) && !packedOf(read))
+        if (auto t = transposable(read, laneArg); t && columns[0].width >= t->step) return t->step;
+  return 1;
+}
+
+/// The innermost loop in blocks whose steps are emitted one after the other, in order.
+Values Kernel::emitReduceBlocks(const Group &group, size_t axis, int64_t step, ValueRange accumulators) {
+  int64_t size = group.domains[0].axes[axis].size, whole = size / step * step;
+  auto bind = [&](const Linear &at) {
+    for (const Domain &d : group.domains) indices[d.axes[axis].arg] = at;
+  };
+  Values results = l.loop(0, whole, step, accumulators, [&](Value i, ValueRange carried) {
+    Values acc(carried);
+    transposed.clear();
+    for (blockPosition = 0; blockPosition < step; ++blockPosition) {
+      Linear at = Linear::of(i);
+      at.add(Linear(blockPosition));
+      bind(at);
+      acc = emitReduceStep(group, acc);
+    }
+    return acc;
+  });
+  blockPosition = -1;
+  transposed.clear();
+  return l.loop(whole, size, 1, results, [&](Value i, ValueRange carried) {
+    bind(Linear::of(i));
+    return emitReduceStep(group, carried);
   });
 }
 

@@ -68,6 +68,8 @@ double costOfRegister(Lowering &l, const Body &body, const Domain &domain, const
     if (linear && step == 0) one = uses || linear ? 0.5 : one;
     if (step == 1) one = 1;
     if (step == -1) one = 2;
+    if (auto t = transposable(read, lane.arg); t && lanes >= t->step)
+      one = static_cast<double>(lanes) / static_cast<double>(t->step) + std::log2(static_cast<double>(t->step));
     if (isPackable(l, read, domain, lane)) one = 1;
     cost += weight * one;
   }
@@ -143,6 +145,14 @@ Tiling chooseTiling(Lowering &l, GenOp gen, const Domain &domain) {
   }
   int64_t budget = (l.options.vectorBits >= 512 ? 24 : 12) / std::max<int64_t>(1, body.accumulators);
   budget = std::max<int64_t>(1, budget);
+  // Transposed blocks occupy registers too, and more rows than these thrash the first cache where rows are 1 KB apart.
+  bool transposes = false;
+  if (t.lane >= 0) {
+    const Axis &lane = domain.axes[static_cast<size_t>(t.lane)];
+    for (Body::Read read : body.reads)
+      transposes |= transposable(read.op, lane.arg) && !isPackable(l, read.op, domain, lane);
+  }
+  if (transposes) registers = std::min<int64_t>(registers, 2);
   t.row = chooseRow(body, domain, t.lane);
   if (t.row >= 0) {
     int64_t size = domain.axes[static_cast<size_t>(t.row)].size;

@@ -1,5 +1,6 @@
 // Optimisation and output: LLVM IR, assembly, objects, shared libraries.
 #include "mlr/Target/Llvm.h"
+#include "mlr/Target/Split.h"
 
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/IR/LegacyPassManager.h"
@@ -12,15 +13,15 @@
 
 namespace mlr::target {
 
-namespace {
-/// Beyond these sizes (operations of the loops module) LLVM's superlinear passes cost more than they give.
-constexpr size_t kFull = 20'000, kSome = 120'000;
-} // namespace
+/// Beyond this many operations of the loops module LLVM's costlier passes take longer than their gain is worth.
+static constexpr size_t kFull = 20'000;
 
 void optimize(Code &code, const Machine &machine) {
   llvm::PipelineTuningOptions tuning;
   bool small = code.operations < kFull;
-  tuning.LoopVectorization = tuning.SLPVectorization = tuning.LoopInterleaving = small;
+  // Kernels are vectors already; what SLP finds beside them is rarely worth its time.
+  tuning.SLPVectorization = false;
+  tuning.LoopVectorization = tuning.LoopInterleaving = small;
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager graph;
@@ -31,11 +32,9 @@ void optimize(Code &code, const Machine &machine) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, graph, modules);
-  llvm::OptimizationLevel level = small                       ? llvm::OptimizationLevel::O3
-                                  : code.operations < kSome ? llvm::OptimizationLevel::O1
-                                                            : llvm::OptimizationLevel::O0;
-  llvm::ModulePassManager passes = level == llvm::OptimizationLevel::O0 ? builder.buildO0DefaultPipeline(level)
-                                                                        : builder.buildPerModuleDefaultPipeline(level);
+  splitLargeBlocks(*code.module);
+  auto level = small ? llvm::OptimizationLevel::O3 : llvm::OptimizationLevel::O1;
+  llvm::ModulePassManager passes = builder.buildPerModuleDefaultPipeline(level);
   passes.run(*code.module, modules);
 }
 
@@ -48,9 +47,7 @@ std::string text(const Code &code) {
 
 static Result<std::vector<char>> emit(Code &code, const Machine &machine, llvm::CodeGenFileType kind) {
   llvm::TargetMachine &target = machine.machine();
-  target.setOptLevel(code.operations < kFull   ? llvm::CodeGenOptLevel::Default
-                     : code.operations < kSome ? llvm::CodeGenOptLevel::Less
-                                               : llvm::CodeGenOptLevel::None);
+  target.setOptLevel(code.operations < kFull ? llvm::CodeGenOptLevel::Default : llvm::CodeGenOptLevel::Less);
   llvm::SmallVector<char, 0> buffer;
   llvm::raw_svector_ostream stream(buffer);
   llvm::legacy::PassManager passes;
