@@ -106,6 +106,8 @@ std::variant<InputStreams, Failure> InputStreams::open(const std::vector<std::st
                                      signature.node, signature.inputs.size())};
         key = signature.inputs[0].name;
       }
+      if (auto it = found.find(key); it != found.end())
+        return Failure{fmt::format("`{}` is in {} and in {}: one stream, one file", key, it->second.file, path)};
       found[key] = Found{array, path, csv, anonymous};
     }
   }

@@ -90,10 +90,10 @@ class CInstance:
             dtype = np.dtype(DTYPES[field["type"]])
             count = int(np.prod(field["shape"], dtype=np.int64))
             raw = self.memory["out"][field["offset"]:field["offset"] + count * dtype.itemsize].tobytes()
-            value = np.frombuffer(raw, dtype).reshape(field["shape"])
+            value = np.frombuffer(raw, dtype)
             if field["type"] == "bf16":  # .npz files hold bfloat16 as f32
                 value = (value.astype(np.uint32) << 16).view(np.float32)
-            out[field["name"]] = value
+            out[field["name"]] = value.reshape(field["shape"])
         return out
 
 
