@@ -65,6 +65,7 @@ void evaluateStarts(NodeOp node) {
   auto startOf = [](Operation *op) -> Value {
     if (auto fby = dyn_cast<FbyOp>(op)) return fby.getInit();
     if (auto eby = dyn_cast<EbyOp>(op)) return eby.getEnd();
+    if (auto window = dyn_cast<WindowOp>(op)) return window.getInit();
     return {};
   };
   node.walk([&](Operation *op) {
@@ -116,6 +117,55 @@ LogicalResult normalize(EbyOp op) {
   return success();
 }
 
+/// Instants executed before this one, counted up to `most`.
+Value instantsBefore(OpBuilder &b, Location loc, Block *block, int32_t most) {
+  if (!startsOnce(block)) return block->getArgument(0);
+  mlir::Type i32 = b.getI32Type();
+  Value zero = constant(b, loc, b.getI32IntegerAttr(0)), one = constant(b, loc, b.getI32IntegerAttr(1));
+  auto count = FbyOp::create(b, loc, i32, zero, zero, StringAttr());
+  Value next = AddOp::create(b, loc, i32, count, one);
+  count->setOperand(1, MinOp::create(b, loc, i32, next, constant(b, loc, b.getI32IntegerAttr(most))));
+  return count;
+}
+
+/// The value that `v` has at the first instant, at every instant.
+Value latched(OpBuilder &b, Location loc, Block *block, Value v) {
+  Value zero = constant(b, loc, zeroAttr(v.getType()));
+  auto before = FbyOp::create(b, loc, v.getType(), zero, zero, StringAttr());
+  Value held = selectValue(b, loc, firstInstant(b, loc, block), v, before);
+  before->setOperand(1, held);
+  return held;
+}
+
+/// Elements from before time began are the first value of a varying `init`: a select on the number of instants so far.
+void normalize(WindowOp op) {
+  Block *block = op->getBlock();
+  Value init = op.getInit();
+  if (isConstant(init) || (!startsOnce(block) && isCaptured(init, block))) return;
+  OpBuilder b(op);
+  Location loc = op.getLoc();
+  auto type = cast<RankedTensorType>(op.getResult().getType());
+  auto size = static_cast<int32_t>(type.getDimSize(0));
+  Value held = latched(b, loc, block, init), before = instantsBefore(b, loc, block, size);
+  Value zero = constant(b, loc, zeroAttr(init.getType()));
+  Value window = WindowOp::create(b, loc, type, op.getValue(), zero, op.getNameAttr());
+  auto gen = GenOp::create(b, loc, type);
+  Block *body = b.createBlock(&gen.getBody());
+  for (int64_t i = 0; i < type.getRank(); ++i) body->addArgument(b.getIndexType(), loc);
+  mlir::Type i32 = b.getI32Type(), element = type.getElementType();
+  Value row = AddOp::create(b, loc, i32, before, ConvertOp::create(b, loc, i32, body->getArgument(0)));
+  Value early = LtOp::create(b, loc, b.getI1Type(), row, constant(b, loc, b.getI32IntegerAttr(size - 1)));
+  auto read = [&](Value from, ValueRange at) -> Value {
+    if (!isa<RankedTensorType>(from.getType())) return from;
+    auto map = AffineMap::getMultiDimIdentityMap(static_cast<unsigned>(at.size()), b.getContext());
+    return ReadOp::create(b, loc, element, from, AffineMapAttr::get(map), at, nullptr);
+  };
+  Value start = read(held, body->getArguments().drop_front()), value = read(window, body->getArguments());
+  YieldOp::create(b, loc, SelectOp::create(b, loc, element, early, start, value).getResult());
+  op.replaceAllUsesWith(gen.getResult());
+  op.erase();
+}
+
 void normalize(FirstOp op) {
   if (startsOnce(op->getBlock())) return;
   OpBuilder b(op);
@@ -129,11 +179,12 @@ LogicalResult normalizeTime(ModuleOp module) {
   for (NodeOp node : module.getOps<NodeOp>()) evaluateStarts(node);
   SmallVector<Operation *> work;
   module.walk([&](Operation *op) {
-    if (isa<PreOp, FbyOp, EbyOp, FirstOp, CallOp>(op)) work.push_back(op);
+    if (isa<PreOp, FbyOp, EbyOp, WindowOp, FirstOp, CallOp>(op)) work.push_back(op);
   });
   for (Operation *op : work) {
     if (auto pre = dyn_cast<PreOp>(op)) normalize(pre);
     else if (auto fby = dyn_cast<FbyOp>(op)) normalize(fby);
+    else if (auto window = dyn_cast<WindowOp>(op)) normalize(window);
     else if (auto first = dyn_cast<FirstOp>(op)) normalize(first);
     else if (auto eby = dyn_cast<EbyOp>(op)) {
       if (failed(normalize(eby))) return failure();

@@ -23,6 +23,7 @@ mlir::LogicalResult inlineCalls(mlir::ModuleOp module);
 ///  - the `init` of an fby at the node's own time or in a resume scan is a constant; in another scan a
 ///  constant or a captured value (others
 ///    become select(first, init, fby));
+///  - the `init` of a window is one of these too (another is latched at the first instant and selected);
 ///  - the `end` of an eby is a constant or a captured value (others become a select at the last instant);
 ///  - `first` stands only in the node's own time or in resume scans (in others it is t == 0).
 mlir::LogicalResult normalizeTime(mlir::ModuleOp module);

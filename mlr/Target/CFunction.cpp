@@ -102,7 +102,11 @@ std::string Writer::place(Value memref, ValueRange indices) {
     return fmt::format("{}[{}]", cIdentifier(global.getName()), at.empty() ? "0" : at);
   auto view = memref.getDefiningOp<memref::ViewOp>();
   auto id = view ? view->getAttrOfType<IntegerAttr>("mlr.buffer") : nullptr;
-  return id ? layout.element(id.getInt(), at) : "";
+  if (!id) return "";
+  const store::Buffer &buffer = layout.buffers()[static_cast<size_t>(id.getInt())];
+  if (buffer.shape.empty() && buffer.space != store::Space::Scratch && StringRef(at).contains_insensitive("v"))
+    line(fmt::format("(void)({});", at));  // the only element needs no index
+  return layout.element(id.getInt(), at);
 }
 
 /// What a comparison of an integer with a constant at the limit of its type always gives; compilers warn of it.

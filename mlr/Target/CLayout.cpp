@@ -11,16 +11,42 @@ namespace mlr::target {
 
 using store::Space;
 
+/// Keywords of C and C++ (the header is for both), which a field cannot have as its name.
+static bool isKeyword(StringRef name) {
+  static const std::set<StringRef> keywords = {
+      "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char",
+      "char16_t", "char32_t", "char8_t", "class", "co_await", "co_return", "co_yield", "compl", "concept", "const",
+      "const_cast", "consteval", "constexpr", "constinit", "continue", "decltype", "default", "delete", "do", "double",
+      "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "if",
+      "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr", "operator", "or",
+      "or_eq", "private", "protected", "public", "register", "reinterpret_cast", "requires", "restrict", "return", "short",
+      "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template", "this", "thread_local",
+      "throw", "true", "try", "typedef", "typeid", "typename", "typeof", "union", "unsigned", "using", "virtual", "void",
+      "volatile", "wchar_t", "while", "xor", "xor_eq", "linux", "unix"};
+  return keywords.count(name) > 0;
+}
+
+/// Macros of the headers that generated code includes: <float.h> <math.h> <stdbool.h> <stddef.h> <stdint.h>.
+static bool isMacro(StringRef name) {
+  static const std::set<StringRef> names = {"NULL", "NAN", "INFINITY", "HUGE_VAL", "HUGE_VALF", "HUGE_VALL", "DECIMAL_DIG",
+                                            "MATH_ERRNO", "MATH_ERREXCEPT", "math_errhandling", "offsetof", "signgam",
+                                            "isnan", "isinf", "isfinite", "isnormal", "signbit", "fpclassify",
+                                            "isgreater", "isless", "isunordered", "DOMAIN", "SING", "OVERFLOW",
+                                            "UNDERFLOW", "PLOSS", "TLOSS", "HUGE", "X_TLOSS"};
+  if (names.count(name)) return true;
+  for (StringRef prefix : {"FLT_", "DBL_", "LDBL_", "FP_", "M_", "MLR_"})
+    if (name.starts_with(prefix)) return true;
+  bool integer = name.starts_with("INT") || name.starts_with("UINT") || name.starts_with("SIZE_") ||
+                 name.starts_with("PTRDIFF_") || name.starts_with("SIG_ATOMIC_") || name.starts_with("WCHAR_") ||
+                 name.starts_with("WINT_");
+  return integer && (name.ends_with("_MAX") || name.ends_with("_MIN") || name.ends_with("_C") || name.ends_with("_WIDTH"));
+}
+
 std::string cIdentifier(StringRef path) {
-  static const std::set<std::string> keywords = {
-      "auto",     "break",    "case",     "char",   "const",  "continue", "default",  "do",     "double",   "else",
-      "enum",     "extern",   "float",    "for",    "goto",   "if",       "inline",   "int",    "long",     "register",
-      "restrict", "return",   "short",    "signed", "sizeof", "static",   "struct",   "switch", "typedef",  "union",
-      "unsigned", "void",     "volatile", "while",  "bool",   "true",     "false",    "asm",    "typeof"};
   std::string out;
   for (char c : path) out += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-  if (out.empty() || std::isdigit(static_cast<unsigned char>(out[0]))) out = "v" + out;
-  return keywords.count(out) ? out + "_" : out;
+  if (out.empty() || std::isdigit(static_cast<unsigned char>(out[0])) || out[0] == '_') out = "v" + out;
+  return isKeyword(out) || isMacro(out) ? out + "_" : out;
 }
 
 std::string fieldType(mlir::Type t) {
