@@ -163,6 +163,8 @@ private:
                    const std::string &spelling);
   bool join(std::vector<Value> &values, const std::vector<const ast::Expr *> &where,
             const std::string &spelling);
+  Value guessJoin(const Value &a, const Value &b, const std::vector<const ast::Expr *> &where,
+                  const std::string &spelling);
   void describeOperand(Diagnostic &d, const ast::Expr &e, const Value &v, bool primary);
   bool foldReshape(Expr *e);
   bool foldConcat(Expr *e);
@@ -170,7 +172,7 @@ private:
   // Time.cpp
   Value elabDelay(const ast::Expr &e, const Ty *want);
   Value elabEndValue(const ast::Expr &e, const Ty *want);
-  Value elabWindow(const ast::Expr &e);
+  Value elabWindow(const ast::Expr &e, const Ty *want);
   Value elabCount(const ast::Expr &e);
   bool allowState(const ast::Expr &e, const std::string &spelling);
   bool allowEnd(const ast::Expr &e, const std::string &spelling);
@@ -194,7 +196,7 @@ private:
   void reportOutside(const ast::Expr &e, const Affine &a, Interval range, int64_t size, size_t axis,
                      const ast::Expr &array);
   bool mentionsVariable(const ast::Expr *e) const;
-  Value elabAtOr(const ast::Expr &e, const Ty *want);
+  Value elabAtOr(const ast::Expr &e);
   Expr *read(Expr *array, std::vector<ReadIndex> reads, Span span);
   bool mergeReads(Expr &inner, const std::vector<ReadIndex> &outer);
 
@@ -208,7 +210,7 @@ private:
   Value matrixProduct(Value a, Value b, const ast::Expr &e);
   Value dotProduct(Value a, Value b, const ast::Expr &e);
   Expr *contraction(Expr *a, const std::vector<int64_t> &aAxes, Expr *b, const std::vector<int64_t> &bAxes,
-                    IndexId k, Span span);
+                    IndexId k, Span span, bool flexible);
 
   // Calls.cpp
   Value elabCall(const ast::Expr &e, const Ty *want);
@@ -285,6 +287,8 @@ private:
   std::vector<IndexId> freeIndices(const std::vector<const Expr *> &trees) const;
   /// The element of `e` at one index (or 0: -1) for each axis; takes `e` apart.
   Expr *elementAt(Expr *e, const std::vector<int64_t> &axes, Span span);
+  /// An index (or 0: -1) for each axis.
+  std::vector<ReadIndex> positions(const std::vector<int64_t> &axes, Span span);
   Expr *elementOfSlice(Expr *e, const std::vector<int64_t> &axes, Span span);
   /// `e` itself if it is a variable or constant, else a hidden variable for it where that is possible.
   Expr *named(Expr *e);

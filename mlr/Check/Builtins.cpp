@@ -52,8 +52,8 @@ Value Body::elabBuiltin(const ast::Expr &e, const Ty *want) {
       op && !(arity == 2 && reduction && (e.text == "max" || e.text == "min")))
     return elabOperator(e, *op, arity, want);
   if (e.text == "where") return elabWhere(e, want);
-  if (e.text == "at") return elabAtOr(e, want);
-  if (e.text == "window") return elabWindow(e);
+  if (e.text == "at") return elabAtOr(e);
+  if (e.text == "window") return elabWindow(e, want);
   if (e.text == "count") return elabCount(e);
   if (e.text == "concat") return elabConcat(e);
   if (e.text == "reshape") return elabReshape(e, want);

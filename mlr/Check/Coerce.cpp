@@ -300,4 +300,21 @@ bool Body::join(std::vector<Value> &values, const std::vector<const ast::Expr *>
   return true;
 }
 
+/// What alternatives of one stream say about its type while some of it, such as a component of a tuple, is
+/// still unknown: each leaf takes what is known of it.
+Value Body::guessJoin(const Value &a, const Value &b, const std::vector<const ast::Expr *> &where,
+                      const std::string &spelling) {
+  if (a.unknown()) return b;
+  if (b.unknown()) return a;
+  if (a.kind == Ty::Kind::Tuple && b.kind == a.kind && a.parts.size() == b.parts.size()) {
+    Value out;
+    out.kind = Ty::Kind::Tuple;
+    for (size_t i = 0; i < a.parts.size(); ++i)
+      out.parts.push_back(guessJoin(a.parts[i], b.parts[i], where, spelling));
+    return out;
+  }
+  std::vector<Value> both{a, b};
+  return join(both, where, spelling) ? both[0] : Value();
+}
+
 } // namespace mlr::checking

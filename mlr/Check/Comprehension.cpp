@@ -183,20 +183,24 @@ Value Body::dotProduct(Value a, Value b, const ast::Expr &e) {
   Expr *product = makeOp(OpKind::Mul, a.type(), e.span, {a.expr, b.expr});
   Expr *sum = make(ExprKind::ReduceAll, scalar, e.span, {product});
   sum->reduce = ReduceKind::Sum;
-  sum->fused = isFloat(scalar.scalar);
-  return shared(plain(sum));
+  sum->fused = a.flex != Flex::None || isFloat(scalar.scalar);
+  return shared(plain(sum, a.flex));
 }
 
 /// sum(a[aAxes] * b[bAxes] for k), an ascending fused chain; -1 among the axes is position 0 of an axis of
 /// size 1.
 Expr *Body::contraction(Expr *a, const std::vector<int64_t> &aAxes, Expr *b,
-                        const std::vector<int64_t> &bAxes, IndexId k, Span span) {
+                        const std::vector<int64_t> &bAxes, IndexId k, Span span, bool flexible) {
   Type scalar{a->type.scalar, {}};
-  Expr *left = elementAt(a, aAxes, span), *right = elementAt(b, bAxes, span);
+  // A variable has a type, so literals that have none yet are read in their place.
+  auto element = [&](Expr *e, const std::vector<int64_t> &axes) {
+    return flexible ? read(e, positions(axes, span), span) : elementAt(e, axes, span);
+  };
+  Expr *left = element(a, aAxes), *right = element(b, bAxes);
   Expr *sum = make(ExprKind::Reduce, scalar, span, {makeOp(OpKind::Mul, scalar, span, {left, right})});
   sum->reduce = ReduceKind::Sum;
   sum->indices = {k};
-  sum->fused = isFloat(scalar.scalar);
+  sum->fused = flexible || isFloat(scalar.scalar);
   return sum;
 }
 
@@ -216,7 +220,7 @@ Value Body::matrixProduct(Value a, Value b, const ast::Expr &e) {
     return Value();
   }
   if (!unifyScalars(operands, where, "@")) return Value();
-  for (Value &v : operands) forceDefault(v);
+  Flex flex = operands[0].flex;
   Shape x = operands[0].shape(), y = operands[1].shape();
   if (operands[0].type().scalar == Scalar::Bool) {
     Diagnostic &d = error(kinds::typeMismatch, e.span, "`@` needs numbers, not bool");
@@ -236,7 +240,8 @@ Value Body::matrixProduct(Value a, Value b, const ast::Expr &e) {
     return Value();
   }
   if (x.size() == 1 && y.size() == 1) return dotProduct(operands[0], operands[1], e);
-  Expr *left = named(operands[0].expr), *right = named(operands[1].expr);
+  Expr *left = operands[0].expr, *right = operands[1].expr;
+  if (flex == Flex::None) left = named(left), right = named(right);
   Shape shape = *lead;
   if (x.size() > 1) shape.push_back(x[x.size() - 2]);
   if (y.size() > 1) shape.push_back(y.back());
@@ -264,9 +269,9 @@ Value Body::matrixProduct(Value a, Value b, const ast::Expr &e) {
   bAxes.push_back(k);
   if (y.size() > 1) bAxes.push_back(indices.back());
   Expr *build = make(ExprKind::Build, {left->type.scalar, shape}, e.span,
-                     {contraction(left, aAxes, right, bAxes, k, e.span)});
+                     {contraction(left, aAxes, right, bAxes, k, e.span, flex != Flex::None)});
   build->indices = indices;
-  return shared(plain(build));
+  return shared(plain(build, flex));
 }
 
 } // namespace mlr::checking

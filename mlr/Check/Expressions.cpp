@@ -329,12 +329,8 @@ Value Body::elabIf(const ast::Expr &e, const Ty *want) {
   std::vector<Value> branches;
   branches.push_back(elab(*e.args[1], want));
   branches.push_back(elab(*e.args[2], want));
-  if (report.isQuiet()) {
-    if (branches[0].unknown()) return branches[1];
-    if (branches[1].unknown()) return branches[0];
-    if (!ok) condition = make(ExprKind::Var, {Scalar::Bool, {}}, e.span);
-    ok = true;
-  }
+  if (report.isQuiet())
+    return guessJoin(branches[0], branches[1], {e.args[1].get(), e.args[2].get()}, "if");
   if (!ok || branches[0].unknown() || branches[1].unknown()) return Value();
   if (!join(branches, {e.args[1].get(), e.args[2].get()}, "if")) return Value();
   if (branches[0].kind == Ty::Kind::Tuple) condition = named(condition);

@@ -211,7 +211,7 @@ Value Body::elabIndex(const ast::Expr &e) {
 }
 
 /// at(x, i, .., d): the element, or d where an index is outside.
-Value Body::elabAtOr(const ast::Expr &e, const Ty *want) {
+Value Body::elabAtOr(const ast::Expr &e) {
   if (e.args.size() < 3) {
     Diagnostic &d =
         error(kinds::wrongArguments, e.span, "`at` takes a tensor, an index for each axis and a default");
@@ -219,6 +219,9 @@ Value Body::elabAtOr(const ast::Expr &e, const Ty *want) {
     return Value();
   }
   Value array = elab(*e.args[0]), fallback = elab(*e.args.back());
+  // While guessing, the default alone tells the type of an array that is not known, or only what fills it.
+  bool shapeless = array.unknown() || (array.plain() && array.flex != Flex::None && array.shape().empty());
+  if (shapeless && report.isQuiet() && fallback.plain() && fallback.shape().empty()) return fallback;
   if (array.unknown()) return Value();
   size_t given = e.args.size() - 2;
   if (!array.plain() || array.shape().size() != given) {
@@ -228,7 +231,6 @@ Value Body::elabAtOr(const ast::Expr &e, const Ty *want) {
     describeOperand(d, *e.args[0], array, false);
     return Value();
   }
-  forceDefault(array, want);
   std::vector<ReadIndex> reads(given);
   bool ok = true;
   for (size_t i = 0; i < given; ++i) {
@@ -239,12 +241,22 @@ Value Body::elabAtOr(const ast::Expr &e, const Ty *want) {
     auto range = interval(at);
     reads[i].inBounds = deadCode() || (range && range->low >= 0 && range->high < array.shape()[i]);
   }
+  if (fallback.unknown() && report.isQuiet())
+    return plain(make(ExprKind::Var, {array.type().scalar, {}}, e.span), array.flex);
+  if (fallback.unknown()) return Value();
+  // Made of literals, the tensor takes the type of the default, or both that of the context.
+  if (array.flex != Flex::None && fallback.plain()) {
+    std::vector<Value> both{array, fallback};
+    if (!unifyScalars(both, {e.args[0].get(), e.args.back().get()}, "at")) return Value();
+    array = both[0], fallback = both[1];
+  }
   Type type{array.type().scalar, {}};
-  if (fallback.unknown() && report.isQuiet()) return plain(make(ExprKind::Var, type, e.span));
-  if (!fit(fallback, Ty::of(type), *e.args.back(), "the element type") || !ok) return Value();
-  Expr *out = make(ExprKind::ReadOr, type, e.span, {array.expr, fallback.expr});
-  out->reads = std::move(reads);
-  return plain(out);
+  bool open = array.flex != Flex::None && fallback.flex != Flex::None && fallback.shape().empty();
+  if (!open && !fit(fallback, Ty::of(type), *e.args.back(), "the element type")) return Value();
+  if (!ok && !report.isQuiet()) return Value();
+  Expr *out = make(ok ? ExprKind::ReadOr : ExprKind::Var, type, e.span, {array.expr, fallback.expr});
+  if (ok) out->reads = std::move(reads);
+  return plain(out, array.flex);
 }
 
 } // namespace mlr::checking

@@ -95,7 +95,9 @@ void Body::elaborateComponent(std::vector<Unit *> &component) {
   Diagnostic &d =
       error(kinds::cannotInfer, unknown->span,
             fmt::format("the type of `{}` cannot be inferred", unknown->name), "depends on itself alone");
-  d.helps.push_back(fmt::format("state it: `{}: f32 = ..;`", unknown->name));
+  bool listed = unknown->definition && unknown->definition->stmt->targets.size() > 1;
+  d.helps.push_back(fmt::format("state it{}, as in `{}: f32 = ..;`",
+                                listed ? " in an equation of its own" : "", unknown->name));
 }
 
 // ---- guessing --------------------------------------------------------------------------------------------

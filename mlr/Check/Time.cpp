@@ -103,7 +103,7 @@ Value Body::inTime(ExprKind kind, std::vector<Value> operands, Span span, int64_
   std::vector<Expr *> trees;
   for (Value &operand : operands) {
     if (operand.unknown()) return Value();
-    if (!comprehended.empty() || kind == ExprKind::Window) forceDefault(operand);
+    if (!comprehended.empty()) forceDefault(operand);
     trees.push_back(operand.expr);
   }
   Flex flex = operands.empty() ? Flex::None : operands[0].flex;
@@ -128,11 +128,14 @@ Value Body::elabDelay(const ast::Expr &e, const Ty *want) {
   values[first] = elab(*e.args[first], want);
   Ty hint = values[first].ty();
   values[second] = elab(*e.args[second], hint.isKnown() ? &hint : want);
-  if (values[0].unknown() || values[1].unknown()) {
-    if (!report.isQuiet()) return Value();
-    return values[0].unknown() ? values[1] : values[0];
-  }
-  if (!join(values, {e.args[0].get(), e.args[1].get()}, ast::spelling(e.op)) || !allowed) return Value();
+  std::vector<const ast::Expr *> where{e.args[0].get(), e.args[1].get()};
+  std::string spelling = ast::spelling(e.op);
+  if (report.isQuiet()) return guessJoin(values[0], values[1], where, spelling);
+  if (values[0].unknown() || values[1].unknown()) return Value();
+  if (!join(values, where, spelling) || !allowed) return Value();
+  // The hidden variable of a lifted operator needs its type here.
+  for (Value &v : values)
+    if (!comprehended.empty()) forceDefault(v, want);
   ExprKind kind = e.op == ast::Op::Fby   ? ExprKind::Fby
                   : e.op == ast::Op::Eby ? ExprKind::Eby
                                          : ExprKind::Arrow;
@@ -182,7 +185,7 @@ Value Body::elabCount(const ast::Expr &e) {
   return plain(makeVar(var, e.span));
 }
 
-Value Body::elabWindow(const ast::Expr &e) {
+Value Body::elabWindow(const ast::Expr &e, const Ty *want) {
   std::optional<int64_t> count;
   if (e.statics.size() == 1 && e.statics[0].value && !e.statics[0].isShape) {
     count = statics.size(*e.statics[0].value);
@@ -198,8 +201,13 @@ Value Body::elabWindow(const ast::Expr &e) {
   std::vector<Value> values;
   bool allowed = allowState(e, "window");
   if (!elabArguments(e, 2, values)) return Value();
+  std::vector<const ast::Expr *> where{e.args[0].get(), e.args[1].get()};
+  if (report.isQuiet() && (values[0].unknown() || values[1].unknown()))
+    values[0] = values[1] = guessJoin(values[0], values[1], where, "window");
   if (values[0].unknown() || values[1].unknown() || !count || !allowed) return Value();
-  if (!join(values, {e.args[0].get(), e.args[1].get()}, "window")) return Value();
+  if (!join(values, where, "window")) return Value();
+  for (Value &v : values)
+    if (!comprehended.empty()) forceDefault(v, want);
   if (values[0].plain()) {
     Shape shape = values[0].shape();
     shape.insert(shape.begin(), *count);

@@ -189,13 +189,17 @@ Expr *Body::elementAt(Expr *e, const std::vector<int64_t> &axes, Span span) {
   bool sliced = e->kind == ExprKind::Read && e->args[0]->kind == ExprKind::Var;
   for (const ReadIndex &axis : e->reads) sliced &= axis.kind != ReadIndex::Kind::Slide;
   if (sliced) return elementOfSlice(e, axes, span);
+  return read(named(e), positions(axes, span), span);
+}
+
+std::vector<ReadIndex> Body::positions(const std::vector<int64_t> &axes, Span span) {
   std::vector<ReadIndex> reads(axes.size());
   for (size_t i = 0; i < axes.size(); ++i) {
     reads[i].at = axes[i] < 0 ? makeConst(scalarArray(Scalar::I32, 0), span)
                               : makeIndex(static_cast<IndexId>(axes[i]), span);
     reads[i].inBounds = true;
   }
-  return read(named(e), std::move(reads), span);
+  return reads;
 }
 
 /// x[2..5][i] is x[i + 2].

@@ -24,6 +24,40 @@ TEST(Inference, VariableThatDependsOnItselfTakesTheTypeOfTheRest) {
   EXPECT_EQ(c.typeOf("main", "a"), "f32[2, 3]");
 }
 
+TEST(Inference, ElementOrDefaultTakesTheTypeOfItsContext) { // R4.7
+  Checked c("node main(p: f64) -> (y: f64) {\n"
+            "  before = [1, 0, 0] fby a; a = [p + at(before, s - 1, 0) for s < 3];\n"
+            "  b = [at(0 fby b, s - 1, p) for s < 3]; k: u8 = at([1, 200], 1, 0); z = at([1, 2], 7, p);\n"
+            "  n = at([1, 2], 7, 0); y = a[0];\n}");
+  EXPECT_EQ(c.typeOf("main", "a"), "f64[3]") << c.rendered;
+  EXPECT_EQ(c.typeOf("main", "b"), "f64[3]");
+  EXPECT_EQ(c.typeOf("main", "k"), "u8");
+  EXPECT_EQ(c.typeOf("main", "z"), "f64");
+  EXPECT_EQ(c.typeOf("main", "n"), "i32");
+}
+
+TEST(Inference, TupleRecurrencesAreInferredComponentByComponent) { // R4.3
+  Checked c("node main(a, b: i64, z: f64, c: bool) -> (g: i64) {\n"
+            "  scan k < 40 until y == 0 { (x, y) = (a, b) fby (y, x % y); g = final x; }\n"
+            "  (p, q) = (0, z) -> (pre (q, p));\n"
+            "  (u, v) = if c then (0.5 fby v, z) else (u0, 1 fby u); u0 = 1.5 fby v;\n"
+            "  scan t < 3 { (m, n) = (n, m + 1) eby (z, 0); w = final n; }\n}");
+  EXPECT_EQ(c.typeOf("main", "x"), "i64") << c.rendered;
+  EXPECT_EQ(c.typeOf("main", "p"), "f64");
+  EXPECT_EQ(c.typeOf("main", "u"), "f64");
+  EXPECT_EQ(c.typeOf("main", "m"), "f64");
+}
+
+TEST(Inference, ProductsAndWindowsOfLiteralsTakeTheTypeOfTheirContext) { // R4.7
+  Checked c("node main(x: f64) -> (y: f32) {\n"
+            "  d: f32 = [1, 2] @ [3, 4]; z: f32[2, 3] = zeros<<[2, 0]>>() @ zeros<<[0, 3]>>();\n"
+            "  w: u8[2] = window<<2>>(0, 200); m = x * ([[1, 2], [3, 4]] @ [5, 6]);\n"
+            "  f: u8[2, 2] = [window<<2>>(i0, 200) for i < 2]; i0: u8 = 7;\n"
+            "  e: f64[2, 2] = [window<<2>>(0, 0.1) for i < 2]; n = [1, 2] @ [3, 4]; y = d;\n}");
+  EXPECT_EQ(c.typeOf("main", "m"), "f64[2]") << c.rendered;
+  EXPECT_EQ(c.typeOf("main", "n"), "i32");
+}
+
 TEST(Inference, ScanResultIsKnownOutsideFromItsElement) {
   Checked c("node main(x: f32[5, 2]) -> (y: f32) {\n"
             "  scan t < 5 { s = (0 fby s) + x[t]; ys[t] = s; e = final s; n = count(t); }\n"
