@@ -11,6 +11,7 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -88,9 +89,20 @@ static bool simplifyDataflow(Compilation &c) {
   return mlir::succeeded(dataflow::simplify(*c.module, {c.options.unfused})) && mlir::succeeded(mlir::verify(*c.module));
 }
 
+/// A causal recurrence that looks ahead through an inner scan of its own cycle has no sweeps in this version (R16).
+static bool refuseMixedRecurrence(Compilation &c) {
+  size_t at = c.bug.find(schedule::noSweeps);
+  if (at == std::string::npos) return false;
+  std::fprintf(stderr, "mlrc: %s: this recurrence looks both back and ahead through a scan inside it; this version finds no "
+                       "sequence of sweeps for it: %s\n",
+               c.options.file.c_str(), c.bug.c_str());
+  c.refused = true;
+  return true;
+}
+
 static bool splitSweeps(Compilation &c) {
   for (auto node : c.module->getOps<dataflow::NodeOp>())
-    if (mlir::failed(schedule::scheduleNode(node))) return false;
+    if (mlir::failed(schedule::scheduleNode(node))) return refuseMixedRecurrence(c), false;
   if (!simplifyDataflow(c)) return false;
   for (auto node : c.module->getOps<dataflow::NodeOp>())
     if (mlir::failed(schedule::validate(node))) return false;
@@ -246,7 +258,8 @@ static void reportBug(const Compilation &c, const Stage &stage, const Stage *bef
   again.vectorBits = c.vectorBits;
   again.hasFma = c.hasFma;
   if (!compile(again, before->name)) return;
-  std::string path = c.options.file + "." + stage.name + "-bug.mlir";
+  std::filesystem::path source(c.options.file);
+  std::string path = (std::filesystem::temp_directory_path() / (source.stem().string() + "." + stage.name + "-bug.mlir")).string();
   std::ofstream(path) << printModule(again);
   std::fprintf(stderr, "reproduce with: mlrc build %s --from=%s --after=%s\n", path.c_str(), before->name, stage.name);
 }

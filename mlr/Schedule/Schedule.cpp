@@ -62,7 +62,7 @@ LogicalResult scheduleNode(NodeOp node) {
   if (!plan) {
     Operation *op = graph.vertices[why].op;
     return (op ? op : node.getOperation())
-        ->emitError("is part of a recurrence that no sequence of sweeps computes");
+        ->emitError(noSweeps);
   }
   Ranks ranks;
   Emitter(graph, *plan, ranks).run();

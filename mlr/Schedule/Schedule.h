@@ -5,6 +5,9 @@
 
 namespace mlr::schedule {
 
+/// The message for a causal recurrence that this stage cannot sweep: it looks ahead through an inner scan of its own cycle.
+inline constexpr const char *noSweeps = "is part of a recurrence that no sequence of sweeps computes";
+
 /// In: a node without calls, normalised (see mlr/Dataflow/Passes.h). Out: the same node with `scheduled` set:
 ///  - every mlr.scan has `sweep` up or down, and its body has only recurrences of that direction; values that
 ///  cross

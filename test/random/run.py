@@ -3,6 +3,9 @@
 
 usage: run.py MLRC [--count 300] [--seed 0] [--engines interp,run,gcc] [--keep FOLDER]
 
+Engines: interp, run, or a C compiler; with `+ubsan` after its name the generated code is compiled with the undefined behaviour
+sanitizer, which also checks array bounds.
+
 Prints each difference with its seed; `generate.py SEED` shows the program. A program that the checker refuses counts
 as refused (the causality rule refuses a few per cent of programs that would run); a crash, an internal error or a
 difference fails.
@@ -44,7 +47,9 @@ def one(mlrc, seed, chosen, folder):
             else:
                 target = folder / "c"
                 target.mkdir(exist_ok=True)
-                library, description = engines.build_c(mlrc, path, target, engine, "main", flags=["-O1"])
+                compiler, _, sanitizer = engine.partition("+")
+                flags = ["-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all"] if sanitizer else ["-O1"]
+                library, description = engines.build_c(mlrc, path, target, compiler, "main", flags=flags)
                 outputs[engine] = engines.c_run(library, description, streams, steps)
     except engines.EngineError as error:
         return "FAILED", str(error)[:3000], program.features
