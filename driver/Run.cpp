@@ -55,6 +55,7 @@ int runProgram(const CommandLine &options) {
   int64_t steps = options.steps.value_or(inputs.length().value_or(1));
   if (inputs.length() && steps > *inputs.length())
     return fail(fmt::format("--steps {}: the input ends after {} instants", steps, *inputs.length()));
+  if (!options.steps && !inputs.warning.empty()) std::fprintf(stderr, "mlrc: warning: %s\n", inputs.warning.c_str());
 
   OutputStreams outputs(signature, steps);
   {

@@ -3,24 +3,43 @@
 #include "runtime/DataFile.h"
 #include "support/Half.h"
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <fmt/format.h>
+#include <limits>
+#include <utility>
 
 namespace mlr::driver {
 
-// ---- conversion of a column (f64) to the type of a port ------------------------------------------------------
+// ---- conversion of a column (f64, i64 or u64) to the type of a port --------------------------------------------
 
-template <class T> static bool storeInteger(double v, std::byte *out) {
-  if (!(v >= -9.3e18 && v <= 1.9e19) || v != std::floor(v)) return false;
-  if (v < static_cast<double>(std::numeric_limits<T>::min()) || v > static_cast<double>(std::numeric_limits<T>::max()))
+/// Stores `v` as T if T holds it exactly.
+template <class T, class From> static bool storeInteger(From v, std::byte *out) {
+  if constexpr (std::is_same_v<From, double>) {
+    // Both bounds are powers of two or zero, so exact; max() itself would round up to the upper one.
+    double above = std::ldexp(1.0, std::numeric_limits<T>::digits), least = std::is_signed_v<T> ? -above : 0;
+    if (!(v >= least && v < above) || v != std::floor(v)) return false;
+  } else if (!std::in_range<T>(v)) {
     return false;
+  }
   T t = static_cast<T>(v);
   std::memcpy(out, &t, sizeof t);
   return true;
 }
 
-static bool storeNumber(double v, Scalar type, std::byte *out) {
+/// f32 by rounding to odd, from which rounding to a format of fewer digits is as from `v` itself.
+static float roundToOdd(double v) {
+  float f = static_cast<float>(v);
+  if (std::isnan(v) || static_cast<double>(f) == v) return f;
+  uint32_t bits = std::bit_cast<uint32_t>(f);
+  if (std::abs(static_cast<double>(f)) > std::abs(v)) --bits;  // towards zero; from infinity to the largest
+  return std::bit_cast<float>(bits | 1);
+}
+
+template <class From> static bool storeNumber(From v, Scalar type, std::byte *out) {
+  auto bits16 = [&](uint16_t bits) { std::memcpy(out, &bits, 2); };
+  double real = static_cast<double>(v);
   switch (type) {
   case Scalar::Bool: *out = static_cast<std::byte>(v != 0); return v == 0 || v == 1;
   case Scalar::I8: return storeInteger<int8_t>(v, out);
@@ -31,27 +50,51 @@ static bool storeNumber(double v, Scalar type, std::byte *out) {
   case Scalar::U16: return storeInteger<uint16_t>(v, out);
   case Scalar::U32: return storeInteger<uint32_t>(v, out);
   case Scalar::U64: return storeInteger<uint64_t>(v, out);
+  case Scalar::F16: bits16(floatToHalf(roundToOdd(real))); return true;
+  case Scalar::BF16: bits16(floatToBfloat(roundToOdd(real))); return true;
   case Scalar::F32: {
-    float f = static_cast<float>(v);
+    float f = static_cast<float>(real);
     std::memcpy(out, &f, 4);
     return true;
   }
-  case Scalar::F64: std::memcpy(out, &v, 8); return true;
-  case Scalar::F16:
-  case Scalar::BF16: return false;
+  case Scalar::F64: std::memcpy(out, &real, 8); return true;
   }
   return false;
 }
 
-/// A CSV column holds decimal text read as f64; it becomes the type of the port if that loses no integer.
+template <class From>
+static std::variant<Array, Failure> convertFrom(const Array &column, Scalar to, const std::string &what) {
+  Array out(Type{to, column.type().shape});
+  const From *from = column.as<From>();
+  std::byte *bytes = out.mutate();
+  int64_t n = column.type().elements(), width = n ? n / column.type().shape[0] : 1;
+  for (int64_t i = 0; i < n; ++i)
+    if (!storeNumber(from[i], to, bytes + i * byteSize(to)))
+      return Failure{fmt::format("{}: line {} holds {}, which is not a value of {}", what, i / width + 2, from[i], name(to))};
+  return out;
+}
+
+/// A CSV column holds decimal text read as f64 (i64 or u64 where f64 is too coarse); it becomes the type of the port if
+/// that loses no integer. Floats round to nearest.
 static std::variant<Array, Failure> convertColumn(const Array &column, Scalar to, const std::string &what) {
   if (column.type().scalar == to) return column;
-  Array out(Type{to, column.type().shape});
-  const double *from = column.as<double>();
-  std::byte *bytes = out.mutate();
-  for (int64_t i = 0, n = column.type().elements(); i < n; ++i)
-    if (!storeNumber(from[i], to, bytes + i * byteSize(to)))
-      return Failure{fmt::format("{}: line {} holds {}, which is not a value of {}", what, i + 2, from[i], name(to))};
+  if (column.type().scalar == Scalar::I64) return convertFrom<int64_t>(column, to, what);
+  if (column.type().scalar == Scalar::U64) return convertFrom<uint64_t>(column, to, what);
+  return convertFrom<double>(column, to, what);
+}
+
+/// bf16 from its bits in u16 or from f32, as .npy and .npz have no bf16; `a` itself if that would lose anything.
+static Array asBfloat(const Array &a) {
+  Type type{Scalar::BF16, a.type().shape};
+  if (a.type().scalar == Scalar::U16) return Array(type, std::vector<std::byte>(a.data(), a.data() + a.bytes()));
+  if (a.type().scalar != Scalar::F32) return a;
+  Array out(type);
+  const float *from = a.as<float>();
+  uint16_t *to = out.mutateAs<uint16_t>();
+  for (int64_t i = 0, n = type.elements(); i < n; ++i) {
+    to[i] = floatToBfloat(from[i]);
+    if (bfloatToFloat(to[i]) != from[i] && !std::isnan(from[i])) return a;
+  }
   return out;
 }
 
@@ -61,8 +104,10 @@ static bool endsWith(const std::string &s, const char *suffix) {
   return s.size() >= std::strlen(suffix) && s.compare(s.size() - std::strlen(suffix), std::string::npos, suffix) == 0;
 }
 
-/// Checks that `a` is [instants, shape...] of the port, cutting a flat recording into blocks where asked.
-static std::variant<Array, Failure> fit(Array a, const Port &port, const std::string &what, bool csv, bool blocks) {
+/// Checks that `a` is [instants, shape...] of the port, cutting a flat recording into blocks where asked; `leftOver` are
+/// the samples behind the last whole block.
+static std::variant<Array, Failure> fit(Array a, const Port &port, const std::string &what, bool csv, bool blocks,
+                                        int64_t &leftOver) {
   if (csv) {
     auto converted = convertColumn(a, port.type.scalar, what);
     if (auto *f = std::get_if<Failure>(&converted)) return *f;
@@ -70,10 +115,10 @@ static std::variant<Array, Failure> fit(Array a, const Port &port, const std::st
   }
   Shape shape = a.type().shape;
   int64_t size = port.type.elements();
-  if (port.type.scalar == Scalar::BF16 && a.type().scalar == Scalar::U16)  // NumPy has no bfloat16: its bits
-    a = Array(Type{Scalar::BF16, shape}, std::vector<std::byte>(a.data(), a.data() + a.bytes()));
+  if (port.type.scalar == Scalar::BF16) a = asBfloat(a);
   if (blocks && shape.size() == 1 && !port.type.shape.empty() && size > 0) {
     int64_t n = shape[0] / size;
+    leftOver = shape[0] % size;
     std::vector<std::byte> cut(a.data(), a.data() + n * port.type.bytes());
     shape = port.type.shape;
     shape.insert(shape.begin(), n);
@@ -120,9 +165,13 @@ std::variant<InputStreams, Failure> InputStreams::open(const std::vector<std::st
       return Failure{fmt::format("no stream for input `{}: {}` of node `{}`; the input files hold: {}", port.name,
                                  toString(port.type), signature.node, have.empty() ? "nothing" : have)};
     }
+    int64_t leftOver = 0;
     auto fitted = fit(it->second.array, port, fmt::format("{}: `{}`", it->second.file, it->first), it->second.csv,
-                      it->second.blocks);
+                      it->second.blocks, leftOver);
     if (auto *f = std::get_if<Failure>(&fitted)) return *f;
+    if (leftOver)
+      streams.warning = fmt::format("{}: the last {} of {} samples do not fill a block of {} and are not used",
+                                    it->second.file, leftOver, it->second.array.type().elements(), port.type.elements());
     Array &a = std::get<Array>(fitted);
     int64_t n = a.type().shape[0];
     if (streams.instants && *streams.instants != n)

@@ -34,6 +34,8 @@ public:
   static std::variant<InputStreams, Failure> open(const std::vector<std::string> &files, const Signature &signature);
   /// Instants that the files hold; nothing when the node has no inputs.
   std::optional<int64_t> length() const { return instants; }
+  /// What a run to the end of the files leaves unread, for the user; empty if nothing.
+  std::string warning;
   /// The values of one instant, in order of the ports.
   std::vector<Array> at(int64_t instant) const;
 

@@ -11,10 +11,19 @@
 namespace mlr::data {
 namespace {
 
+/// An integer that no f64 is, within -2^63 .. 2^64 - 1, as it is written.
+struct WideCell {
+  size_t cell;        ///< index into Table::cells
+  uint64_t magnitude; ///< of a negative one its absolute value
+  bool negative;
+};
+
 struct Table {
   std::vector<std::string> names; ///< empty: the file has no header
   size_t columns = 0, rows = 0;
-  std::vector<double> cells; ///< row-major; an empty cell is `emptyCell`
+  std::vector<double> cells; ///< row-major
+  std::vector<WideCell> wide; ///< in order of their cells
+  std::vector<bool> hasWide;  ///< by column
 };
 
 /// Splits the text into cells; never looks back.
@@ -94,6 +103,23 @@ bool number(std::string_view cell, double &value) {
   return true;
 }
 
+/// Keeps the exact value of a cell of digits that f64 rounded to `rounded`, if i64 or u64 can hold it.
+void keepWide(Table &table, std::string_view cell, double rounded) {
+  constexpr double exact = 0x1p53; // all integers up to here are f64
+  if (!(std::abs(rounded) >= exact)) return;
+  bool negative = cell[0] == '-';
+  if (negative || cell[0] == '+') cell.remove_prefix(1);
+  uint64_t magnitude = 0;
+  auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), magnitude);
+  if (error != std::errc() || end != cell.data() + cell.size()) return;
+  if (negative && magnitude > uint64_t(1) << 63) return;
+  // 2^64 itself has no u64 to compare with, and nothing that rounds to it is exact.
+  if (std::abs(rounded) < 0x1p64 && static_cast<uint64_t>(std::abs(rounded)) == magnitude) return;
+  table.wide.push_back({table.cells.size(), magnitude, negative});
+  table.hasWide.resize(table.columns);
+  table.hasWide[table.cells.size() % table.columns] = true;
+}
+
 std::optional<Error> addRow(Table &table, const std::vector<std::string> &cells, size_t line) {
   if (cells.size() != table.columns)
     return Error{"line " + std::to_string(line) + " has " + std::to_string(cells.size()) +
@@ -107,6 +133,7 @@ std::optional<Error> addRow(Table &table, const std::vector<std::string> &cells,
           cells[c].empty() ? "is empty" : "holds '" + cells[c].substr(0, 40) + "', not a number";
       return Error{"line " + std::to_string(line) + ", column " + column + " " + what};
     }
+    keepWide(table, cells[c], value);
     table.cells.push_back(value);
   }
   ++table.rows;
@@ -222,6 +249,45 @@ Array arrayOf(const Table &table, const Group &group) {
   return array;
 }
 
+template <class Integer> bool holds(double value) {
+  return value == std::floor(value) && value < std::ldexp(1.0, std::numeric_limits<Integer>::digits) &&
+         value >= static_cast<double>(std::numeric_limits<Integer>::min()); // a power of two or zero: exact
+}
+
+/// The columns of a group as integers if each of their cells is a value of Integer; nothing otherwise.
+template <class Integer>
+std::optional<Array> integersOf(const Table &table, const Group &group, const Shape &shape, Scalar scalar) {
+  Array array(Type{scalar, shape});
+  Integer *out = array.mutateAs<Integer>();
+  for (size_t r = 0; r < table.rows; ++r)
+    for (size_t column : group.columns) {
+      size_t cell = r * table.columns + column;
+      auto found = std::lower_bound(table.wide.begin(), table.wide.end(), cell,
+                                    [](const WideCell &w, size_t wanted) { return w.cell < wanted; });
+      if (found != table.wide.end() && found->cell == cell) {
+        bool low = found->negative && std::is_unsigned_v<Integer>;
+        if (low || (!found->negative && found->magnitude > uint64_t(std::numeric_limits<Integer>::max())))
+          return std::nullopt;
+        *out++ = static_cast<Integer>(found->negative ? 0 - found->magnitude : found->magnitude);
+      } else if (holds<Integer>(table.cells[cell])) {
+        *out++ = static_cast<Integer>(table.cells[cell]);
+      } else {
+        return std::nullopt;
+      }
+    }
+  return array;
+}
+
+/// As arrayOf, but i64 or u64 where that holds all cells and f64 rounds one.
+Array exactArrayOf(const Table &table, const Group &group) {
+  Array rounded = arrayOf(table, group);
+  auto wide = [&](size_t column) { return table.hasWide[column]; };
+  if (table.wide.empty() || std::none_of(group.columns.begin(), group.columns.end(), wide)) return rounded;
+  if (auto exact = integersOf<int64_t>(table, group, rounded.type().shape, Scalar::I64)) return *exact;
+  if (auto exact = integersOf<uint64_t>(table, group, rounded.type().shape, Scalar::U64)) return *exact;
+  return rounded;
+}
+
 template <class Number> void appendNumber(std::string &out, Number value) {
   if (std::isnan(static_cast<double>(value))) {
     out += "nan";
@@ -272,7 +338,7 @@ Result<Arrays> parseCsv(Bytes bytes) {
   if (auto *error = std::get_if<Error>(&groups)) return *error;
   Arrays arrays;
   for (const Group &group : std::get<std::vector<Group>>(groups))
-    arrays.emplace(group.name, arrayOf(table, group));
+    arrays.emplace(group.name, exactArrayOf(table, group));
   return arrays;
 }
 

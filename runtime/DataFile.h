@@ -27,8 +27,9 @@ using Arrays = std::map<std::string, Array>; ///< by name
 Result<Array> load(const std::string &path, std::string_view name);
 
 /// All arrays of a .npz or .safetensors; of a .npy under the name ""; the columns of a .csv under their
-/// header names (f64; a header is required), a tensor input x[3] being the columns x[0], x[1], x[2]; of a
-/// .wav the samples i16 under "".
+/// header names (a header is required), a tensor input x[3] being the columns x[0], x[1], x[2]; of a .wav
+/// the samples i16 under "". A column of a .csv is f64, but i64 (else u64) where that holds all its cells
+/// exactly and f64 does not.
 Result<Arrays> loadAll(const std::string &path);
 
 /// Write to a temporary file beside `path` and rename: a file is whole or absent.

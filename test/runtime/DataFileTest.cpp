@@ -127,6 +127,21 @@ TEST(DataFile, CsvColumnsFormATensorInOrderOfTheirIndices) {
   expectSame(std::get<Array>(x), make<double>(Scalar::F64, {2, 2}, {3, 1, 6, 4}));
 }
 
+TEST(DataFile, CsvColumnsOfWideIntegersAreExactWhereAllCellsAreIntegers) {
+  Folder folder;
+  std::ofstream(folder / "a.csv")
+      << "k,u,mixed,both,huge,narrow,t[0],t[1],min\n"
+         "9007199254740993,18446744073709551615,9007199254740993,-1,18446744073709551616,9007199254740992,1,2,-9223372036854775808\n"
+         "-9223372036854775807,0,0.5,18446744073709551615,1,9223372036854775808,3,9007199254740993,-9223372036854775807\n";
+  auto all = std::get<Arrays>(loadAll(folder / "a.csv"));
+  expectSame(all["k"], make<int64_t>(Scalar::I64, {2}, {9007199254740993, -9223372036854775807}));
+  expectSame(all["u"], make<uint64_t>(Scalar::U64, {2}, {18446744073709551615u, 0}));
+  expectSame(all["min"], make<int64_t>(Scalar::I64, {2}, {INT64_MIN, -9223372036854775807}));
+  expectSame(all["t"], make<int64_t>(Scalar::I64, {2, 2}, {1, 2, 3, 9007199254740993}));
+  for (const char *name : {"mixed", "both", "huge", "narrow"}) EXPECT_EQ(toString(all[name].type()), "f64[2]") << name;
+  EXPECT_EQ(toString(std::get<Array>(load(folder / "a.csv", "k")).type()), "f64[2]");
+}
+
 TEST(DataFile, CsvWithoutHeaderIsAMatrix) {
   Folder folder;
   std::ofstream(folder / "a.csv") << "1,2\n3,nan\n";

@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Streams of a run: what files give to the inputs of a node, and what is refused (rules R13.5 and R13.7).
+
+usage: streams.py MLRC
+"""
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+MLRC = pathlib.Path(sys.argv[1]).resolve()
+
+
+def run(folder, type, file, content, extra=()):
+    """Copies one input to an output; (exit code, lines of the output, standard error)."""
+    (folder / "p.mlr").write_text(f"node main(x: {type}) -> (y: {type}) {{ y = x; }}\n")
+    path = folder / file
+    if isinstance(content, str): path.write_text(content)
+    elif file.endswith(".npz"): np.savez(path, x=content)
+    else: np.save(path, content)
+    results = []
+    for engine in ("run", "interp"):
+        done = subprocess.run([MLRC, engine, folder / "p.mlr", "--input", path, *extra], capture_output=True, text=True)
+        results.append((done.returncode, done.stdout.splitlines()[1:], done.stderr))
+    assert results[0] == results[1], results
+    return results[0]
+
+
+def csv(folder, type, *cells):
+    return run(folder, type, "in.csv", "\n".join(["x", *cells]) + "\n")
+
+
+def integers_of_64_bits_are_exact(folder):
+    signed = ["9007199254740993", "-9223372036854775808", "9223372036854775807", "5"]
+    assert csv(folder, "i64", *signed) == (0, signed, "")
+    unsigned = ["18446744073709551615", "0", "9007199254740993"]
+    assert csv(folder, "u64", *unsigned) == (0, unsigned, "")
+
+
+def integers_out_of_range_are_refused(folder):
+    for type, cell in [("i64", "9223372036854775808"), ("i64", "18446744073709551615"),
+                       ("u64", "18446744073709551616"), ("u64", "-1"), ("u64", "1e300"), ("i64", "nan"), ("i64", "0.5"),
+                       ("i32", "2147483648"), ("i32", "9007199254740993"), ("u8", "256"), ("i8", "-129"), ("bool", "2")]:
+        code, _, error = csv(folder, type, "0", cell)
+        assert code == 1 and "line 3 holds" in error and f"not a value of {type}" in error, (type, cell, error)
+    for type, cell in [("i32", "2147483647"), ("i32", "-2147483648"), ("u32", "4294967295"), ("u8", "255"), ("i8", "-128")]:
+        assert csv(folder, type, cell) == (0, [cell], ""), (type, cell)
+
+
+def columns_round_to_the_16_bit_floats(folder):
+    # 2049 is a tie of f16, to even; the second is above it by less than f32 can tell.
+    assert csv(folder, "f16", "0.1", "2049", "2049.00000000001", "65520", "-0.0", "nan") == \
+        (0, ["0.099975586", "2048", "2050", "inf", "-0", "nan"], "")
+    assert csv(folder, "bf16", "1", "257", "257.00000000001", "3.4e38", "1e39") == \
+        (0, ["1", "256", "258", "inf", "inf"], "")
+
+
+def an_f32_array_of_bf16_values_is_bf16(folder):
+    values = np.array([1, -0.5, np.inf, 256, np.nan], np.float32)
+    assert run(folder, "bf16", "in.npz", values) == (0, ["1", "-0.5", "inf", "256", "nan"], "")
+    code, _, error = run(folder, "bf16", "in.npz", np.array([0.1], np.float32))
+    assert code == 1 and "needs bf16" in error, error
+
+
+def samples_left_over_are_told(folder):
+    code, lines, error = run(folder, "i16[3]", "in.npy", np.arange(8, dtype=np.int16))
+    assert code == 0 and lines == ["0,1,2", "3,4,5"] and "the last 2 of 8 samples" in error, (lines, error)
+    assert run(folder, "i16[3]", "in.npy", np.arange(6, dtype=np.int16)) == (0, ["0,1,2", "3,4,5"], "")
+    assert run(folder, "i16[3]", "in.npy", np.arange(8, dtype=np.int16), ["--steps", "1"]) == (0, ["0,1,2"], "")
+
+
+def main():
+    tests = [integers_of_64_bits_are_exact, integers_out_of_range_are_refused, columns_round_to_the_16_bit_floats,
+             an_f32_array_of_bf16_values_is_bf16, samples_left_over_are_told]
+    failed = 0
+    for test in tests:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                test(pathlib.Path(folder))
+            except AssertionError as error:
+                failed += 1
+                print(f"FAILED {test.__name__}: {error}")
+    print(f"{len(tests) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
