@@ -55,17 +55,33 @@ int64_t lanesOfAxis(int64_t size, int64_t most) {
   return std::min<int64_t>(most, static_cast<int64_t>(llvm::bit_ceil(static_cast<uint64_t>(size))));
 }
 
+/// Is a value of the body different from lane to lane?
+bool isLaned(Value v, Value lane, llvm::DenseMap<Value, bool> &known) {
+  if (v == lane) return true;
+  Operation *op = v.getDefiningOp();
+  if (!op || !isa<GenOp, ReduceOp>(op->getParentOp())) return false;
+  auto [entry, isNew] = known.insert({v, false});
+  if (!isNew) return entry->second;
+  bool laned = false;
+  op->walk([&](Operation *inner) {
+    for (auto [k, operand] : llvm::enumerate(inner->getOperands())) {
+      auto read = dyn_cast<ReadOp>(inner);
+      bool counts = !read || (k > 0 && read.getMap().isFunctionOfDim(static_cast<unsigned>(k - 1)));
+      laned = laned || (counts && isLaned(operand, lane, known));
+    }
+  });
+  return known[v] = laned;
+}
+
 /// Relative cost of one full register of elements along a lane axis.
 double costOfRegister(Lowering &l, const Body &body, const Domain &domain, const Axis &lane, int64_t lanes) {
   double cost = body.operations;
+  llvm::DenseMap<Value, bool> known;
   for (auto [read, weight] : body.reads) {
-    bool uses = false;
-    for (auto [k, v] : llvm::enumerate(read.getIndices()))
-      uses |= v == lane.arg && read.getMap().isFunctionOfDim(static_cast<unsigned>(k));
     auto linear = linearRead(read);
     int64_t step = linear ? coefficientOf(read, *linear, lane.arg) : 0;
     double one = static_cast<double>(lanes) * 1.2 + 2;  // gathered
-    if (linear && step == 0) one = uses || linear ? 0.5 : one;
+    if (!isLaned(read.getResult(), lane.arg, known)) one = 0.5;
     if (step == 1) one = 1;
     if (step == -1) one = 2;
     if (auto t = transposable(read, lane.arg); t && lanes >= t->step)
