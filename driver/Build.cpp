@@ -35,7 +35,7 @@ static std::string baseName(const Compilation &c) {
 }
 
 static int buildC(Compilation &c) {
-  c.hasFma = false;  // the generated C chooses between fmaf and the software one by the target's macros
+  c.hasFma = c.hasFma64 = false;  // the generated C chooses between fmaf and the software one by the target's macros
   if (!compile(c, "loops")) return 1;
   auto files = target::emitC(*c.module);
   if (mlir::failed(files)) return fail("internal error in the C back end: " + c.bug);
@@ -59,6 +59,7 @@ static int buildLlvm(Compilation &c) {
   target::Machine &machine = std::get<target::Machine>(found);
   c.vectorBits = machine.loopsOptions().vectorBits;
   c.hasFma = machine.loopsOptions().hasFma;
+  c.hasFma64 = machine.loopsOptions().hasFma64;
   if (!compile(c, "loops")) return 1;
   auto translated = target::translate(*c.module, machine);
   if (auto *e = std::get_if<target::Error>(&translated)) return fail("internal error: " + e->message);

@@ -71,6 +71,7 @@ public:
     target::Machine &host = std::get<target::Machine>(machine);
     compilation.vectorBits = host.loopsOptions().vectorBits;
     compilation.hasFma = host.loopsOptions().hasFma;
+    compilation.hasFma64 = host.loopsOptions().hasFma64;
     if (!compile(compilation, "loops")) return false;
     const auto &found = compilation.signatures;
     const std::string &wanted = compilation.options.node;

@@ -183,6 +183,7 @@ static bool makeLoops(Compilation &c) {
   loops::Options options;
   options.vectorBits = c.vectorBits;
   options.hasFma = c.hasFma;
+  options.hasFma64 = c.hasFma64;
   options.unfused = c.options.unfused;
   options.checks = c.options.checks;
   return mlir::succeeded(loops::lowerToLoops(*c.module, options)) && mlir::succeeded(mlir::verify(*c.module));
@@ -257,6 +258,7 @@ static void reportBug(const Compilation &c, const Stage &stage, const Stage *bef
   Compilation again(options);
   again.vectorBits = c.vectorBits;
   again.hasFma = c.hasFma;
+  again.hasFma64 = c.hasFma64;
   if (!compile(again, before->name)) return;
   std::filesystem::path source(c.options.file);
   std::string path = (std::filesystem::temp_directory_path() / (source.stem().string() + "." + stage.name + "-bug.mlir")).string();

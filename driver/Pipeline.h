@@ -25,7 +25,8 @@ struct Compilation {
   std::unique_ptr<mlir::MLIRContext> context;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   unsigned vectorBits = 0;     ///< for kernels; 0 gives the scalar code that C takes
-  bool hasFma = true;          ///< of the target
+  bool hasFma = true;          ///< of the target, for f32
+  bool hasFma64 = true;        ///< for f64
   std::string report;          ///< what `mlrc report` prints, collected where it is known
   std::vector<Signature> signatures;  ///< of the root nodes, once they are planned
   bool refused = false;        ///< a stage told the user on standard error why it cannot go on

@@ -79,4 +79,66 @@ Domain domainOf(Region &region, ArrayRef<int64_t> sizes, bool join) {
   return out;
 }
 
+/// Largest value of an index of the kernel, if it is a region argument; joined axes have their product.
+static std::optional<int64_t> largestOf(Value v, const Domain &domain) {
+  auto arg = dyn_cast<BlockArgument>(v);
+  if (!arg) return std::nullopt;
+  auto in = [&](const Domain &d) -> std::optional<int64_t> {
+    if (llvm::is_contained(d.zeros, arg)) return 0;
+    for (const Axis &axis : d.axes)
+      if (axis.arg == arg) return axis.size - 1;
+    return std::nullopt;
+  };
+  if (auto own = in(domain)) return own;
+  auto reduce = dyn_cast<ReduceOp>(arg.getOwner()->getParentOp());
+  return reduce ? in(domainOf(reduce.getBody(), reduce.getSizes(), true)) : std::nullopt;
+}
+
+/// Narrows `range` to where expr of a clamped axis of the given size stays inside; false if that cannot be told.
+static bool narrow(ReadOp read, AffineExpr expr, int64_t size, const Domain &domain, const Axis &lane, Range &range) {
+  LinearRead axis;
+  axis.coefficients.assign(read.getIndices().size(), 0);
+  if (!addLinear(expr, 1, axis)) return false;
+  int64_t step = 0, least = axis.constant, most = axis.constant;
+  for (auto [k, v] : llvm::enumerate(read.getIndices())) {
+    int64_t c = axis.coefficients[k];
+    if (c == 0) continue;
+    if (v == lane.arg) {
+      step += c;
+      continue;
+    }
+    auto largest = largestOf(v, domain);
+    if (!largest) return false;
+    (c > 0 ? most : least) += c * *largest;
+  }
+  if (step == 0) return true;
+  // 0 <= step * x + least and step * x + most <= size - 1
+  int64_t a = -least, b = size - 1 - most;
+  if (step > 0) {
+    range.lower = std::max(range.lower, llvm::divideCeilSigned(a, step));
+    range.upper = std::min(range.upper, llvm::divideFloorSigned(b, step) + 1);
+  } else {
+    range.lower = std::max(range.lower, llvm::divideCeilSigned(-b, -step));
+    range.upper = std::min(range.upper, llvm::divideFloorSigned(-a, -step) + 1);
+  }
+  return true;
+}
+
+Range interiorOf(Region &body, const Domain &domain, const Axis &lane) {
+  Range range{0, lane.size};
+  body.walk([&](ReadOp read) {
+    auto clamp = read.getClamp();
+    if (!clamp || !llvm::is_contained(read.getIndices(), lane.arg)) return;
+    auto type = cast<RankedTensorType>(read.getSource().getType());
+    for (auto [axis, expr] : llvm::enumerate(read.getMap().getResults())) {
+      bool uses = false;
+      for (auto [k, v] : llvm::enumerate(read.getIndices()))
+        uses |= v == lane.arg && expr.isFunctionOfDim(static_cast<unsigned>(k));
+      if ((*clamp)[axis] && uses && !narrow(read, expr, type.getDimSize(static_cast<unsigned>(axis)), domain, lane, range))
+        range = {0, 0};
+    }
+  });
+  return range;
+}
+
 } // namespace mlr::loops

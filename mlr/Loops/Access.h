@@ -36,4 +36,13 @@ struct Domain {
 };
 Domain domainOf(mlir::Region &region, llvm::ArrayRef<int64_t> sizes, bool join);
 
+/// Values lower .. upper-1.
+struct Range {
+  int64_t lower = 0, upper = 0;
+  bool empty() const { return lower >= upper; }
+};
+/// Where, along `lane`, no clamped axis of any read of the body that depends on it leaves its tensor, whatever the other
+/// indices are. Empty where that is unknown or nowhere; all of 0 .. size-1 where nothing is clamped along the lane.
+Range interiorOf(mlir::Region &body, const Domain &domain, const Axis &lane);
+
 } // namespace mlr::loops

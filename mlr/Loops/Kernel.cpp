@@ -166,7 +166,7 @@ void Kernel::emitReady(Block &block) {
 
 // ---- loops -----------------------------------------------------------------------------------------------------
 
-void Kernel::emitAxis(const Axis &axis, bool isLane, bool isRow, size_t level) {
+void Kernel::emitPart(const Axis &axis, Range range, bool isLane, bool isRow, size_t level) {
   uint64_t bit = dependence(axis.arg);
   auto inside = [&](Value i, ValueRange) {
     size_t scope = openScope();
@@ -178,24 +178,46 @@ void Kernel::emitAxis(const Axis &axis, bool isLane, bool isRow, size_t level) {
     return Values();
   };
   int64_t step = isLane ? tiling.lanes * tiling.columns : isRow ? tiling.rows : 1;
-  int64_t whole = axis.size / step * step;
-  if (whole > 0) {
+  int64_t whole = range.lower + (range.upper - range.lower) / step * step;
+  if (whole > range.lower) {
     if (isLane) {
       columns.clear();
       for (int64_t c = 0; c < tiling.columns; ++c) columns.push_back({c * tiling.lanes, tiling.lanes, tiling.lanes});
       tileWidth = step;
     }
     if (isRow) rows = static_cast<unsigned>(step);
-    l.loop(0, whole, step, {}, inside);
+    l.loop(range.lower, whole, step, {}, inside);
   }
-  if (whole < axis.size) {
+  if (whole < range.upper) {
     if (isLane) {
-      columns = columnsOf(axis.size - whole, tiling.lanes, l.options);
+      columns = columnsOf(range.upper - whole, tiling.lanes, l.options);
       tileWidth = columns.back().offset + columns.back().width;
     }
-    if (isRow) rows = static_cast<unsigned>(axis.size - whole);
+    if (isRow) rows = static_cast<unsigned>(range.upper - whole);
     inside(a.index(whole), {});
+    if (isLane) padding += tileWidth - (range.upper - whole);
   }
+}
+
+SmallVector<Part> partsOf(Region &body, const Domain &domain, const Axis &lane, int64_t lanes) {
+  Range all{0, lane.size}, inner = interiorOf(body, domain, lane);
+  if (inner.lower <= 0 && inner.upper >= lane.size) return {{all, true}};
+  if (lanes == 1 || inner.empty() || inner.upper - inner.lower < lanes) return {{all, false}};
+  SmallVector<Part> parts;
+  if (inner.lower > 0) parts.push_back({{0, inner.lower}, false});
+  parts.push_back({inner, true});
+  if (inner.upper < lane.size) parts.push_back({{inner.upper, lane.size}, false});
+  return parts;
+}
+
+void Kernel::emitAxis(const Axis &axis, bool isLane, bool isRow, size_t level) {
+  if (!isLane) return emitPart(axis, {0, axis.size}, false, isRow, level);
+  padding = 0;
+  for (const Part &part : partsOf(gen.getBody(), domain, axis, tiling.lanes)) {
+    interior = part.interior;
+    emitPart(axis, part.range, true, false, level);
+  }
+  interior = false;
 }
 
 void Kernel::emitLevel(size_t level) {

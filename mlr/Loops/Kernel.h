@@ -36,6 +36,16 @@ struct Tiling {
 };
 Tiling chooseTiling(Lowering &l, dataflow::GenOp gen, const Domain &domain);
 
+/// Lanes for one reduction by itself, along its innermost axis; 1 where that does not pay or would change the order.
+int64_t lanesOfReduce(Lowering &l, dataflow::ReduceOp op, const Domain &domain);
+
+/// The parts of the lane axis: where reads may be clamped along it, and where none is.
+struct Part {
+  Range range;
+  bool interior = false;
+};
+llvm::SmallVector<Part> partsOf(mlir::Region &body, const Domain &domain, const Axis &lane, int64_t lanes);
+
 /// A constant copied at compile time in the order in which a tiled kernel reads it.
 struct Packed {
   mlir::memref::GlobalOp global;
@@ -75,6 +85,7 @@ private:
   // Kernel.cpp: loops over tiles.
   void emitLevel(size_t level);
   void emitAxis(const Axis &axis, bool isLane, bool isRow, size_t level);
+  void emitPart(const Axis &axis, Range range, bool isLane, bool isRow, size_t level);
   void emitResult();
   void emitReady(mlir::Block &block);
   size_t openScope() const { return log.size(); }
@@ -127,6 +138,12 @@ private:
   Values neutral(dataflow::ReduceOp op, int64_t width);
   Values combine(dataflow::ReduceOp op, unsigned r, unsigned c, int64_t width, ValueRange accumulators, Value position);
   Value accumulate(dataflow::ReduceOp op, Value acc, unsigned r, unsigned c, int64_t width);
+  Value accumulate(dataflow::ReduceOp op, Value acc, Value x, Value y);
+
+  // LaneReductions.cpp
+  bool emitByLanes(dataflow::ReduceOp op);
+  Value emitLanes(dataflow::ReduceOp op, const Domain &domain, int64_t lanes);
+  Values laneStep(dataflow::ReduceOp op, int64_t lanes, int64_t active, const Linear &flat, ValueRange carried);
   /// Runs step(p) for the elements p, p + 16, .. of a block of 16, and carries values through the blocks.
   using TreeStep = llvm::function_ref<Values(const Linear &flat, int64_t active, ValueRange carried)>;
   Values emitTreeBlocks(const Domain &domain, ValueRange init, TreeStep step);
@@ -161,6 +178,8 @@ private:
   unsigned rows = 1;
   llvm::SmallVector<Column> columns{Column{}};
   int64_t tileWidth = 1;             ///< lanes of all columns together, padding included
+  int64_t padding = 0;               ///< lanes of padding in the tiles before
+  bool interior = false;             ///< nothing is clamped along the lane axis
   llvm::DenseMap<Value, Linear> indices;   ///< region arguments that run now
   llvm::DenseMap<Value, Copies> values;
   llvm::SmallVector<Value> log;      ///< keys of `values` in order of insertion, for closeScope

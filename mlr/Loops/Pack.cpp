@@ -71,13 +71,16 @@ template <class F> void forPositions(ArrayRef<Axis> axes, llvm::DenseMap<Value, 
 struct Tile {
   int64_t base, width;
 };
-SmallVector<Tile> tilesOf(int64_t size, const Tiling &tiling, const Options &options) {
+SmallVector<Tile> tilesOf(ArrayRef<Part> parts, const Tiling &tiling, const Options &options) {
   SmallVector<Tile> out;
-  int64_t full = tiling.lanes * tiling.columns, whole = size / full * full;
-  for (int64_t base = 0; base < whole; base += full) out.push_back({base, full});
-  if (whole == size) return out;
-  Column last = columnsOf(size - whole, tiling.lanes, options).back();
-  out.push_back({whole, last.offset + last.width});
+  int64_t full = tiling.lanes * tiling.columns;
+  for (const Part &part : parts) {
+    int64_t base = part.range.lower;
+    for (; base + full <= part.range.upper; base += full) out.push_back({base, full});
+    if (base == part.range.upper) continue;
+    Column last = columnsOf(part.range.upper - base, tiling.lanes, options).back();
+    out.push_back({base, last.offset + last.width});
+  }
   return out;
 }
 } // namespace
@@ -94,7 +97,7 @@ const Packed *Kernel::packedOf(ReadOp op) {
   std::vector<char> from = constantBytes(cast<ElementsAttr>(constant.getValue())), bytes;
   auto size = static_cast<size_t>(memoryBytes(op.getResult().getType()));
   llvm::DenseMap<Value, int64_t> at;
-  SmallVector<Tile> tiles = tilesOf(lane.size, tiling, l.options);
+  SmallVector<Tile> tiles = tilesOf(partsOf(gen.getBody(), domain, lane, tiling.lanes), tiling, l.options);
   auto linear = *linearRead(op);
   int64_t laneStep = coefficientOf(op, linear, lane.arg);
   SmallVector<std::pair<Value, int64_t>> coefficients;
@@ -107,6 +110,7 @@ const Packed *Kernel::packedOf(ReadOp op) {
         for (auto [arg, coefficient] : coefficients) base += coefficient * at.lookup(arg);
         size_t start = bytes.size();
         bytes.resize(start + static_cast<size_t>(tile.width) * size);
+        // Padding lanes repeat what follows, if anything does; nobody uses them.
         for (int64_t k = 0; k < std::min(tile.width, lane.size - tile.base); ++k)
           std::memcpy(&bytes[start + static_cast<size_t>(k) * size],
                       &from[static_cast<size_t>(base + (tile.base + k) * laneStep) * size], size);
@@ -116,7 +120,9 @@ const Packed *Kernel::packedOf(ReadOp op) {
   p.depth = product(args.inner);
   int64_t step = 1;
   for (size_t k = args.inner.size(); k-- > 0; step *= args.inner[k].size) p.inner.push_back({args.inner[k].arg, step});
-  step = p.depth * (tiles.back().base + tiles.back().width);
+  int64_t width = 0;
+  for (Tile tile : tiles) width += tile.width;
+  step = p.depth * width;
   for (size_t k = args.outer.size(); k-- > 0; step *= args.outer[k].size) p.outer.push_back({args.outer[k].arg, step});
   std::string name = l.node.getSymName().str() + "_" + constant.getName().value_or("constant").str() + "_packed";
   p.global = l.globals.create(name, memoryType(op.getResult().getType()), bytes, op.getLoc());
@@ -130,6 +136,7 @@ std::optional<Linear> Kernel::packedAddress(ReadOp op, unsigned r, unsigned c) {
   if (!p) return std::nullopt;
   Linear at(columns[c].offset);
   at.add(indices[laneArg], p->depth);
+  at.add(Linear(padding * p->depth));
   for (auto [arg, coefficient] : p->outer) at.add(indexOf(arg, r, c).at, coefficient);
   for (auto [arg, coefficient] : p->inner) at.add(indices[arg], coefficient * tileWidth);
   return at;

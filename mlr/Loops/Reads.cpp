@@ -85,7 +85,8 @@ IndexValue Kernel::addressOf(ReadOp op, unsigned r, unsigned c, int64_t width) {
   IndexValue sum;
   for (auto [axis, expr] : llvm::enumerate(op.getMap().getResults())) {
     IndexValue x = evaluate(expr, dims, width);
-    if (clamp && (*clamp)[axis]) x = clampTo(x, type.getDimSize(static_cast<unsigned>(axis)), width);
+    bool inside = interior && x.step != 0 && !x.lanes;
+    if (clamp && (*clamp)[axis] && !inside) x = clampTo(x, type.getDimSize(static_cast<unsigned>(axis)), width);
     addScaled(a, sum, x, strides[axis]);
   }
   return sum;

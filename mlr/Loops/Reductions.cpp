@@ -45,11 +45,9 @@ Values Kernel::neutral(ReduceOp op, int64_t width) {
   return {extreme(a, scalar, t, op.getKind() == ReduceKind::Argmax), a.integer(0, withElement(t, a.b.getI32Type()))};
 }
 
-/// The chain's next value: acc combined with what the body yields.
-Value Kernel::accumulate(ReduceOp op, Value acc, unsigned r, unsigned c, int64_t width) {
-  Operation *yield = bodyOf(op).getTerminator();
+/// The chain's next value: acc combined with what the body yields (y: the second factor, or null).
+Value Kernel::accumulate(ReduceOp op, Value acc, Value x, Value y) {
   Type scalar = elementType(op);
-  Value x = get(yield->getOperand(0), r, c, width);
   switch (op.getKind()) {
   case ReduceKind::Sum: break;
   case ReduceKind::Prod: return emitMul(a, scalar, acc, x);
@@ -58,10 +56,15 @@ Value Kernel::accumulate(ReduceOp op, Value acc, unsigned r, unsigned c, int64_t
   case ReduceKind::All: return a.and_(acc, x);
   default: return a.or_(acc, x);
   }
-  if (yield->getNumOperands() == 1) return emitAdd(a, scalar, acc, x);
-  Value y = get(yield->getOperand(1), r, c, width);
+  if (!y) return emitAdd(a, scalar, acc, x);
   if (l.options.unfused) return emitAdd(a, scalar, acc, emitMul(a, scalar, x, y));
   return emitFma(a, scalar, x, y, acc, l.options);
+}
+
+Value Kernel::accumulate(ReduceOp op, Value acc, unsigned r, unsigned c, int64_t width) {
+  Operation *yield = bodyOf(op).getTerminator();
+  Value x = get(yield->getOperand(0), r, c, width);
+  return accumulate(op, acc, x, yield->getNumOperands() > 1 ? get(yield->getOperand(1), r, c, width) : Value());
 }
 
 /// argmax: a greater element, or the first NaN, takes over. Positions are i32, the same in all lanes.
@@ -186,6 +189,7 @@ Values Kernel::emitReduceBlocks(const Group &group, size_t axis, int64_t step, V
 
 void Kernel::emitReduces(ReduceOp first) {
   if (isTree(first)) return emitTree(first);
+  if (emitByLanes(first)) return;
   Group group = groupOf(first);
   Values accumulators;
   for (auto [op, d] : llvm::zip(group.ops, group.domains)) {

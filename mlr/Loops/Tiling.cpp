@@ -74,7 +74,8 @@ bool isLaned(Value v, Value lane, llvm::DenseMap<Value, bool> &known) {
 }
 
 /// Relative cost of one full register of elements along a lane axis.
-double costOfRegister(Lowering &l, const Body &body, const Domain &domain, const Axis &lane, int64_t lanes) {
+double costOfRegister(Lowering &l, const Body &body, const Domain &domain, const Axis &lane, int64_t lanes,
+                      bool isGen = true) {
   double cost = body.operations;
   llvm::DenseMap<Value, bool> known;
   for (auto [read, weight] : body.reads) {
@@ -84,9 +85,9 @@ double costOfRegister(Lowering &l, const Body &body, const Domain &domain, const
     if (!isLaned(read.getResult(), lane.arg, known)) one = 0.5;
     if (step == 1) one = 1;
     if (step == -1) one = 2;
-    if (auto t = transposable(read, lane.arg); t && lanes >= t->step)
+    if (auto t = transposable(read, lane.arg); t && isGen && lanes >= t->step)
       one = static_cast<double>(lanes) / static_cast<double>(t->step) + std::log2(static_cast<double>(t->step));
-    if (isPackable(l, read, domain, lane)) one = 1;
+    if (isGen && isPackable(l, read, domain, lane)) one = 1;
     cost += weight * one;
   }
   return cost;
@@ -180,6 +181,21 @@ Tiling chooseTiling(Lowering &l, GenOp gen, const Domain &domain) {
     t.columns = bestDivisor(registers, std::max<int64_t>(1, budget / 3), budget);
   }
   return t;
+}
+
+int64_t lanesOfReduce(Lowering &l, ReduceOp op, const Domain &domain) {
+  if (l.options.vectorBits == 0 || domain.axes.empty()) return 1;
+  Type element = bodyOf(op).getTerminator()->getOperand(0).getType();
+  Body body;
+  measure(bodyOf(op), 1, body);
+  int64_t lanes = l.options.vectorBits / std::max(32u, body.widest);
+  if (isHalf(element) || domain.axes.back().size < 2 * lanes) return 1;
+  bool chain = op.getKind() == ReduceKind::Sum || op.getKind() == ReduceKind::Prod;
+  double scalar = body.operations + 2, vector = costOfRegister(l, body, domain, domain.axes.back(), lanes, false) + 2;
+  for (auto &read : body.reads) scalar += read.weight;
+  // The links of a float chain stay one after the other: only what comes before them gains.
+  if (chain && isa<FloatType>(element) && body.operations < 8) return 1;
+  return vector < 0.7 * scalar * static_cast<double>(lanes) ? lanes : 1;
 }
 
 } // namespace mlr::loops

@@ -156,6 +156,47 @@ TEST(Gen, ConvolutionWithPaddingStrideAndSeveralChannels) {
   });
 }
 
+TEST(Gen, ClampedReadsHaveAnInteriorAndBorders) {
+  // A dilated stencil, once along the lanes and once against them, next to a read of a packed constant.
+  for (int64_t n : {5, 17, 40, 100}) {
+    SCOPED_TRACE(n);
+    Random random(static_cast<uint64_t>(n));
+    auto x = random.reals<float>(static_cast<size_t>(n)), c = random.reals<float>(static_cast<size_t>(2 * n));
+    std::string numbers;
+    for (float v : c) numbers += fmt::format("{}{:.9e}", numbers.empty() ? "" : ", ", v);
+    std::vector<float> want;
+    for (int64_t i = 0; i < n; ++i) {
+      float s = 0;
+      for (int64_t k = 0; k < 5; ++k) {
+        auto at = [&](int64_t p) { return x[static_cast<size_t>(std::clamp<int64_t>(p, 0, n - 1))]; };
+        float v = at(i + 3 * k - 6) + at(n - 2 - i - k);
+        s = std::fma(v, c[static_cast<size_t>(2 * i)], s);
+      }
+      want.push_back(s);
+    }
+    inBoth([&](Options o) {
+      Runner r(fmt::format(R"(mlr.node @f(%x: tensor<{0}xf32>) -> (y: tensor<{0}xf32>) attributes {{scheduled}} {{
+        %c = mlr.const dense<[{1}]> : tensor<{2}xf32>
+        %y = mlr.gen (%i) {{
+          %s = mlr.reduce sum (%k < 5) {{
+            %a = mlr.read %x[affine_map<(d0, d1) -> (d0 + 3 * d1 - 6)>](%i, %k) clamp [true] : tensor<{0}xf32> -> f32
+            %b = mlr.read %x[affine_map<(d0, d1) -> ({3} - d0 - d1)>](%i, %k) clamp [true] : tensor<{0}xf32> -> f32
+            %w = mlr.read %c[affine_map<(d0) -> (2 * d0)>](%i) : tensor<{2}xf32> -> f32
+            %v = mlr.add %a, %b : f32
+            mlr.yield %v, %w : f32, f32
+          }} : f32
+          mlr.yield %s : f32
+        }} : tensor<{0}xf32>
+        mlr.yield %y : tensor<{0}xf32>
+      }})", n, numbers, 2 * n, n - 2), o);
+      ASSERT_TRUE(r);
+      r.in("x", x);
+      r.step();
+      expectSame(r.out<float>("y"), want);
+    });
+  }
+}
+
 TEST(Gen, ReversedStridedDividedAndDynamicReads) {
   inBoth([](Options o) {
     Runner r(R"(mlr.node @f(%x: tensor<6x7xi32>, %p: tensor<21xi64>) -> (a: tensor<42xi32>, b: tensor<7x6xi32>, c: tensor<21xi32>, d: tensor<6x7xi32>) attributes {scheduled} {
@@ -327,34 +368,128 @@ TEST(Reduce, TreeOverSeveralAxesAndFusedFactors) {
   }
 }
 
+/// All four extremes of a vector, by their definition.
+void checkExtremes(const std::vector<float> &x) {
+  float most = x[0], least = x[0];
+  int32_t argmax = 0, argmin = 0;
+  for (size_t k = 1; k < x.size(); ++k) {
+    float v = x[k], best = x[static_cast<size_t>(argmax)], worst = x[static_cast<size_t>(argmin)];
+    most = most > v || most != most ? most : v;
+    least = least < v || least != least ? least : v;
+    if (v > best || (v != v && best == best)) argmax = static_cast<int32_t>(k);
+    if (v < worst || (v != v && worst == worst)) argmin = static_cast<int32_t>(k);
+  }
+  inBoth([&](Options o) {
+    auto run = [&](const char *kind, auto want, const char *type) {
+      SCOPED_TRACE(kind);
+      Runner r(reduceText(kind, static_cast<int64_t>(x.size()), "f32", type), o);
+      ASSERT_TRUE(r);
+      r.in("x", x);
+      r.step();
+      expectSame(r.out<decltype(want)>("y"), {want});
+    };
+    run("max", most, "f32");
+    run("min", least, "f32");
+    run("argmax", argmax, "i32");
+    run("argmin", argmin, "i32");
+  });
+}
+
 TEST(Reduce, ExtremesAndPositions) {
   const float nan = NAN, inf = INFINITY;
-  const std::vector<std::vector<float>> inputs = {{1, 3, 3, 2}, {-inf, -inf, -inf, -inf}, {1, nan, 9, nan}, {0.0f, -0.0f, 0.0f, -0.0f}, {nan, 1, 2, 3}, {inf, 5, inf, 1}};
-  for (auto &x : inputs) {
-    float most = x[0], least = x[0];
-    int32_t argmax = 0, argmin = 0;
-    for (int32_t k = 1; k < 4; ++k) {
-      float v = x[static_cast<size_t>(k)], best = x[static_cast<size_t>(argmax)], worst = x[static_cast<size_t>(argmin)];
-      most = most > v || most != most ? most : v;
-      least = least < v || least != least ? least : v;
-      if (v > best || (v != v && best == best)) argmax = k;
-      if (v < worst || (v != v && worst == worst)) argmin = k;
-    }
-    inBoth([&](Options o) {
-      auto run = [&](const char *kind, auto want, const char *type) {
-        SCOPED_TRACE(kind);
-        Runner r(reduceText(kind, 4, "f32", type), o);
-        ASSERT_TRUE(r);
-        r.in("x", x);
-        r.step();
-        expectSame(r.out<decltype(want)>("y"), {want});
-      };
-      run("max", most, "f32");
-      run("min", least, "f32");
-      run("argmax", argmax, "i32");
-      run("argmin", argmin, "i32");
-    });
+  checkExtremes({1, 3, 3, 2});
+  checkExtremes({-inf, -inf, -inf});
+  checkExtremes({1, nan, 9, nan});
+  checkExtremes({0.0f, -0.0f, 0.0f, -0.0f});
+  checkExtremes({inf, 5, inf, 1});
+}
+
+TEST(Reduce, LongExtremesKeepTheFirstOfEqualsAndTheLastZerosSign) {
+  // Long enough for lanes; mostly ties.
+  for (uint64_t seed : {1, 2, 3, 4, 5}) {
+    Random random(seed);
+    const float values[] = {0.0f, -0.0f, 0.0f, -0.0f, -1, seed % 2 ? -2.0f : 2.0f, seed == 5 ? NAN : -3.0f, -INFINITY};
+    std::vector<float> x;
+    for (int k = 0; k < 67; ++k) x.push_back(values[random.bits() % std::size(values)]);
+    checkExtremes(x);
   }
+  checkExtremes(std::vector<float>(70, -INFINITY));
+  checkExtremes(std::vector<float>(70, NAN));
+}
+
+TEST(Reduce, LanesOfIntegersLogicAndHeavyBodies) {
+  Random random(9);
+  std::vector<int32_t> x;
+  std::vector<float> z = random.reals<float>(5 * 43);
+  for (int k = 0; k < 5 * 43; ++k) x.push_back(static_cast<int32_t>(random.bits()));
+  inBoth([&](Options o) {
+    Runner r(R"(mlr.node @f(%x: tensor<5x43xi32>, %w: tensor<43x5xi32>, %z: tensor<215xf32>) -> (s: i32, p: i32, m: i32, a: i1, q: i32, g: f32) attributes {scheduled} {
+      %none = mlr.const -2147483647 : i32
+      %c = mlr.const 0.75 : f32
+      %s = mlr.reduce sum (%i < 5, %j < 43) {
+        %e = mlr.read %x[affine_map<(d0, d1) -> (d0, d1)>](%i, %j) : tensor<5x43xi32> -> i32
+        %f = mlr.read %w[affine_map<(d0, d1) -> (d1, d0)>](%i, %j) : tensor<43x5xi32> -> i32
+        mlr.yield %e, %f : i32, i32
+      } : i32
+      %p = mlr.reduce prod (%i < 5, %j < 43) {
+        %e = mlr.read %x[affine_map<(d0, d1) -> (d0, d1)>](%i, %j) : tensor<5x43xi32> -> i32
+        mlr.yield %e : i32
+      } : i32
+      %m = mlr.reduce min (%i < 5, %j < 43) {
+        %e = mlr.read %x[affine_map<(d0, d1) -> (4 - d0, 42 - d1)>](%i, %j) : tensor<5x43xi32> -> i32
+        mlr.yield %e : i32
+      } : i32
+      %a = mlr.reduce all (%i < 5, %j < 43) {
+        %e = mlr.read %x[affine_map<(d0, d1) -> (d0, d1)>](%i, %j) : tensor<5x43xi32> -> i32
+        %b = mlr.gt %e, %none : i32
+        mlr.yield %b : i1
+      } : i1
+      %q = mlr.reduce argmax (%i < 5, %j < 43) {
+        %e = mlr.read %x[affine_map<(d0, d1) -> (d0, d1)>](%i, %j) : tensor<5x43xi32> -> i32
+        mlr.yield %e : i32
+      } : i32
+      %g = mlr.reduce sum (%k < 215) {
+        %e = mlr.read %z[affine_map<(d0) -> (d0)>](%k) : tensor<215xf32> -> f32
+        %e1 = mlr.mul %e, %e : f32
+        %e2 = mlr.fma %e1, %c, %e : f32
+        %e3 = mlr.mul %e2, %e : f32
+        %e4 = mlr.sub %e3, %c : f32
+        %e5 = mlr.div %e4, %e1 : f32
+        %e6 = mlr.fma %e5, %e, %c : f32
+        %e7 = mlr.mul %e6, %e2 : f32
+        %e8 = mlr.add %e7, %e : f32
+        mlr.yield %e8, %e6 : f32, f32
+      } : f32
+      mlr.yield %s, %p, %m, %a, %q, %g : i32, i32, i32, i1, i32, f32
+    })", o);
+    ASSERT_TRUE(r);
+    uint32_t sum = 0, product = 1;
+    int32_t least = x[0], best = 0;
+    float g = 0;
+    for (int32_t i = 0; i < 215; ++i) {
+      auto v = static_cast<uint32_t>(x[static_cast<size_t>(i)]);
+      sum += v * (v ^ 5u);
+      product *= v;
+      least = std::min(least, x[static_cast<size_t>(i)]);
+      if (x[static_cast<size_t>(i)] > x[static_cast<size_t>(best)]) best = i;
+      float e = z[static_cast<size_t>(i)], e1 = e * e, e2 = std::fma(e1, 0.75f, e), e3 = e2 * e, e4 = e3 - 0.75f, e5 = e4 / e1;
+      float e6 = std::fma(e5, e, 0.75f), e7 = e6 * e2, e8 = e7 + e;
+      g = std::fma(e8, e6, g);
+    }
+    std::vector<int32_t> w(215);
+    for (size_t i = 0; i < 5; ++i)
+      for (size_t j = 0; j < 43; ++j) w[j * 5 + i] = static_cast<int32_t>(static_cast<uint32_t>(x[i * 43 + j]) ^ 5u);
+    r.in("x", x);
+    r.in("w", w);
+    r.in("z", z);
+    r.step();
+    expectSame(r.out<uint32_t>("s"), {sum});
+    expectSame(r.out<uint32_t>("p"), {product});
+    expectSame(r.out<int32_t>("m"), {least});
+    EXPECT_EQ(r.out<uint8_t>("a")[0], 1);
+    expectSame(r.out<int32_t>("q"), {best});
+    expectSame(r.out<float>("g"), {g});
+  });
 }
 
 TEST(Reduce, PositionsAndLogicInsideAGen) {
