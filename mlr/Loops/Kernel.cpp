@@ -102,7 +102,7 @@ IndexValue Kernel::indexOf(Value v, unsigned r, unsigned c) {
     x.at = known->second;
     if (v == laneArg) {
       x.at.add(Linear(columns[c].offset));
-      x.step = 1;
+      x.step = columns[c].width > 1 ? 1 : 0;
     }
     if (v == rowArg) x.at.add(Linear(r));
   } else if (values.count(v)) {

@@ -70,6 +70,8 @@ struct Transposable {
   int64_t stride = 0;  ///< between lanes, in elements
 };
 std::optional<Transposable> transposable(dataflow::ReadOp read, Value lane);
+/// The same for a read outside of reductions whose row axis walks along the rows of memory: `y = [x[j, i] for i, j]`.
+std::optional<Transposable> transposableByRows(dataflow::ReadOp read, Value lane, Value row);
 
 class Kernel {
 public:
@@ -120,7 +122,7 @@ private:
   IndexValue clampTo(const IndexValue &x, int64_t size, int64_t width);
   Value laneVector(const IndexValue &x, int64_t width);
   Value loadAt(Value memref, const IndexValue &at, Type scalar, int64_t width, int64_t active);
-  Value readTransposed(dataflow::ReadOp op, unsigned r, unsigned c, const Transposable &t);
+  Value readTransposed(dataflow::ReadOp op, unsigned r, unsigned c, const Transposable &t, int64_t position);
   std::optional<Linear> packedAddress(dataflow::ReadOp op, unsigned r, unsigned c);
   const Packed *packedOf(dataflow::ReadOp op);
 

@@ -114,8 +114,12 @@ Value Kernel::readElement(ReadOp op, unsigned r, unsigned c, int64_t width) {
     Value memref = l.memory.globalView(packedOf(op)->global);
     return l.memory.load(memref, *at, scalar, width, width);  // padded, so never masked
   }
-  if (blockPosition >= 0 && width > 1)
-    if (auto t = transposable(op, laneArg); t && width >= t->step && !parent) return readTransposed(op, r, c, *t);
+  if (width > 1 && !parent) {
+    auto reduced = blockPosition >= 0 ? transposable(op, laneArg) : std::nullopt;
+    if (reduced && width >= reduced->step) return readTransposed(op, r, c, *reduced, blockPosition);
+    auto rowed = transposableByRows(op, laneArg, rowArg);
+    if (rowed && width >= rowed->step && rows == rowed->step) return readTransposed(op, 0, c, *rowed, r);
+  }
   IndexValue at = addressOf(op, r, c, width);
   Place base = l.place(op.getSource());
   at.at.add(base.at);
@@ -124,6 +128,7 @@ Value Kernel::readElement(ReadOp op, unsigned r, unsigned c, int64_t width) {
 
 void Kernel::emitRead(ReadOp op) {
   a.loc = op.getLoc();
+  if (blockPosition < 0) transposed.clear();
   set(op.getResult(), forCopies(dependence(op.getResult()), [&](unsigned r, unsigned c, int64_t width) {
         return readElement(op, r, c, width);
       }));

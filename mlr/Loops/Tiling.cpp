@@ -73,6 +73,16 @@ bool isLaned(Value v, Value lane, llvm::DenseMap<Value, bool> &known) {
   return known[v] = laned;
 }
 
+/// The axis along which rows of memory run that the lanes of some read cross; -1: none.
+int rowOfTransposed(const Body &body, const Domain &domain, size_t lane) {
+  for (Body::Read read : body.reads)
+    for (auto [k, axis] : llvm::enumerate(domain.axes)) {
+      auto t = k == lane ? std::nullopt : transposableByRows(read.op, domain.axes[lane].arg, axis.arg);
+      if (t && axis.size >= t->step) return static_cast<int>(k);
+    }
+  return -1;
+}
+
 /// Relative cost of one full register of elements along a lane axis.
 double costOfRegister(Lowering &l, const Body &body, const Domain &domain, const Axis &lane, int64_t lanes,
                       bool isGen = true) {
@@ -87,6 +97,9 @@ double costOfRegister(Lowering &l, const Body &body, const Domain &domain, const
     if (step == -1) one = 2;
     if (auto t = transposable(read, lane.arg); t && isGen && lanes >= t->step)
       one = static_cast<double>(lanes) / static_cast<double>(t->step) + std::log2(static_cast<double>(t->step));
+    for (const Axis &row : domain.axes)
+      if (auto t = transposableByRows(read, lane.arg, row.arg); t && isGen && lanes >= t->step && row.size >= t->step)
+        one = static_cast<double>(lanes) / static_cast<double>(t->step) + std::log2(static_cast<double>(t->step));
     if (isGen && isPackable(l, read, domain, lane)) one = 1;
     cost += weight * one;
   }
@@ -99,14 +112,14 @@ int chooseLane(Lowering &l, const Body &body, const Domain &domain, int64_t most
   for (const Axis &axis : domain.axes) total *= static_cast<double>(axis.size);
   double scalar = body.operations;
   for (auto &read : body.reads) scalar += read.weight;
-  double best = scalar * total * 0.9;
+  double best = (scalar + 1) * total * 0.9;
   int chosen = -1;
   for (auto [k, axis] : llvm::enumerate(domain.axes)) {
     if (axis.size < 2) continue;
     int64_t lanes = lanesOfAxis(axis.size, most);
     double registers = static_cast<double>(ceilDiv(axis.size, lanes)) * total / static_cast<double>(axis.size);
     double cost = registers * costOfRegister(l, body, domain, axis, lanes);
-    if (axis.stride != 1 && body.operations < 64) cost *= 1.5;  // stores of the result are strided
+    if (axis.stride != 1) cost += registers * static_cast<double>(lanes) * 1.2;  // lanes are stored one by one
     if (cost < best) {
       best = cost;
       chosen = static_cast<int>(k);
@@ -158,6 +171,13 @@ Tiling chooseTiling(Lowering &l, GenOp gen, const Domain &domain) {
   if (!body.reduces) {
     // Independent chains of operations side by side hide their latency.
     t.columns = std::min<int64_t>(registers, body.operations < 8 ? 4 : 2);
+    t.row = t.lane < 0 || t.lanes == 1 ? -1 : rowOfTransposed(body, domain, static_cast<size_t>(t.lane));
+    if (t.row < 0) return t;
+    t.columns = 1;
+    for (Body::Read read : body.reads)
+      if (auto transposed = transposableByRows(read.op, domain.axes[static_cast<size_t>(t.lane)].arg,
+                                               domain.axes[static_cast<size_t>(t.row)].arg))
+        t.rows = transposed->step;
     return t;
   }
   int64_t budget = (l.options.vectorBits >= 512 ? 24 : 12) / std::max<int64_t>(1, body.accumulators);

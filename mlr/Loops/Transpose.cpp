@@ -20,6 +20,17 @@ std::optional<Transposable> transposable(ReadOp read, Value lane) {
   return t;
 }
 
+std::optional<Transposable> transposableByRows(ReadOp read, Value lane, Value row) {
+  auto linear = linearRead(read);
+  if (!linear || !row || !isa<GenOp>(read->getParentOp())) return {};
+  Transposable t;
+  t.stride = coefficientOf(read, *linear, lane);
+  t.step = 16 / memoryBytes(read.getResult().getType());
+  bool rows = t.stride != 0 && t.stride != 1 && t.stride != -1;
+  if (!rows || t.step > 8 || coefficientOf(read, *linear, row) != 1) return {};
+  return t;
+}
+
 /// Half of the interleaved blocks of `size` elements of x and y, within each 128 bits (`each` elements).
 static Value unpack(Arith &a, Value x, Value y, int64_t size, int64_t each, bool high) {
   int64_t lanes = lanesOf(x.getType()), skip = high ? each / size / 2 : 0;
@@ -58,8 +69,8 @@ static Value concatenate(Arith &a, Values parts) {
   return parts[0];
 }
 
-/// The lanes for the current position of the block; the block's first use loads and transposes all of it.
-Value Kernel::readTransposed(ReadOp op, unsigned r, unsigned c, const Transposable &t) {
+/// The lanes for one position of the block; the block's first use loads and transposes all of it.
+Value Kernel::readTransposed(ReadOp op, unsigned r, unsigned c, const Transposable &t, int64_t position) {
   Values &block = transposed[{op.getOperation(), r, c}];
   if (block.empty()) {
     Column column = columns[c];
@@ -80,7 +91,7 @@ Value Kernel::readTransposed(ReadOp op, unsigned r, unsigned c, const Transposab
     }
     block = transpose(a, rows, 1, t.step);
   }
-  return block[static_cast<size_t>(blockPosition)];
+  return block[static_cast<size_t>(position)];
 }
 
 } // namespace mlr::loops

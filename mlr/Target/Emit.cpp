@@ -33,7 +33,7 @@ void optimize(Code &code, const Machine &machine) {
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, graph, modules);
   splitLargeBlocks(*code.module);
-  auto level = small ? llvm::OptimizationLevel::O3 : llvm::OptimizationLevel::O1;
+  auto level = small ? llvm::OptimizationLevel::O2 : llvm::OptimizationLevel::O1;
   llvm::ModulePassManager passes = builder.buildPerModuleDefaultPipeline(level);
   passes.run(*code.module, modules);
 }

@@ -65,7 +65,7 @@ struct Code {
 
 /// One linear pass, no optimisation. Fails on an operation outside the subset of Loops.h: an internal error.
 Result<Code> translate(mlir::ModuleOp loops, const Machine &machine);
-/// Never changes bits: no fast-math flag is ever set. O3 for small modules, less for huge ones.
+/// Never changes bits: no fast-math flag is ever set. O2 (O3 unrolls more and gains nothing here), less for huge modules.
 void optimize(Code &code, const Machine &machine);
 
 std::string text(const Code &code);                                           ///< LLVM IR

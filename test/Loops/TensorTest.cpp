@@ -156,6 +156,42 @@ TEST(Gen, ConvolutionWithPaddingStrideAndSeveralChannels) {
   });
 }
 
+TEST(Gen, TransposedReadsOfAllWidths) {
+  auto run = [](auto zero, const char *type) {
+    using T = decltype(zero);
+    for (auto [m, n] : {std::pair<size_t, size_t>{37, 21}, {4, 16}, {3, 40}, {33, 8}}) {
+      SCOPED_TRACE(fmt::format("{} x {} {}", m, n, type));
+      std::vector<T> x, z, want;
+      for (size_t k = 0; k < m * n; ++k) {
+        x.push_back(static_cast<T>(k * 7 % 101));
+        z.push_back(static_cast<T>(k % 13));
+      }
+      for (size_t i = 0; i < n; ++i)
+        for (size_t j = 0; j < m; ++j) want.push_back(static_cast<T>(x[j * n + i] + z[i * m + j]));
+      inBoth([&](Options o) {
+        Runner r(fmt::format(R"(mlr.node @f(%x: tensor<{0}x{1}x{2}>, %z: tensor<{1}x{0}x{2}>) -> (y: tensor<{1}x{0}x{2}>) attributes {{scheduled}} {{
+          %y = mlr.gen (%i, %j) {{
+            %a = mlr.read %x[affine_map<(d0, d1) -> (d1, d0)>](%i, %j) : tensor<{0}x{1}x{2}> -> {2}
+            %b = mlr.read %z[affine_map<(d0, d1) -> (d0, d1)>](%i, %j) : tensor<{1}x{0}x{2}> -> {2}
+            %c = mlr.add %a, %b : {2}
+            mlr.yield %c : {2}
+          }} : tensor<{1}x{0}x{2}>
+          mlr.yield %y : tensor<{1}x{0}x{2}>
+        }})", m, n, type), o);
+        ASSERT_TRUE(r);
+        r.in("x", x);
+        r.in("z", z);
+        r.step();
+        expectSame(r.template out<T>("y"), want);
+      });
+    }
+  };
+  run(int8_t(0), "i8");
+  run(int16_t(0), "i16");
+  run(0.0f, "f32");
+  run(0.0, "f64");
+}
+
 TEST(Gen, ClampedReadsHaveAnInteriorAndBorders) {
   // A dilated stencil, once along the lanes and once against them, next to a read of a packed constant.
   for (int64_t n : {5, 17, 40, 100}) {
