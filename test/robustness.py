@@ -120,6 +120,14 @@ def empty_and_single_tensors(folder):
             raise Failure(f"N = {n}: engines differ: {outputs}")
 
 
+def lists_inside_comprehensions(folder):
+    program = write(folder, "node main(x: f32) -> (y: f32[3, 2], z: f32[3, 3], s: f32) { v = [x + f32(i) for i < 3]; y = [[v[i], x] for i < 3]; "
+                            "z = [concat([v[i]], [x, v[2 - i]]) for i < 3]; s = sum(sum([v[i], x, 1.0]) for i < 3); }")
+    outputs = {runs(engine, program, "--input", write(folder, "x\n3\n", "in.csv")) for engine in ("run", "interp")}
+    if len(outputs) != 1:
+        raise Failure(f"engines differ: {outputs}")
+
+
 def huge_tensors(folder):
     mlrc("check", write(folder, "node main(x: f32) -> (y: f32) { v = [x for i < 1000000000, j < 1000000000, k < 1000000000]; y = v[0, 0, 0]; }"))
 

@@ -242,7 +242,25 @@ mlir::Value Importer::concatElement(Position at, const Expr &e, Indices indices)
     }
     start += size;
   }
-  return readSite(siteOf(at, e), indices);
+  if (contextOf(at, e).empty()) return readSite(siteOf(at, e), indices);
+  // Within a body the parts are inlined: the one that the index falls into is selected. The remainder keeps the indices of
+  // the others inside their parts.
+  mlir::Value index = indexAsInteger(indices[0]), value;
+  for (auto part = e.args.rbegin(); part != e.args.rend(); ++part) {
+    int64_t size = (*part)->type.shape[0], end = start;
+    start -= size;
+    if (size == 0) continue;
+    Tuple inner(indices);
+    inner[0] = size == 1 ? number(0) : (indices[0] - start) % size;
+    mlir::Value here = element(at, **part, inner);
+    if (!value) {
+      value = here;
+      continue;
+    }
+    mlir::Value inside = emit<LtOp>(b.getI1Type(), index, constant(b.getI32IntegerAttr(static_cast<int32_t>(end))));
+    value = emit<SelectOp>(here.getType(), inside, here, value);
+  }
+  return value;
 }
 
 // ---- reductions
