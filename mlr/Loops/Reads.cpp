@@ -79,7 +79,9 @@ IndexValue Kernel::evaluate(AffineExpr e, ArrayRef<IndexValue> dims, int64_t wid
 IndexValue Kernel::addressOf(ReadOp op, unsigned r, unsigned c, int64_t width) {
   auto type = cast<RankedTensorType>(op.getSource().getType());
   SmallVector<IndexValue> dims;
-  for (Value v : op.getIndices()) dims.push_back(indexOf(v, r, c));
+  // An operand that the map leaves out may not be known yet: the read is emitted as far out as it can.
+  for (auto [k, v] : llvm::enumerate(op.getIndices()))
+    dims.push_back(op.getMap().isFunctionOfDim(static_cast<unsigned>(k)) ? indexOf(v, r, c) : IndexValue());
   SmallVector<int64_t> strides = stridesOf(type.getShape());
   auto clamp = op.getClamp();
   IndexValue sum;

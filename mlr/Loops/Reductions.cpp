@@ -280,11 +280,10 @@ void Kernel::bindFlat(const Domain &domain, const Linear &flat, int64_t lanes) {
 Value Kernel::emitTreeLanes(ReduceOp op) {
   Domain d = domainOf(op.getBody(), op.getSizes(), true);
   laneBit = 1;
-  nextBit = 1;
+  nextBit = 2;  // bit 1: the outer axes
   for (BlockArgument arg : d.zeros) indices[arg] = Linear(0);
   bool flat = d.axes.size() > 1 && d.axes.back().size % 16 != 0;
   uint64_t outer = flat ? laneBit : 2;
-  if (!flat) nextBit = 2;
   for (const Axis &axis : d.axes) dependences[axis.arg] = outer;
   if (!d.axes.empty()) dependences[d.axes.back().arg] = laneBit;
   if (!flat && !d.axes.empty()) laneArg = d.axes.back().arg;
