@@ -64,12 +64,14 @@ ReadArguments argumentsOf(dataflow::ReadOp read, const Domain &domain, mlir::Val
 bool isPackable(Lowering &l, dataflow::ReadOp read, const Domain &domain, const Axis &lane);
 
 /// A read whose lanes are rows of memory and whose innermost reduction index walks along them, like W[i, k] with lanes along i
-/// and a variable W: blocks of `step` indices are loaded as rows and transposed in registers.
+/// and a variable W: blocks of `step` indices are loaded as rows and transposed in registers. Square blocks (`step` as long
+/// as the register, all of a row's cache line at once) where the index runs that far, else 128 bits of each row.
 struct Transposable {
-  int64_t step = 1;    ///< elements of 128 bits
+  int64_t step = 1;    ///< indices of a block, a power of 2, at most `width`
   int64_t stride = 0;  ///< between lanes, in elements
 };
-std::optional<Transposable> transposable(dataflow::ReadOp read, Value lane);
+/// For registers of `width` lanes and blocks of at most `most` indices; none where even 128 bits do not fit.
+std::optional<Transposable> transposable(dataflow::ReadOp read, Value lane, int64_t width, int64_t most);
 /// The same for a read outside of reductions whose row axis walks along the rows of memory: `y = [x[j, i] for i, j]`.
 std::optional<Transposable> transposableByRows(dataflow::ReadOp read, Value lane, Value row);
 
@@ -134,8 +136,8 @@ private:
   };
   Group groupOf(dataflow::ReduceOp first);
   Values emitReduceLoops(const Group &group, size_t axis, ValueRange accumulators);
-  Values emitReduceBlocks(const Group &group, size_t axis, int64_t step, ValueRange accumulators);
-  int64_t transposedStep(const Group &group);
+  Values emitReduceBlocks(const Group &group, size_t axis, Range range, int64_t step, ValueRange accumulators);
+  int64_t transposedStep(const Group &group, int64_t most);
   Values emitReduceStep(const Group &group, ValueRange accumulators);
   Values neutral(dataflow::ReduceOp op, int64_t width);
   Values combine(dataflow::ReduceOp op, unsigned r, unsigned c, int64_t width, ValueRange accumulators, Value position);
@@ -187,7 +189,12 @@ private:
   llvm::SmallVector<Value> log;      ///< keys of `values` in order of insertion, for closeScope
   llvm::DenseMap<Value, Value> laneVectors;  ///< region arguments that are different at each lane, as i32 vectors
   std::map<Operation *, std::optional<Packed>> packed;  // looked up only, never iterated
-  int64_t blockPosition = -1;        ///< within a block of a transposed reduction; -1 outside
+  /// A block of the innermost indices of a group of reductions, whose steps are emitted one after the other.
+  struct ReduceBlock {
+    const Group *group = nullptr;  ///< null: in no block
+    int64_t step = 1, position = 0;
+  };
+  ReduceBlock reduceBlock;
   std::map<std::tuple<Operation *, unsigned, unsigned>, Values> transposed;  ///< of the current block, by read, row, column
 };
 

@@ -117,8 +117,9 @@ Value Kernel::readElement(ReadOp op, unsigned r, unsigned c, int64_t width) {
     return l.memory.load(memref, *at, scalar, width, width);  // padded, so never masked
   }
   if (width > 1 && !parent) {
-    auto reduced = blockPosition >= 0 ? transposable(op, laneArg) : std::nullopt;
-    if (reduced && width >= reduced->step) return readTransposed(op, r, c, *reduced, blockPosition);
+    if (reduceBlock.group && llvm::is_contained(reduceBlock.group->ops, op->getParentOp()))
+      if (auto t = transposable(op, laneArg, width, reduceBlock.step))
+        return readTransposed(op, r, c, *t, reduceBlock.position % t->step);
     auto rowed = transposableByRows(op, laneArg, rowArg);
     if (rowed && width >= rowed->step && rows == rowed->step) return readTransposed(op, 0, c, *rowed, r);
   }
@@ -130,7 +131,7 @@ Value Kernel::readElement(ReadOp op, unsigned r, unsigned c, int64_t width) {
 
 void Kernel::emitRead(ReadOp op) {
   a.loc = op.getLoc();
-  if (blockPosition < 0) transposed.clear();
+  if (!reduceBlock.group) transposed.clear();
   set(op.getResult(), forCopies(dependence(op.getResult()), [&](unsigned r, unsigned c, int64_t width) {
         return readElement(op, r, c, width);
       }));

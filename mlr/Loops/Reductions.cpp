@@ -145,46 +145,53 @@ Values Kernel::emitReduceStep(const Group &group, ValueRange accumulators) {
 Values Kernel::emitReduceLoops(const Group &group, size_t axis, ValueRange accumulators) {
   if (axis == group.domains[0].axes.size()) return emitReduceStep(group, accumulators);
   if (axis + 1 == group.domains[0].axes.size())
-    if (int64_t step = transposedStep(group); step > 1) return emitReduceBlocks(group, axis, step, accumulators);
+    return emitReduceBlocks(group, axis, {0, group.domains[0].axes[axis].size}, INT64_MAX, accumulators);
   return l.loop(0, group.domains[0].axes[axis].size, 1, accumulators, [&](Value i, ValueRange carried) {
     for (const Domain &d : group.domains) indices[d.axes[axis].arg] = Linear::of(i);
     return emitReduceLoops(group, axis + 1, carried);
   });
 }
 
-/// Elements of a block if some read of the group is transposed in the current tile, else 1.
-int64_t Kernel::transposedStep(const Group &group) {
-  if (laneBit == 0 || parent || columns[0].width == 1) return 1;
+/// Indices of a block, at most `most`, if some read of the group is transposed in the current tile, else 1.
+int64_t Kernel::transposedStep(const Group &group, int64_t most) {
+  int64_t step = 1;
+  if (laneBit == 0 || parent) return step;
   for (ReduceOp op : group.ops)
     for (auto read : bodyOf(op).getOps<ReadOp>())
       if (isLaned(dependence(read.getResult())) && !packedOf(read))
-        if (auto t = transposable(read, laneArg); t && columns[0].width >= t->step) return t->step;
-  return 1;
+        for (const Column &column : columns)
+          if (auto t = transposable(read, laneArg, column.width, most)) step = std::max(step, t->step);
+  return step;
 }
 
-/// The innermost loop in blocks whose steps are emitted one after the other, in order.
-Values Kernel::emitReduceBlocks(const Group &group, size_t axis, int64_t step, ValueRange accumulators) {
-  int64_t size = group.domains[0].axes[axis].size, whole = size / step * step;
+/// The innermost loop: blocks whose steps are emitted one after the other, in order, as long as they fit into the range,
+/// then smaller blocks, then one by one.
+Values Kernel::emitReduceBlocks(const Group &group, size_t axis, Range range, int64_t most, ValueRange accumulators) {
+  if (range.empty()) return Values(accumulators);
+  int64_t step = transposedStep(group, std::min(most, range.upper - range.lower));
+  int64_t whole = range.lower + (range.upper - range.lower) / step * step;
   auto bind = [&](const Linear &at) {
     for (const Domain &d : group.domains) indices[d.axes[axis].arg] = at;
   };
-  Values results = l.loop(0, whole, step, accumulators, [&](Value i, ValueRange carried) {
+  Values results = l.loop(range.lower, whole, step, accumulators, [&](Value i, ValueRange carried) {
+    if (step == 1) {
+      bind(Linear::of(i));
+      return emitReduceStep(group, carried);
+    }
     Values acc(carried);
-    transposed.clear();
-    for (blockPosition = 0; blockPosition < step; ++blockPosition) {
+    ReduceBlock outer = std::exchange(reduceBlock, {&group, step, 0});
+    auto ofOuter = std::exchange(transposed, {});
+    for (; reduceBlock.position < step; ++reduceBlock.position) {
       Linear at = Linear::of(i);
-      at.add(Linear(blockPosition));
+      at.add(Linear(reduceBlock.position));
       bind(at);
       acc = emitReduceStep(group, acc);
     }
+    reduceBlock = outer;
+    transposed = std::move(ofOuter);
     return acc;
   });
-  blockPosition = -1;
-  transposed.clear();
-  return l.loop(whole, size, 1, results, [&](Value i, ValueRange carried) {
-    bind(Linear::of(i));
-    return emitReduceStep(group, carried);
-  });
+  return emitReduceBlocks(group, axis, {whole, range.upper}, step, results);
 }
 
 void Kernel::emitReduces(ReduceOp first) {

@@ -95,7 +95,7 @@ double costOfRegister(Lowering &l, const Body &body, const Domain &domain, const
     if (!isLaned(read.getResult(), lane.arg, known)) one = 0.5;
     if (step == 1) one = 1;
     if (step == -1) one = 2;
-    if (auto t = transposable(read, lane.arg); t && isGen && lanes >= t->step)
+    if (auto t = transposable(read, lane.arg, lanes, lanes); t && isGen)
       one = static_cast<double>(lanes) / static_cast<double>(t->step) + std::log2(static_cast<double>(t->step));
     for (const Axis &row : domain.axes)
       if (auto t = transposableByRows(read, lane.arg, row.arg); t && isGen && lanes >= t->step && row.size >= t->step)
@@ -182,14 +182,16 @@ Tiling chooseTiling(Lowering &l, GenOp gen, const Domain &domain) {
   }
   int64_t budget = (l.options.vectorBits >= 512 ? 24 : 12) / std::max<int64_t>(1, body.accumulators);
   budget = std::max<int64_t>(1, budget);
-  // Transposed blocks occupy registers too, and more rows than these thrash the first cache where rows are 1 KB apart.
-  bool transposes = false;
+  // Transposed blocks occupy registers too: a square one half of them.
+  int64_t transposed = 1;
   if (t.lane >= 0) {
     const Axis &lane = domain.axes[static_cast<size_t>(t.lane)];
     for (Body::Read read : body.reads)
-      transposes |= transposable(read.op, lane.arg) && !isPackable(l, read.op, domain, lane);
+      if (auto block = transposable(read.op, lane.arg, t.lanes, t.lanes); block && !isPackable(l, read.op, domain, lane))
+        transposed = std::max(transposed, block->step);
   }
-  if (transposes) registers = std::min<int64_t>(registers, 2);
+  if (transposed > 1) registers = std::min<int64_t>(registers, transposed > 4 ? 1 : 2);
+  if (transposed > 4) budget = std::min<int64_t>(budget, transposed / 2);
   t.row = chooseRow(body, domain, t.lane);
   if (t.row >= 0) {
     int64_t size = domain.axes[static_cast<size_t>(t.row)].size;

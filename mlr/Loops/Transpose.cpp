@@ -6,7 +6,7 @@ using namespace mlr::dataflow;
 
 namespace mlr::loops {
 
-std::optional<Transposable> transposable(ReadOp read, Value lane) {
+std::optional<Transposable> transposable(ReadOp read, Value lane, int64_t width, int64_t most) {
   auto reduce = dyn_cast<ReduceOp>(read->getParentOp());
   auto linear = linearRead(read);
   if (!reduce || !linear || reduce.getSizes().empty() || (reduce.getTree() && reduce.getKind() == ReduceKind::Sum)) return {};
@@ -16,7 +16,9 @@ std::optional<Transposable> transposable(ReadOp read, Value lane) {
   Domain domain = domainOf(reduce.getBody(), reduce.getSizes(), true);
   const Axis &last = domain.axes.back();
   bool rows = t.stride != 0 && t.stride != 1 && t.stride != -1;
-  if (!rows || t.step > 8 || last.size < t.step || coefficientOf(read, *linear, last.arg) != 1) return {};
+  most = std::min({most, width, last.size});
+  if (!rows || t.step > 8 || most < t.step || coefficientOf(read, *linear, last.arg) != 1) return {};
+  if (most == width && width <= 4 * t.step) t.step = width;
   return t;
 }
 
@@ -69,9 +71,47 @@ static Value concatenate(Arith &a, Values parts) {
   return parts[0];
 }
 
+/// Elements of 128 bits of x and y, then as `blocks` says: those of x count from 0, those of y after them.
+static Value pick(Arith &a, Value x, Value y, int64_t each, ArrayRef<int64_t> blocks) {
+  SmallVector<int64_t> mask;
+  for (int64_t block : blocks)
+    for (int64_t k = 0; k < each; ++k) mask.push_back(block * each + k);
+  return vector::ShuffleOp::create(a.b, a.loc, x, y, mask);
+}
+
+/// Two or four registers of as many blocks of 128 bits: result b has block b of each. In shuffles that take two blocks of
+/// the one and two of the other, which processors have as one instruction without a register of positions.
+static Values transposeBlocks(Arith &a, ArrayRef<Value> list, int64_t each) {
+  if (list.size() == 2) return {pick(a, list[0], list[1], each, {0, 2}), pick(a, list[0], list[1], each, {1, 3})};
+  Values halves, out;
+  for (int64_t h : {0, 2})
+    for (size_t k = 0; k < 4; k += 2) halves.push_back(pick(a, list[k], list[k + 1], each, {h, h + 1, h + 4, h + 5}));
+  for (size_t k = 0; k < 4; k += 2) {
+    out.push_back(pick(a, halves[k], halves[k + 1], each, {0, 2, 4, 6}));
+    out.push_back(pick(a, halves[k], halves[k + 1], each, {1, 3, 5, 7}));
+  }
+  return out;
+}
+
+/// As many rows as lanes: each four (or what 128 bits hold) transposed within 128 bits, then the blocks of 128 bits.
+static Values transposeSquare(Arith &a, ArrayRef<Value> rows, int64_t each) {
+  size_t n = rows.size(), size = static_cast<size_t>(each);
+  if (n == size) return transpose(a, rows, 1, each);
+  std::vector<Values> groups;
+  for (size_t k = 0; k < n; k += size) groups.push_back(transpose(a, rows.slice(k, size), 1, each));
+  Values out(n);
+  for (size_t m = 0; m < size; ++m) {
+    Values across;
+    for (const Values &group : groups) across.push_back(group[m]);
+    for (auto [b, v] : llvm::enumerate(transposeBlocks(a, across, each))) out[b * size + m] = v;
+  }
+  return out;
+}
+
 /// The lanes for one position of the block; the block's first use loads and transposes all of it.
 Value Kernel::readTransposed(ReadOp op, unsigned r, unsigned c, const Transposable &t, int64_t position) {
   Values &block = transposed[{op.getOperation(), r, c}];
+  if (position == 0 && reduceBlock.group) block.clear();
   if (block.empty()) {
     Column column = columns[c];
     Place base = l.place(op.getSource());
@@ -79,6 +119,16 @@ Value Kernel::readTransposed(ReadOp op, unsigned r, unsigned c, const Transposab
     Linear at = addressOf(op, r, c, column.width).at;
     at.add(base.at);
     Values rows;
+    int64_t each = 16 / memoryBytes(op.getResult().getType());
+    if (t.step > each) {
+      for (int64_t lane = 0; lane < column.width; ++lane) {
+        Linear row = at;
+        row.add(Linear(std::min(lane, column.active - 1) * t.stride));
+        rows.push_back(l.memory.load(memref, row, op.getResult().getType(), t.step, t.step));
+      }
+      block = transposeSquare(a, rows, each);
+      return block[static_cast<size_t>(position)];
+    }
     for (int64_t j = 0; j < t.step; ++j) {
       Values parts;
       for (int64_t lane = j; lane < column.width; lane += t.step) {

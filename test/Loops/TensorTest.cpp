@@ -192,6 +192,63 @@ TEST(Gen, TransposedReadsOfAllWidths) {
   run(0.0, "f64");
 }
 
+TEST(Gen, TransposedBlocksOfFactorsOfDifferentSizesAndNestedReductions) {
+  // Rows of f32 and of f64 have different blocks; those of the inner reduction are read within a block of the outer one.
+  for (int n : {4, 19, 37}) {
+    SCOPED_TRACE(n);
+    Random random(5);
+    auto size = static_cast<size_t>(n);
+    auto a = random.reals<float>(37 * size), c = random.reals<float>(37 * 5);
+    auto d = random.reals<double>(37 * size);
+    std::vector<double> y;
+    std::vector<float> z;
+    for (size_t i = 0; i < 37; ++i) {
+      double sum = 0;
+      float outer = 0;
+      for (size_t k = 0; k < size; ++k) {
+        sum = std::fma(static_cast<double>(a[i * size + k]), d[i * size + k], sum);
+        float inner = 0;
+        for (size_t m = 0; m < 5; ++m) inner = std::fma(c[i * 5 + m], a[i * size + k], inner);
+        outer = std::fma(a[i * size + k], inner, outer);
+      }
+      y.push_back(sum);
+      z.push_back(outer);
+    }
+    inBoth([&](Options o) {
+      Runner r(fmt::format(R"(mlr.node @f(%a: tensor<37x{0}xf32>, %d: tensor<37x{0}xf64>, %c: tensor<37x5xf32>) -> (y: tensor<37xf64>, z: tensor<37xf32>) attributes {{scheduled}} {{
+        %y = mlr.gen (%i) {{
+          %s = mlr.reduce sum (%k < {0}) {{
+            %p = mlr.read %a[affine_map<(d0, d1) -> (d0, d1)>](%i, %k) : tensor<37x{0}xf32> -> f32
+            %w = mlr.convert %p : f32 to f64
+            %q = mlr.read %d[affine_map<(d0, d1) -> (d0, d1)>](%i, %k) : tensor<37x{0}xf64> -> f64
+            mlr.yield %w, %q : f64, f64
+          }} : f64
+          mlr.yield %s : f64
+        }} : tensor<37xf64>
+        %z = mlr.gen (%i) {{
+          %s = mlr.reduce sum (%k < {0}) {{
+            %p = mlr.read %a[affine_map<(d0, d1) -> (d0, d1)>](%i, %k) : tensor<37x{0}xf32> -> f32
+            %t = mlr.reduce sum (%m < 5) {{
+              %q = mlr.read %c[affine_map<(d0, d1) -> (d0, d1)>](%i, %m) : tensor<37x5xf32> -> f32
+              mlr.yield %q, %p : f32, f32
+            }} : f32
+            mlr.yield %p, %t : f32, f32
+          }} : f32
+          mlr.yield %s : f32
+        }} : tensor<37xf32>
+        mlr.yield %y, %z : tensor<37xf64>, tensor<37xf32>
+      }})", n), o);
+      ASSERT_TRUE(r);
+      r.in("a", a);
+      r.in("d", d);
+      r.in("c", c);
+      r.step();
+      expectSame(r.out<double>("y"), y);
+      expectSame(r.out<float>("z"), z);
+    });
+  }
+}
+
 TEST(Gen, ClampedReadsHaveAnInteriorAndBorders) {
   // A dilated stencil, once along the lanes and once against them, next to a read of a packed constant.
   for (int64_t n : {5, 17, 40, 100}) {
