@@ -59,6 +59,8 @@ private:
       case Equation::Kind::Define: leaves(*equation.value, equation.targets[0], time, {}); break;
       case Equation::Kind::Call: call(equation, time); break;
       case Equation::Kind::Scan: scan(*equation.scan); break;
+      case Equation::Kind::Clock:
+      case Equation::Kind::Monitor: break;
       }
     }
   }

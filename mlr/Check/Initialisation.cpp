@@ -62,6 +62,8 @@ private:
       case Equation::Kind::Define: collect(*equation.value, time, sources[equation.targets[0]]); break;
       case Equation::Kind::Call: call(equation, time); break;
       case Equation::Kind::Scan: scan(*equation.scan); break;
+      case Equation::Kind::Clock:
+      case Equation::Kind::Monitor: break;
       }
     }
   }

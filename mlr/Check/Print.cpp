@@ -17,6 +17,12 @@ const char *name(OpKind op) {
   return names[static_cast<size_t>(op)];
 }
 
+const char *name(MonitorKind kind) {
+  static constexpr const char *names[] = {"assert", "assume", "guarantee"};
+  static_assert(std::size(names) == static_cast<size_t>(MonitorKind::Guarantee) + 1);
+  return names[static_cast<size_t>(kind)];
+}
+
 const char *name(ReduceKind kind) {
   static constexpr const char *names[] = {"sum", "prod",   "max",    "min", "all",
                                           "any", "argmax", "argmin", "mean"};
@@ -91,9 +97,20 @@ private:
         signature(equation.targets);
         out += ") = " + equation.callee->name + "(";
         list(equation.args);
+        for (size_t i = 0; i < equation.each.size(); ++i) {
+          const IndexVar &index = node.indices[equation.each[i]];
+          out += (i ? ", " : " for ") + index.name + " < " + std::to_string(index.size);
+        }
         out += ");";
         break;
       case Equation::Kind::Scan: scan(*equation.scan, indent); break;
+      case Equation::Kind::Clock: clock(*equation.clock, indent); break;
+      case Equation::Kind::Monitor:
+        out += name(equation.monitor);
+        out += " ";
+        expression(*equation.value);
+        out += ";";
+        break;
       }
     }
   }
@@ -120,6 +137,18 @@ private:
     out += "\n" + indent + "}";
   }
 
+  void clock(const Clock &clock, const std::string &indent) {
+    if (clock.kind == Clock::Kind::Every) {
+      out += "every " + std::to_string(clock.period) + " at " + std::to_string(clock.phase);
+    } else {
+      out += (clock.kind == Clock::Kind::When ? "when " : "reset every ") + node.vars[clock.selector].name;
+      if (clock.kind == Clock::Kind::When) out += " == " + std::to_string(clock.value);
+    }
+    out += " {";
+    region(clock.body, indent + "  ");
+    out += "\n" + indent + "}";
+  }
+
   void list(const std::vector<const Expr *> &exprs) {
     for (size_t i = 0; i < exprs.size(); ++i) {
       if (i) out += ", ";
@@ -140,6 +169,8 @@ private:
     case ExprKind::Broadcast: out += "broadcast<<" + toString(e.type.shape) + ">>"; return arguments(e);
     case ExprKind::Reshape: out += "reshape<<" + toString(e.type.shape) + ">>"; return arguments(e);
     case ExprKind::Concat: out += "concat"; return arguments(e);
+    case ExprKind::Merge: out += "merge"; return arguments(e);
+    case ExprKind::Hold: out += "hold"; return arguments(e);
     case ExprKind::Read: expression(*e.args[0]); return reads(e, "[", "]");
     case ExprKind::ReadOr:
       out += "at(";

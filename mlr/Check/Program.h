@@ -7,6 +7,8 @@
 //  - Each variable has exactly one definition: input, equation target, call result, scan result or scan index.
 //  - Operands of an Op have the shape of its result (a Select condition too), scalar types as its table entry says.
 //  - A variable is used only in its own time or in a time nested in it; scan results belong to the enclosing time.
+//  - A variable is read only where it is present: in the region of its clock, in one nested in it, in one that has
+//    the same instants (reset blocks have those of the region around them), or as an operand of Merge or Hold.
 //  - Initialisation and causality (language reference, sections on streams and scan) hold.
 #pragma once
 
@@ -22,6 +24,7 @@ namespace mlr {
 
 struct NodeInstance;
 struct ScanTime;
+struct Clock;
 
 using VarId = uint32_t;    ///< index into NodeInstance::vars
 using IndexId = uint32_t;  ///< index into NodeInstance::indices
@@ -67,6 +70,9 @@ enum class ExprKind : uint8_t {
   Final,      // final args[0], over the time that the expression stands in
   Initial,    // initial args[0]
   Count,      // instants executed by the scan that the expression stands in, i32
+  Merge,      // args[0]: a variable s (bool, or i32 for an enum); args[1 + v]: the value where s is v (false is 0),
+              // each a constant or a variable of a clock with the instants of `s == v`
+  Hold,       // args[0]: a variable of a clock directly below; the last value that it had, args[1] before the first
 };
 
 struct Expr;
@@ -113,9 +119,14 @@ struct Var {
   Type type;
   Span span;
   const ScanTime *time = nullptr;  ///< the scan whose stream it is; null: the node's own time
+  const Clock *clock = nullptr;    ///< the clock in whose region it is defined; null: the base clock of `time`.
+                                   ///< An input on a clock is present, and looked at, at its instants only.
+  std::vector<std::string> constructors = {};  ///< of an enum, by number (the type is i32); else empty
 };
 
 struct Equation;
+enum class MonitorKind : uint8_t { Assert, Assume, Guarantee };
+const char *name(MonitorKind kind);
 
 /// The equations of one time, unordered.
 struct Region {
@@ -138,18 +149,45 @@ struct ScanTime {
   Region body;
   std::vector<ScanResult> results;
   const ScanTime *parent = nullptr;  ///< the enclosing scan of the same node
+  const Clock *clock = nullptr;      ///< in whose region it stands, of the time of `parent`; null: its base clock
+  Span span;
+};
+
+/// A time made of instants of the time around it. State in its region (fby, eby, pre, ->, window, hold, calls, scans
+/// that resume) knows these instants only: what is previous, next, first and last is meant among them.
+///  - When: the instants at which `selector` is `value`. What an arm of `if` and `match` or a state of an automaton
+///    defines stands in such a region, and so does every equation on a clock `when c`.
+///  - Every: instants phase, phase + period, .. of the time around it.
+///  - Reset: all instants of the time around it; at each one at which `selector` is true a segment begins, in which
+///    everything is as if time began there; for `eby` the segment before ends there. The selector is of the time
+///    around it, so that one in a slower region starts afresh at its first instant at or after the reset.
+/// Arms, automata and `f(x) every r` are made of these; clocks with equal conditions are one.
+struct Clock {
+  enum class Kind : uint8_t { When, Every, Reset } kind = Kind::When;
+  VarId selector = 0;       ///< When, Reset: a variable of the time around it; When: bool, or i32 for an enum
+  int64_t value = 1;        ///< When: 0, 1 or the number of a constructor
+  int64_t period = 1, phase = 0;     ///< Every; 0 <= phase < period
+  Region body;
+  const Clock *parent = nullptr;     ///< null: the base clock of `time`
+  const ScanTime *time = nullptr;    ///< the scan of which it is; null: the node's own time
   Span span;
 };
 
 struct Equation {
-  enum class Kind : uint8_t { Define, Call, Scan } kind = Kind::Define;
+  enum class Kind : uint8_t { Define, Call, Scan, Clock, Monitor } kind = Kind::Define;
   Span span;
   // Define: targets[0] = value.  Call: targets = callee(args), one instance with its own state.
+  // Clock: the equations of `clock`.  Monitor: `value`, a bool, should always hold.
   std::vector<VarId> targets;
   const Expr *value = nullptr;
   const NodeInstance *callee = nullptr;
   std::vector<const Expr *> args;
+  /// Call: one instance for each value of these indices, outermost first. The arguments may mention them; each target
+  /// has their sizes in front of the shape of the callee's output.
+  std::vector<IndexId> each;
   std::unique_ptr<ScanTime> scan;
+  std::unique_ptr<Clock> clock;
+  MonitorKind monitor = MonitorKind::Assert;
 };
 
 /// A node or fun with all static parameters fixed.
@@ -157,6 +195,11 @@ struct NodeInstance {
   std::string name;         ///< unique in the program, a C identifier: "lstm_cell" or "lstm_cell_1"
   std::string display;      ///< for people: "lstm_cell<<D = 40, H = 16>>"
   bool isFun = false;
+  /// A C function: no body. A fun is pure; a node has hidden state, is called exactly once at each instant at which it is
+  /// active, in textual order among those that data leave unordered.
+  bool isExtern = false;
+  std::string symbol;       ///< of an extern: the name of the C function
+  double rate = 0;          ///< Hz of the base clock; 0: not stated
   bool usesEnd = false;     ///< has an `eby` in its own time, or calls such a node: only legal inside a scan
   bool hasState = false;    ///< fby, pre, ->, window, resume in its own time, or calls such a node
   std::string doc;

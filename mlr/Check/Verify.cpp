@@ -19,7 +19,7 @@ public:
     bound.assign(node.indices.size(), false);
     for (VarId v : node.inputs) {
       if (!known(v, "an input")) continue;
-      define(v, nullptr);
+      ++definitions[v];
       if (node.vars[v].kind != Var::Kind::Input)
         complain("input '" + node.vars[v].name + "' is not of kind Input");
     }
@@ -47,7 +47,7 @@ private:
   void define(VarId v, const ScanTime *time) {
     if (!known(v, "a target")) return;
     ++definitions[v];
-    if (node.vars[v].time != time)
+    if (node.vars[v].time != time || (node.vars[v].clock != here && node.vars[v].kind != Var::Kind::ScanIndex))
       complain("'" + node.vars[v].name + "' is defined in another time than its own");
   }
 
@@ -57,8 +57,60 @@ private:
       case Equation::Kind::Define: defineEquation(equation, time); break;
       case Equation::Kind::Call: callEquation(equation, time); break;
       case Equation::Kind::Scan: scanEquation(equation, time); break;
+      case Equation::Kind::Clock: clockEquation(*equation.clock, time); break;
+      case Equation::Kind::Monitor: monitorEquation(equation, time); break;
       }
     }
+  }
+
+  void clockEquation(const Clock &clock, const ScanTime *time) {
+    if (clock.time != time || clock.parent != here) complain("a clock is entered in another time than its own");
+    if (clock.kind == Clock::Kind::Every) {
+      if (clock.period < 1 || clock.phase < 0 || clock.phase >= clock.period) complain("a clock without a period");
+    } else if (known(clock.selector, "a selector")) {
+      const Type &type = node.vars[clock.selector].type;
+      bool isEnum = type == Type{Scalar::I32, {}} && clock.kind == Clock::Kind::When;
+      if (type != Type{Scalar::Bool, {}} && !isEnum) complain("a selector that is neither a bool nor an enum");
+      checkPresence(clock.selector);
+    }
+    const Clock *outer = here;
+    here = &clock;
+    region(clock.body, time);
+    here = outer;
+  }
+
+  void monitorEquation(const Equation &equation, const ScanTime *time) {
+    if (!equation.value) return complain("a monitor without a condition");
+    expression(*equation.value, time);
+    require(equation.value->type == Type{Scalar::Bool, {}}, *equation.value, "a monitor of another type than bool");
+  }
+
+  /// The same instants of the same time: conditions are equal, resets in between do not count.
+  static bool sameInstants(const Clock *a, const Clock *b) {
+    auto strip = [](const Clock *c) {
+      while (c && c->kind == Clock::Kind::Reset) c = c->parent;
+      return c;
+    };
+    for (a = strip(a), b = strip(b); a && b; a = strip(a->parent), b = strip(b->parent)) {
+      if (a == b) return true;
+      if (a->kind != b->kind) return false;
+      if (a->kind == Clock::Kind::When && (a->selector != b->selector || a->value != b->value)) return false;
+      if (a->kind == Clock::Kind::Every) return false; // phases inside a reset block are its own
+    }
+    return a == b;
+  }
+
+  /// Whether a variable is present wherever the region at hand is.
+  void checkPresence(VarId v) {
+    const Var &var = node.vars[v];
+    const Clock *c = here;
+    const ScanTime *time = hereTime;
+    for (; time && time != var.time; time = time->parent) c = time->clock;
+    for (;; c = c->parent) {
+      if (sameInstants(c, var.clock)) return;
+      if (!c) break;
+    }
+    complain("'" + var.name + "' is used where it may be absent");
   }
 
   void defineEquation(const Equation &equation, const ScanTime *time) {
@@ -100,11 +152,19 @@ private:
       if (index.kind != Var::Kind::ScanIndex || index.type != Type{Scalar::I32, {}})
         complain("scan index '" + index.name + "' is not an i32 of kind ScanIndex");
     }
+    if (scan->clock != here) complain("a scan whose clock is not the one that it stands in");
+    const Clock *outer = here;
+    here = nullptr;
+    hereTime = scan;
     region(scan->body, scan);
     if (scan->until) {
       expression(*scan->until, scan);
       if (scan->until->type != Type{Scalar::Bool, {}}) complain("an until that is not a bool");
     }
+    for (const ScanResult &result : scan->results)
+      if (result.value && result.kind != ScanResult::Kind::Count) expression(*result.value, scan);
+    here = outer;
+    hereTime = time;
     for (const ScanResult &result : scan->results) scanResult(*scan, result, time);
   }
 
@@ -117,7 +177,6 @@ private:
       return;
     }
     if (!result.value) return complain("a scan result without a value");
-    expression(*result.value, &scan);
     Type expected = result.value->type;
     if (result.kind == ScanResult::Kind::Stack) expected.shape.insert(expected.shape.begin(), scan.length);
     if (type != expected) complain("scan result '" + node.vars[result.var].name + "' has a wrong type");
@@ -127,9 +186,12 @@ private:
     if (!visited.insert(&e).second) return complain("an expression with two parents");
     bool binds = e.kind == ExprKind::Build || e.kind == ExprKind::Reduce;
     if (binds) bind(e, true);
-    for (const Expr *arg : e.args) {
+    for (size_t i = 0; i < e.args.size(); ++i) {
+      const Expr *arg = e.args[i];
       if (!arg) return complain("an expression lacks an operand");
+      sampled = (e.kind == ExprKind::Merge && i > 0) || (e.kind == ExprKind::Hold && i == 0);
       expression(*arg, time);
+      sampled = false;
     }
     if (binds) bind(e, false);
     for (const ReadIndex &read : e.reads) {
@@ -190,11 +252,43 @@ private:
     case ExprKind::Window: return checkWindow(e);
     case ExprKind::Count:
       return require(e.type == Type{Scalar::I32, {}} && e.args.empty(), e, "a count that is not i32");
+    case ExprKind::Merge: return checkMerge(e);
+    case ExprKind::Hold: return checkHold(e);
     }
+  }
+
+  void checkMerge(const Expr &e) {
+    if (e.args.size() < 2 || e.args[0]->kind != ExprKind::Var) return complain("a merge without a selector");
+    for (size_t v = 1; v < e.args.size(); ++v) {
+      const Expr &arg = *e.args[v];
+      require(arg.type == e.type, e, "an operand of another type");
+      if (arg.kind == ExprKind::Const || arg.kind != ExprKind::Var) {
+        require(arg.kind == ExprKind::Const, e, "an operand of a merge that is neither variable nor constant");
+        continue;
+      }
+      Clock at;
+      at.selector = e.args[0]->var;
+      at.value = static_cast<int64_t>(v) - 1;
+      at.parent = here;
+      at.time = hereTime;
+      if (known(arg.var, "an operand"))
+        require(sameInstants(node.vars[arg.var].clock, &at), e, "an operand that is not present when it is merged");
+    }
+  }
+
+  void checkHold(const Expr &e) {
+    if (!arity(e, 2)) return;
+    require(e.args[0]->type == e.type && e.args[1]->type == e.type, e, "operands of another type");
+    if (e.args[0]->kind != ExprKind::Var || !known(e.args[0]->var, "an operand"))
+      return require(false, e, "an operand of hold that is no variable");
+    const Clock *clock = node.vars[e.args[0]->var].clock;
+    while (clock && clock->kind == Clock::Kind::Reset) clock = clock->parent;
+    require(clock && sameInstants(clock->parent, here), e, "an operand of hold that is not on a clock directly below");
   }
 
   void checkVar(const Expr &e, const ScanTime *time) {
     if (!known(e.var, "an operand")) return;
+    if (!sampled) checkPresence(e.var);
     require(node.vars[e.var].type == e.type, e, "a variable of another type");
     const ScanTime *t = time;
     while (t && t != node.vars[e.var].time) t = t->parent;
@@ -364,6 +458,9 @@ private:
   const NodeInstance &node;
   const std::unordered_set<const NodeInstance *> &callees;
   std::vector<std::string> &broken;
+  const Clock *here = nullptr;              ///< of the region at hand
+  const ScanTime *hereTime = nullptr;
+  bool sampled = false;                     ///< the expression is an operand of merge or hold
   std::vector<int> definitions;             ///< by variable
   std::vector<bool> bound;                  ///< by index: inside its comprehension
   std::unordered_set<const Expr *> visited; ///< membership only

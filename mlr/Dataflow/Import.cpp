@@ -89,6 +89,8 @@ void Importer::importRegion(Frame &frame, const mlr::Region &region, Block *bloc
       if (!eq.callee->isFun) importCall(frame, eq, block);
       break;
     case Equation::Kind::Scan: importRegion(frame, eq.scan->body, scanOf(frame, *eq.scan).block); break;
+    case Equation::Kind::Clock:
+    case Equation::Kind::Monitor: break;
     }
     if (failed) return;
   }

@@ -25,6 +25,8 @@ void defineRegion(NodeInfo &info, const Region &region, const ScanTime *time) {
                                                      &eq, time, i};
       defineRegion(info, eq.scan->body, eq.scan.get());
       break;
+    case Equation::Kind::Clock: defineRegion(info, eq.clock->body, time); break;
+    case Equation::Kind::Monitor: break;
     }
   }
 }

@@ -53,6 +53,8 @@ private:
       case Equation::Kind::Define: declare(region, equation.targets[0], Slot::Kind::Term); break;
       case Equation::Kind::Call: declareCall(equation, region); break;
       case Equation::Kind::Scan: declareScan(*equation.scan, region); break;
+      case Equation::Kind::Clock:
+      case Equation::Kind::Monitor: break;
       }
     }
   }
@@ -106,6 +108,8 @@ private:
         ++call;
         break;
       case Equation::Kind::Scan: fillScan(region.scans[scan++]); break;
+      case Equation::Kind::Clock:
+      case Equation::Kind::Monitor: break;
       }
     }
   }
