@@ -55,6 +55,7 @@ struct Symbol {
   Unit *definition = nullptr;
   std::vector<Unit *> readers; ///< in the same component, while guessing
   int guesses = 0;
+  Flex literal = Flex::None; ///< the type is the default of the literals that alone define it
 };
 
 /// One statement to elaborate.
@@ -67,6 +68,7 @@ struct Unit {
   std::vector<Equation> equations;
   int number = -1, low = -1;
   bool onStack = false, queued = false, cyclic = false;
+  bool complete = false; ///< elaborated without an error: every target has its definition
 };
 
 /// An index of a comprehension around the expression.
@@ -113,6 +115,9 @@ private:
   void elaborateInOrder();
   void elaborateComponent(std::vector<Unit *> &component);
   void guess(std::vector<Unit *> &component);
+  bool readsFailure(const std::vector<Unit *> &component) const;
+  bool explainContradiction(const std::vector<Unit *> &component);
+  std::string plausibleType(const std::vector<Unit *> &component);
   void settleLiterals(std::vector<Unit *> &component, std::deque<Unit *> &queue);
   void guessUnit(Unit &unit, std::deque<Unit *> &queue);
   void updateGuess(Symbol &symbol, const Ty &ty, std::deque<Unit *> &queue);
@@ -126,7 +131,7 @@ private:
   void elaborateUntil(Unit &unit);
   std::vector<Ty> targetTypes(const Unit &unit, const Value &value);
   Value valueOf(Unit &unit);
-  void define(Symbol &symbol, Value value, const ast::Expr &e);
+  bool define(Symbol &symbol, Value value, const ast::Expr &e);
   bool settle(Symbol &symbol, Value &value, const ast::Expr &e);
   void emitLeaves(const Symbol &symbol, const Value &value, size_t &leaf, Span span);
   void emitResults(const Symbol &symbol, const Value &value, size_t &leaf, ScanResult::Kind kind, Span span);
@@ -166,6 +171,7 @@ private:
   Value guessJoin(const Value &a, const Value &b, const std::vector<const ast::Expr *> &where,
                   const std::string &spelling);
   void describeOperand(Diagnostic &d, const ast::Expr &e, const Value &v, bool primary);
+  bool suggestAnnotation(Diagnostic &d, const ast::Expr &e, Scalar is, Scalar wanted);
   bool foldReshape(Expr *e);
   bool foldConcat(Expr *e);
 

@@ -1,4 +1,5 @@
 // Literals take the type of their context, operands take one shape, and what cannot is explained.
+#include "mlr/Check/AstWalk.h"
 #include "mlr/Check/Body.h"
 
 #include <cstring>
@@ -134,6 +135,26 @@ void Body::describeOperand(Diagnostic &d, const ast::Expr &e, const Value &v, bo
   d.labels.push_back({e.span, label, primary});
 }
 
+/// Where `e` is `is` only because a variable in it is made of literals alone, the remedy is to declare that
+/// variable, not to convert. True: said so.
+bool Body::suggestAnnotation(Diagnostic &d, const ast::Expr &e, Scalar is, Scalar wanted) {
+  const Symbol *found = nullptr;
+  walk(&e, [&](const ast::Expr &part) {
+    const SymbolId *id = part.kind == ast::ExprKind::Name ? lookup(part.text) : nullptr;
+    if (!id || found) return;
+    const Symbol &symbol = symbols[*id];
+    bool suits = symbol.literal == Flex::Int ? wanted != Scalar::Bool : isFloat(wanted);
+    if (symbol.literal != Flex::None && symbol.ty.type.scalar == is && suits) found = &symbol;
+  });
+  if (!found) return false;
+  std::string type = toString(Type{wanted, found->ty.type.shape});
+  d.labels.push_back({found->span, fmt::format("made of literals alone, so it is {}", name(is)), false});
+  const ast::Stmt *stmt = found->definition ? found->definition->stmt : nullptr;
+  std::string value = stmt && stmt->value ? text(*stmt->value) : "..";
+  d.helps.push_back(fmt::format("state its type: `{}: {} = {};`", found->name, type, value));
+  return true;
+}
+
 bool Body::fitPlain(Value &v, const Type &type, const ast::Expr &e, const std::string &what) {
   if (v.flex != Flex::None && v.shape().empty() && type.scalar != Scalar::Bool) {
     force(v, type.scalar);
@@ -151,7 +172,8 @@ bool Body::fitPlain(Value &v, const Type &type, const ast::Expr &e, const std::s
     if (const SymbolId *id = lookup(e.text); id && symbols[*id].declared)
       d.labels.push_back(
           {symbols[*id].span, describeSizes(checker.sources, *symbols[*id].declared, env), false});
-  if (scalars && v.flex == Flex::None && v.shape() == type.shape)
+  bool annotate = scalars && v.flex == Flex::None && suggestAnnotation(d, e, v.type().scalar, type.scalar);
+  if (scalars && !annotate && v.flex == Flex::None && v.shape() == type.shape)
     d.helps.push_back(fmt::format("convert it: `{}({})`", name(type.scalar), text(e)));
   if (!scalars && v.shape().empty() && !type.shape.empty())
     d.notes.push_back("only literals fill a shape; a scalar is repeated with a comprehension");
@@ -216,8 +238,10 @@ bool Body::unifyScalars(std::vector<Value> &values, const std::vector<const ast:
                                       toString(values[decider].ty()), toString(values[i].ty())));
     describeOperand(d, *where[decider], values[decider], false);
     describeOperand(d, *where[i], values[i], false);
-    // Towards the type that holds more: numbers over booleans, floats over integers.
-    auto rank = [](Scalar x) { return x == Scalar::Bool ? 0 : isInt(x) ? 1 : 2; };
+    if (suggestAnnotation(d, *where[i], other, s) || suggestAnnotation(d, *where[decider], s, other))
+      return false;
+    // Towards the type that holds more: numbers over booleans, floats over integers, wide over narrow.
+    auto rank = [](Scalar x) { return x == Scalar::Bool ? 0 : bitWidth(x) + (isInt(x) ? 0 : 1000); };
     bool toOther = rank(other) > rank(s);
     d.helps.push_back(fmt::format("convert one of them: `{}({})`", name(toOther ? other : s),
                                   text(*where[toOther ? decider : i])));

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <unordered_set>
 
 namespace mlr::checking {
 
@@ -75,7 +76,8 @@ void Body::elaborateComponent(std::vector<Unit *> &component) {
   std::sort(component.begin(), component.end(),
             [](const Unit *a, const Unit *b) { return a->stmt->span.begin < b->stmt->span.begin; });
   bool cyclic = component.size() > 1 || component[0]->cyclic;
-  if (cyclic) guess(component);
+  bool failed = cyclic && readsFailure(component); // nothing is known of its types
+  if (cyclic && !failed) guess(component);
   const Symbol *unknown = nullptr;
   auto undeclared = [&](auto &&visit) {
     for (Unit *u : component)
@@ -87,17 +89,69 @@ void Body::elaborateComponent(std::vector<Unit *> &component) {
   });
   // What was concluded beside an unknown type or an error may be wrong: it must not cause further errors.
   auto forget = [](Symbol &symbol) { symbol.ty = Ty(), symbol.leaves.clear(); };
+  if (unknown && !failed && explainContradiction(component)) return undeclared(forget);
+  std::string plausible = unknown ? plausibleType(component) : "";
   if (unknown) undeclared(forget);
   size_t errors = report.errorCount();
-  for (Unit *u : component) elaborateUnit(*u);
-  if (report.errorCount() != errors) undeclared(forget);
-  if (!unknown || report.errorCount() != errors) return;
+  bool complete = true;
+  for (Unit *u : component) elaborateUnit(*u), complete &= u->complete;
+  if (!complete) undeclared(forget);
+  if (!unknown || failed || report.errorCount() != errors) return;
   Diagnostic &d =
       error(kinds::cannotInfer, unknown->span,
             fmt::format("the type of `{}` cannot be inferred", unknown->name), "depends on itself alone");
   bool listed = unknown->definition && unknown->definition->stmt->targets.size() > 1;
-  d.helps.push_back(fmt::format("state it{}, as in `{}: f32 = ..;`",
-                                listed ? " in an equation of its own" : "", unknown->name));
+  std::string place = listed ? " in an equation of its own" : " where it is defined";
+  d.helps.push_back(plausible.empty() ? fmt::format("state its type{}", place)
+                                      : fmt::format("state its type{}, for example `{}: {} = ..;`", place,
+                                                    unknown->name, plausible));
+}
+
+/// A variable from outside the component has no type, because of an error that was reported.
+bool Body::readsFailure(const std::vector<Unit *> &component) const {
+  std::unordered_set<const Unit *> own(component.begin(), component.end());
+  for (const Unit *u : component)
+    for (SymbolId id : u->reads)
+      if (!symbols[id].ty.isKnown() && !own.count(symbols[id].definition)) return true;
+  return false;
+}
+
+/// Where guessing got stuck because operands contradict each other, that is the error, not the missing type.
+/// True: reported.
+bool Body::explainContradiction(const std::vector<Unit *> &component) {
+  size_t errors = report.errorCount();
+  report.setQuiet(true);
+  report.setLoud(true);
+  for (Unit *u : component) {
+    unit = u;
+    scope = u->scope;
+    Mark before = mark();
+    valueOf(*u);
+    rollBack(before);
+    if (report.errorCount() != errors) break;
+  }
+  report.setLoud(false);
+  report.setQuiet(false);
+  return report.errorCount() != errors;
+}
+
+/// The one number type of all variables of known type that the component mentions; "" if there are several.
+std::string Body::plausibleType(const std::vector<Unit *> &component) {
+  std::string found;
+  bool several = false;
+  for (Unit *u : component) {
+    scope = u->scope;
+    walk(u->stmt->value.get(), [&](const ast::Expr &e) {
+      const SymbolId *id = e.kind == ast::ExprKind::Name ? lookup(e.text) : nullptr;
+      if (!id || symbols[*id].kind == Var::Kind::ScanIndex || !symbols[*id].ty.isKnown()) return;
+      const Ty &ty = symbols[*id].ty;
+      if (ty.kind != Ty::Kind::Plain || ty.type.scalar == Scalar::Bool) return;
+      std::string name = mlr::name(ty.type.scalar);
+      several |= !found.empty() && found != name;
+      found = name;
+    });
+  }
+  return several ? "" : found;
 }
 
 // ---- guessing --------------------------------------------------------------------------------------------
@@ -149,6 +203,7 @@ void Body::settleLiterals(std::vector<Unit *> &component, std::deque<Unit *> &qu
       Ty ty = symbols[id].ty;
       if (!settle(settle, ty)) continue;
       symbols[id].guesses = 0;
+      symbols[id].literal = symbols[id].ty.flex;
       updateGuess(symbols[id], ty, queue);
       while (!queue.empty()) {
         Unit *next = queue.front();

@@ -18,12 +18,14 @@ public:
     instance = std::move(display);
     use = usedAt;
   }
-  /// While quiet, errors are dropped (types are only being guessed).
+  /// While quiet, types are only being guessed, and errors are dropped.
   void setQuiet(bool value) { quiet = value; }
   bool isQuiet() const { return quiet; }
+  /// Errors are reported even while guessing: why the guesses contradict each other.
+  void setLoud(bool value) { loud = value; }
 
   Diagnostic &error(const DiagnosticKind &kind, Span span, std::string title, std::string label = "") {
-    if (quiet) {
+    if (quiet && !loud) {
       dropped = Diagnostic();
       return dropped;
     }
@@ -42,7 +44,7 @@ private:
   Diagnostics &diagnostics;
   std::string instance;
   Span use;
-  bool quiet = false;
+  bool quiet = false, loud = false;
   Diagnostic dropped;
 };
 

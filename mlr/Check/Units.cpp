@@ -65,6 +65,7 @@ std::vector<Ty> Body::targetTypes(const Unit &u, const Value &value) {
 bool Body::settle(Symbol &symbol, Value &value, const ast::Expr &e) {
   if (symbol.ty.isKnown()) return fit(value, symbol.ty, e, fmt::format("`{}`", symbol.name));
   if (symbol.declared || symbol.ty.kind != Ty::Kind::Unknown) return false;
+  symbol.literal = value.flex;
   forceDefault(value);
   Ty ty = value.ty();
   if (!ty.isKnown()) return false;
@@ -82,9 +83,11 @@ void Body::emitLeaves(const Symbol &symbol, const Value &value, size_t &leaf, Sp
   equation.value = value.expr;
 }
 
-void Body::define(Symbol &symbol, Value value, const ast::Expr &e) {
+bool Body::define(Symbol &symbol, Value value, const ast::Expr &e) {
   size_t leaf = 0;
-  if (settle(symbol, value, e)) emitLeaves(symbol, value, leaf, unit->stmt->span);
+  if (!settle(symbol, value, e)) return false;
+  emitLeaves(symbol, value, leaf, unit->stmt->span);
+  return true;
 }
 
 void Body::elaborateEquation(Unit &u) {
@@ -93,7 +96,10 @@ void Body::elaborateEquation(Unit &u) {
   Value value = valueOf(u);
   size_t written = u.stmt->targets.size();
   if (value.unknown() || u.targets.size() != written) return;
-  if (written == 1) return define(symbols[u.targets[0]], std::move(value), e);
+  if (written == 1) {
+    u.complete = define(symbols[u.targets[0]], std::move(value), e);
+    return;
+  }
   if (value.parts.size() != written) {
     error(kinds::wrongArguments, u.stmt->targets[0].span.to(u.stmt->targets.back().span),
           fmt::format("{} variables are defined by {} value{}", written,
@@ -101,9 +107,10 @@ void Body::elaborateEquation(Unit &u) {
           "these");
     return;
   }
+  u.complete = true;
   for (size_t i = 0; i < written; ++i) {
     bool listed = e.kind == ast::ExprKind::Tuple && e.args.size() == written;
-    define(symbols[u.targets[i]], std::move(value.parts[i]), listed ? *e.args[i] : e);
+    u.complete &= define(symbols[u.targets[i]], std::move(value.parts[i]), listed ? *e.args[i] : e);
   }
 }
 
@@ -154,6 +161,7 @@ bool Body::elaborateCallEquation(Unit &u) {
     equation.targets.insert(equation.targets.end(), symbol.leaves.begin(), symbol.leaves.end());
   }
   u.equations.push_back(std::move(equation));
+  u.complete = true;
   return true;
 }
 
@@ -191,6 +199,7 @@ void Body::elaborateResult(Unit &u) {
           fmt::format("{} variables are defined by {} values", u.targets.size(), values.size()));
     return;
   }
+  u.complete = true;
   for (size_t i = 0; i < values.size(); ++i) {
     Symbol &symbol = symbols[u.targets[i]];
     size_t leaf = 0;
@@ -201,13 +210,17 @@ void Body::elaborateResult(Unit &u) {
                               fmt::format("`{}` is {}, but the scan stacks {} values", symbol.name,
                                           toString(symbol.ty), length));
         d.labels.push_back({u.scope->time->span, fmt::format("{} instants", length), false});
+        u.complete = false;
         continue;
       }
       std::string what =
           stacked ? fmt::format("an element of `{}`", symbol.name) : fmt::format("`{}`", symbol.name);
-      if (!fit(values[i], want, e, what)) continue;
+      u.complete &= fit(values[i], want, e, what);
+      if (values[i].unknown()) continue;
     } else {
+      u.complete &= !symbol.declared;
       if (symbol.declared) continue;
+      symbol.literal = values[i].flex;
       forceDefault(values[i]);
       symbol.ty = stacked ? prepend(length, values[i].ty()) : values[i].ty();
       declareLeaves(symbol);
@@ -219,7 +232,7 @@ void Body::elaborateResult(Unit &u) {
 void Body::elaborateUntil(Unit &u) {
   Expr *condition = nullptr;
   if (elabScalarCondition(*u.stmt->condition, "the condition of `until`", condition))
-    u.scope->time->until = condition;
+    u.scope->time->until = condition, u.complete = true;
 }
 
 } // namespace mlr::checking

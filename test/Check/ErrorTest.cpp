@@ -19,6 +19,32 @@ TEST(Errors, OneCauseIsOneError) {
                {"unknown-name: nothing called `q` is declared"});
 }
 
+TEST(Errors, ContradictionInARecurrenceIsTheErrorNotTheMissingType) {  // R4.4
+  Checked c("node main(r: f64[7], d: bool[7]) -> (y: f64[7]) {\n  scan t < 7 {\n"
+            "    m = if d[t] then 0.0 else 1.0;\n    a = r[t] + 0.5 * m * (a eby 0);\n"
+            "    s = a + (0 fby s);\n    mu = final s / f64(7);\n    y[t] = a - mu;\n  }\n}");
+  EXPECT_EQ(c.errors, std::vector<std::string>{"type-mismatch: the operands of `+` have types f64 and f32"})
+      << c.rendered;
+  expectContains(c.rendered, "help: state its type: `m: f64 = if d[t] then 0.0 else 1.0;`");
+}
+
+TEST(Errors, WhatReadsAFailedVariableIsNotGuessed) {
+  expectErrors("node main(x: f64, k: f32) -> (y: f64) { m = x + k; s = m + (0 fby s); y = s / x; }",
+               {"type-mismatch: the operands of `+` have types f64 and f32"});
+}
+
+TEST(Errors, ConversionIsOfferedTowardsTheWiderType) {  // R4.4
+  expectContains(Checked("node main(x: f64, k: f32) -> (y: f64) { y = x + k; }").rendered, "`f64(k)`");
+  expectContains(Checked("node main(x: f64, k: f32) -> (y: f64) { y = k + x; }").rendered, "`f64(k)`");
+}
+
+TEST(Errors, MissingTypeIsOfferedAsTheOperandsHaveIt) {
+  expectContains(Checked("node main(x: f64) -> (y: f64) { a = concat(a, [x]); y = x; }").rendered,
+                 "for example `a: f64 = ..;`");
+  expectContains(Checked("node main(x: f64) -> (y: f64) { a = pre a; y = x; }").rendered,
+                 "help: state its type where it is defined\n");
+}
+
 TEST(Errors, InAnInstanceNameTheUse) {  // R3.6
   Checked c("fun cell<<D: size>>(x: f32[D]) -> (y: f32[D]) { y = x + [1.0, 2.0]; }\n"
             "node main(x: f32[3]) -> (y: f32[3]) { y = cell(x); }");
