@@ -22,7 +22,10 @@ struct Value {
   Flex flex = Flex::None;
   Expr *expr = nullptr;     ///< Plain; its type.scalar is provisional while flex is set
   std::vector<Value> parts; ///< Tuple
+  bool truth = false;       ///< made of `true` and `false` alone
 
+  /// A scalar made of literals: it fills the shape that its context asks for.
+  bool fills() const { return plain() && shape().empty() && (flex != Flex::None || truth); }
   bool unknown() const { return kind == Ty::Kind::Unknown; }
   bool plain() const { return kind == Ty::Kind::Plain; }
   const Type &type() const { return expr->type; }
@@ -148,6 +151,9 @@ private:
   Value elabUnary(const ast::Expr &e, const Ty *want);
   Value elabBinary(const ast::Expr &e, const Ty *want);
   Value elabIf(const ast::Expr &e, const Ty *want);
+  bool isOpenFill(const ast::Expr &e) const;
+  std::vector<Value> elabAlike(const std::vector<const ast::Expr *> &operands, const Ty *want);
+  Value truth(Value v, const std::vector<Value> &from) const;
   Value select(Expr *condition, Value a, Value b, Span span);
   Value elementwise(OpKind op, std::vector<Value> operands, const ast::Expr &e, const std::string &spelling);
   Value negate(Value a, const ast::Expr &e);
@@ -252,6 +258,7 @@ private:
   bool unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const std::vector<Ty> *want,
                 const std::vector<Given> &later, Env &env);
   bool evaluateSignature(Signature &signature, Span usedAt);
+  std::optional<Type> typeOf(const ast::Expr &e, bool &known);
   bool refuseStatics(const ast::Decl &decl, const ast::Expr &e);
 
   // Builtins.cpp, Elementary.cpp
@@ -298,10 +305,12 @@ private:
   Expr *elementOfSlice(Expr *e, const std::vector<int64_t> &axes, Span span);
   /// `e` itself if it is a variable or constant, else a hidden variable for it where that is possible.
   Expr *named(Expr *e);
-  /// Inside a comprehension: what does not depend on all of its indices is computed once for those it depends on.
+  /// Inside a comprehension: what does not depend on all of its indices is computed once for those it depends
+  /// on.
   Expr *shared(Expr *e);
   Value shared(Value v);
-  /// A hidden variable for `e` over the indices that it mentions, read at them; `e` itself if that is too large.
+  /// A hidden variable for `e` over the indices that it mentions, read at them; `e` itself if that is too
+  /// large.
   Expr *lifted(Expr *e, std::string_view base);
   Expr *define(Expr *e, std::string_view base);
 

@@ -14,7 +14,9 @@ bool Body::elabArguments(const ast::Expr &e, size_t arity, std::vector<Value> &o
             "a name");
       return false;
     }
-  for (const ast::ExprPtr &arg : e.args) out.push_back(elab(*arg, want));
+  std::vector<const ast::Expr *> operands;
+  for (const ast::ExprPtr &arg : e.args) operands.push_back(arg.get());
+  out = elabAlike(operands, want);
   if (!ok)
     error(
         kinds::wrongArguments, e.span,
@@ -176,13 +178,16 @@ Value Body::elabWhere(const ast::Expr &e, const Ty *want) {
   if (!unifyScalars(sides, where, "where")) return Value();
   std::vector<Value> all{args[0], sides[0], sides[1]};
   if (!unifyShapes(all, {e.args[0].get(), e.args[1].get(), e.args[2].get()}, "where")) return Value();
-  return plain(makeOp(OpKind::Select, all[1].type(), e.span, {all[0].expr, all[1].expr, all[2].expr}),
-               all[1].flex);
+  Value v = plain(makeOp(OpKind::Select, all[1].type(), e.span, {all[0].expr, all[1].expr, all[2].expr}),
+                  all[1].flex);
+  return truth(std::move(v), sides);
 }
 
 Value Body::elabConcat(const ast::Expr &e) {
   std::vector<Value> parts;
   std::vector<const ast::Expr *> where;
+  for (const ast::ExprPtr &arg : e.args)
+    if (isOpenFill(*arg) && !shapeArgument(*arg)) return Value(); // its length follows from nothing
   if (!elabArguments(e, std::max<size_t>(1, e.args.size()), parts)) return Value();
   for (size_t i = 0; i < parts.size(); ++i) {
     where.push_back(e.args[i].get());

@@ -150,7 +150,10 @@ bool Body::prepareCall(const ast::Decl &decl, const ast::Expr &e, const std::vec
   if (plainTypes && !(refuseStatics(decl, e) && evaluateSignature(out.signature, e.nameSpan))) return false;
   bool known = true;
   for (size_t i = 0; i < ordered.size(); ++i) {
-    out.args.push_back(elab(*ordered[i], plainTypes ? &out.signature.inputs[i] : nullptr));
+    // `zeros()` without a type to go by is a literal: it says nothing about the parameters and fills.
+    Ty literal = Ty::of({Scalar::I32, {}});
+    const Ty *asked = plainTypes ? &out.signature.inputs[i] : isOpenFill(*ordered[i]) ? &literal : nullptr;
+    out.args.push_back(elab(*ordered[i], asked));
     known &= !out.args.back().unknown();
   }
   if (!known && !report.isQuiet()) return false;

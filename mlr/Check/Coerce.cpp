@@ -156,7 +156,7 @@ bool Body::suggestAnnotation(Diagnostic &d, const ast::Expr &e, Scalar is, Scala
 }
 
 bool Body::fitPlain(Value &v, const Type &type, const ast::Expr &e, const std::string &what) {
-  if (v.flex != Flex::None && v.shape().empty() && type.scalar != Scalar::Bool) {
+  if (v.fills() && v.truth == (type.scalar == Scalar::Bool)) {
     force(v, type.scalar);
     v = broadcast(v, type.shape);
     return true;
@@ -301,7 +301,7 @@ bool Body::join(std::vector<Value> &values, const std::vector<const ast::Expr *>
   }
   if (!values[0].plain()) return true;
   std::vector<bool> fills;
-  for (const Value &v : values) fills.push_back(v.flex != Flex::None && v.shape().empty());
+  for (const Value &v : values) fills.push_back(v.fills());
   if (!unifyScalars(values, where, spelling)) return false;
   Shape shape;
   size_t decider = 0;

@@ -9,7 +9,11 @@ Value Body::elab(const ast::Expr &e, const Ty *want) {
   using K = ast::ExprKind;
   switch (e.kind) {
   case K::Number: return elabNumber(e);
-  case K::Bool: return plain(makeConst(scalarArray(Scalar::Bool, e.text == "true"), e.span));
+  case K::Bool: {
+    Value v = plain(makeConst(scalarArray(Scalar::Bool, e.text == "true"), e.span));
+    v.truth = true;
+    return v;
+  }
   case K::Name: return elabName(e);
   case K::Tuple: return elabTuple(e, want);
   case K::List: return elabList(e.args, e.span, want);
@@ -141,15 +145,14 @@ Value Body::elabList(const std::vector<ast::ExprPtr> &elements, Span span, const
     element = *want;
     element.type.shape.erase(element.type.shape.begin());
   }
-  std::vector<Value> values;
   std::vector<const ast::Expr *> where;
+  for (const ast::ExprPtr &arg : elements) where.push_back(arg.get());
+  std::vector<Value> values = elabAlike(where, element.kind == Ty::Kind::Plain ? &element : nullptr);
   bool ok = true;
-  for (const ast::ExprPtr &arg : elements) {
-    values.push_back(elab(*arg, &element));
-    where.push_back(arg.get());
-    ok &= values.back().plain();
-    if (values.back().kind == Ty::Kind::Tuple)
-      error(kinds::typeMismatch, arg->span, "a tensor cannot hold tuples", toString(values.back().ty()));
+  for (size_t i = 0; i < values.size(); ++i) {
+    ok &= values[i].plain();
+    if (values[i].kind == Ty::Kind::Tuple)
+      error(kinds::typeMismatch, where[i]->span, "a tensor cannot hold tuples", toString(values[i].ty()));
   }
   if (!ok || !join(values, where, "[..]")) return Value();
   Flex flex = values[0].flex;
@@ -252,19 +255,49 @@ Value Body::elementwise(OpKind op, std::vector<Value> operands, const ast::Expr 
   for (const Value &v : known) args.push_back(v.expr);
   if (!complete)
     return plain(make(ExprKind::Var, type, e.span), isComparison(op) ? Flex::None : known[0].flex);
-  return plain(makeOp(op, type, e.span, std::move(args)), isComparison(op) ? Flex::None : known[0].flex);
+  Value v = plain(makeOp(op, type, e.span, std::move(args)), isComparison(op) ? Flex::None : known[0].flex);
+  return truth(std::move(v), known);
+}
+
+/// `v` is made of `true` and `false` alone if all of `from` are.
+Value Body::truth(Value v, const std::vector<Value> &from) const {
+  v.truth = v.plain() && v.type().scalar == Scalar::Bool && v.flex == Flex::None;
+  for (const Value &part : from) v.truth &= part.truth;
+  return v;
 }
 
 Value Body::elabBinary(const ast::Expr &e, const Ty *want) {
   if (e.op == ast::Op::Fby || e.op == ast::Op::Eby || e.op == ast::Op::Arrow) return elabDelay(e, want);
-  Value a = elab(*e.args[0]), b = elab(*e.args[1]);
   std::string spelling = ast::spelling(e.op);
-  if (e.op == ast::Op::MatMul)
+  if (e.op == ast::Op::MatMul) {
+    Value a = elab(*e.args[0]), b = elab(*e.args[1]);
     return a.unknown() || b.unknown() ? Value() : matrixProduct(std::move(a), std::move(b), e);
-  std::vector<Value> operands;
-  operands.push_back(std::move(a));
-  operands.push_back(std::move(b));
-  return elementwise(*binaryOp(e.op), std::move(operands), e, spelling);
+  }
+  return elementwise(*binaryOp(e.op), elabAlike({e.args[0].get(), e.args[1].get()}, nullptr), e, spelling);
+}
+
+/// `zeros()` or `ones()` without a shape.
+bool Body::isOpenFill(const ast::Expr &e) const {
+  return e.kind == ast::ExprKind::Call && (e.text == "zeros" || e.text == "ones") && e.statics.empty() &&
+         e.args.empty() && !module.find(e.text);
+}
+
+/// Operands of one shape: `zeros()` among them takes that of the others.
+std::vector<Value> Body::elabAlike(const std::vector<const ast::Expr *> &operands, const Ty *want) {
+  std::vector<Value> values(operands.size());
+  Ty hint;
+  bool failed = false;
+  for (size_t i = 0; i < operands.size(); ++i) {
+    if (isOpenFill(*operands[i])) continue;
+    values[i] = elab(*operands[i], want);
+    failed |= values[i].unknown();
+    bool larger = hint.kind == Ty::Kind::Unknown || values[i].ty().type.shape.size() > hint.type.shape.size();
+    if (values[i].plain() && larger) hint = values[i].ty();
+  }
+  bool known = hint.kind == Ty::Kind::Plain;
+  for (size_t i = 0; i < operands.size(); ++i)
+    if (isOpenFill(*operands[i]) && (known || !failed)) values[i] = elab(*operands[i], known ? &hint : want);
+  return values;
 }
 
 Value Body::negate(Value a, const ast::Expr &e) {
@@ -320,17 +353,15 @@ Value Body::select(Expr *condition, Value a, Value b, Span span) {
     return out;
   }
   Expr *c = broadcastTo(condition, a.shape());
-  return plain(makeOp(OpKind::Select, a.type(), span, {c, a.expr, b.expr}), a.flex);
+  return truth(plain(makeOp(OpKind::Select, a.type(), span, {c, a.expr, b.expr}), a.flex), {a, b});
 }
 
 Value Body::elabIf(const ast::Expr &e, const Ty *want) {
   Expr *condition = nullptr;
   bool ok = elabScalarCondition(*e.args[0], "the condition of `if`", condition);
-  std::vector<Value> branches;
-  branches.push_back(elab(*e.args[1], want));
-  branches.push_back(elab(*e.args[2], want));
-  if (report.isQuiet())
-    return guessJoin(branches[0], branches[1], {e.args[1].get(), e.args[2].get()}, "if");
+  bool known = want && want->kind != Ty::Kind::Unknown;
+  std::vector<Value> branches = elabAlike({e.args[1].get(), e.args[2].get()}, known ? want : nullptr);
+  if (report.isQuiet()) return guessJoin(branches[0], branches[1], {e.args[1].get(), e.args[2].get()}, "if");
   if (!ok || branches[0].unknown() || branches[1].unknown()) return Value();
   if (!join(branches, {e.args[1].get(), e.args[2].get()}, "if")) return Value();
   if (branches[0].kind == Ty::Kind::Tuple) condition = named(condition);

@@ -71,8 +71,13 @@ bool Body::bindParam(const ast::StaticParam &param, const ast::Expr *value,
     return axes.has_value();
   }
   if (isTypeKind(param)) {
-    auto type = value && value->kind == ast::ExprKind::Name ? statics.namedType(value->text) : std::nullopt;
+    if (value && value->kind == ast::ExprKind::Tuple) return refuse("a scalar or tensor type, not a tuple");
+    bool known = true;
+    auto type = value ? typeOf(*value, known) : std::nullopt;
+    if (!known) return false;
     if (!type) return refuse("a type such as `f32`");
+    if (kind != "type" && !type->isScalar())
+      return refuse(fmt::format("a scalar type, not {}", toString(*type)));
     if (const char *need = violated(kind, *type))
       return refuse(fmt::format("{}, not {}", need, toString(*type)));
     out = {StaticValue::Kind::Type, 0, {}, *type, {}};
@@ -91,6 +96,25 @@ bool Body::bindParam(const ast::StaticParam &param, const ast::Expr *value,
   error(kinds::notConstant, span, fmt::format("`{}` must be known at compile time", param.name.text),
         "not made of constants and arithmetic");
   return false;
+}
+
+/// `f32`, `T`, `f32[2, N]` written as an argument, where the grammar has an expression. Nothing if it is no
+/// type; `known` is false when its axes were in error (reported).
+std::optional<Type> Body::typeOf(const ast::Expr &e, bool &known) {
+  if (e.kind == ast::ExprKind::Name) return statics.namedType(e.text);
+  if (e.kind != ast::ExprKind::Index || e.args[0]->kind != ast::ExprKind::Name) return std::nullopt;
+  auto base = statics.namedType(e.args[0]->text);
+  std::vector<const ast::Expr *> dims;
+  for (const ast::Index &index : e.indices) {
+    if (index.kind != ast::Index::Kind::At) return std::nullopt;
+    dims.push_back(index.a.get());
+  }
+  if (!base) return std::nullopt;
+  auto axes = statics.shape(dims);
+  known = axes.has_value();
+  if (!axes) return std::nullopt;
+  axes->insert(axes->end(), base->shape.begin(), base->shape.end());
+  return Type{base->scalar, *axes};
 }
 
 /// A compile-time expression of the wanted type, elaborated outside any time.
@@ -225,7 +249,8 @@ bool Body::unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const
       pass();
   };
   auto inputs = [&](bool literals) {
-    for (size_t i = 0; i < args.size(); ++i) unify(decl, decl.inputs[i].type, args[i].ty(), target, literals);
+    for (size_t i = 0; i < args.size(); ++i)
+      if (literals || !args[i].truth) unify(decl, decl.inputs[i].type, args[i].ty(), target, literals);
   };
   repeat([&] { inputs(false); });
   if (want)
@@ -245,6 +270,13 @@ bool Body::unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const
   return true;
 }
 
+/// An input whose type is the parameter alone is given a tuple.
+static bool takesTuple(const ast::StaticParam &param, const ast::Decl &decl, const std::vector<Value> &args) {
+  for (size_t i = 0; i < args.size(); ++i)
+    if (args[i].kind == Ty::Kind::Tuple && decl.inputs[i].type.name.text == param.name.text) return true;
+  return false;
+}
+
 bool Body::inferStatics(const ast::Decl &decl, const ast::Expr &e, const std::vector<Value> &args,
                         const std::vector<Ty> *want, Signature &out) {
   out.env.module = module.home(decl);
@@ -261,9 +293,14 @@ bool Body::inferStatics(const ast::Decl &decl, const ast::Expr &e, const std::ve
           "needs it");
       d.labels.push_back({param.name.span, "declared here", false});
       const std::string &kind = param.kind.name.text;
+      if (takesTuple(param, decl, args)) {
+        d.notes.push_back("a type parameter is a scalar or tensor type, and the argument is a tuple");
+        return false;
+      }
       d.helps.push_back(fmt::format("give it: `{}<<{} = {}>>(..)`", decl.name.text, param.name.text,
                                     kind == "size"      ? "8"
                                     : kind == "shape"   ? "[8]"
+                                    : kind == "int"     ? "i32"
                                     : isTypeKind(param) ? "f32"
                                                         : "1"));
       return false;

@@ -201,9 +201,15 @@ std::optional<int64_t> StaticEvaluator::size(const ast::Expr &e) {
 // ---- shapes and types ------------------------------------------------------------------------------------
 
 std::optional<Shape> StaticEvaluator::shape(const std::vector<ast::ExprPtr> &dims) {
+  std::vector<const ast::Expr *> axes;
+  for (const ast::ExprPtr &dim : dims) axes.push_back(dim.get());
+  return shape(axes);
+}
+
+std::optional<Shape> StaticEvaluator::shape(const std::vector<const ast::Expr *> &dims) {
   Shape out;
   bool ok = true;
-  for (const ast::ExprPtr &dim : dims) {
+  for (const ast::Expr *dim : dims) {
     const StaticValue *value = dim->kind == ast::ExprKind::Name ? env.find(dim->text) : nullptr;
     if (value && value->kind == StaticValue::Kind::Shape) {
       out.insert(out.end(), value->shape.begin(), value->shape.end());

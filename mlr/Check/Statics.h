@@ -53,6 +53,7 @@ public:
   std::optional<LinearSize> linear(const ast::Expr &e);
   /// The axes of dims; a shape parameter among them stands for all of its axes.
   std::optional<Shape> shape(const std::vector<ast::ExprPtr> &dims);
+  std::optional<Shape> shape(const std::vector<const ast::Expr *> &dims);
   std::optional<Ty> type(const ast::TypeExpr &type);
   /// A scalar type name, built-in or parameter; nothing (silently) if `name` is none.
   std::optional<Type> namedType(std::string_view name) const;

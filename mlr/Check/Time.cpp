@@ -107,7 +107,8 @@ Value Body::inTime(ExprKind kind, std::vector<Value> operands, Span span, int64_
     trees.push_back(operand.expr);
   }
   Flex flex = operands.empty() ? Flex::None : operands[0].flex;
-  return plain(inTimeLeaf(kind, std::move(trees), span, count), flex);
+  Value v = plain(inTimeLeaf(kind, std::move(trees), span, count), flex);
+  return operands.empty() ? v : truth(std::move(v), operands);
 }
 
 // ---- operators -------------------------------------------------------------------------------------------

@@ -136,5 +136,55 @@ TEST(Inference, ConstantsFoldOrBecomeFunctions) {
   EXPECT_EQ(c.typeOf("main", "x"), "f32[3]");
 }
 
+TEST(Inference, TrueAndFalseFillLikeOtherLiterals) {  // R4.9
+  const char *uses[] = {"y = false fby a;", "y = true;", "y = if p then a else false;", "y = f(false, a);",
+                        "y = window<<2>>(a, false)[1];", "y = if p then not true else a;",
+                        "y = false fby (a or y);", "y = a or (true and false);"};
+  for (const char *use : uses) {
+    Checked c(std::string("fun f<<S: shape>>(x, y: bool[S]) -> (z: bool[S]) { z = x or y; }\n"
+                          "node main(a: bool[3], p: bool) -> (y: bool[3]) { ") + use +
+              " }");
+    EXPECT_TRUE(c.program) << use << "\n" << c.rendered;
+  }
+  expectErrors("node main(a: bool[3], p: bool) -> (y: bool[3]) { y = p fby a; }",
+               {"shape-mismatch: the operands of `fby` have shapes [3] and []"});
+  expectErrors("node main() -> (y: f32[3]) { y = true; }", {"type-mismatch: `y` is f32[3], but this is bool"});
+}
+
+TEST(Inference, OpenZerosTakeTheShapeOfTheOtherOperands) {  // R5.10
+  for (const char *use : {"x + zeros()", "zeros() * x", "max(zeros(), x)", "where(x > 0, ones(), x)", "f(x, zeros())",
+                          "g(x, ones())", "fma(x, ones(), zeros())", "if true then zeros() else x",
+                          "[zeros(), x][1]", "zeros() fby x"}) {
+    Checked c(std::string("fun f<<N: size>>(a, b: f64[N]) -> (y: f64[N]) { y = a + b; }\n"
+                          "fun g<<T: type>>(a, b: T) -> (y: T) { y = a + b; }\n"
+                          "node main(x: f64[3]) -> (y: f64[3]) { z = ") +
+              use + "; y = z; }");
+    EXPECT_EQ(c.typeOf("main", "z"), "f64[3]") << use << "\n" << c.rendered;
+  }
+  for (const char *use : {"zeros() + zeros()", "concat(x, zeros())", "if true then (x, x) else zeros()"})
+    expectErrors(std::string("node main(x: f64[3]) -> (y: f64[3]) { z = ") + use + "; y = x; }",
+                 std::string(use).starts_with("zeros()")
+                     ? std::vector<std::string>(2, "wrong-arguments: `zeros` needs a shape")
+                     : std::vector<std::string>{"wrong-arguments: `zeros` needs a shape"});
+}
+
+TEST(Inference, TensorTypesAreTypeArguments) {  // R3.1
+  std::string p = "fun p<<T: type>>(a: T) -> (y: T) { y = a; }\n";
+  EXPECT_TRUE(Checked(p + "node main(x: f32[3]) -> (y: f32[3]) { y = p<<f32[3]>>(x); }").program);
+  EXPECT_TRUE(Checked(p + "node main(x: f32[2, 3]) -> (y: f32[2, 3]) { y = p<<T = f32[2, 1 + 2]>>(x); }").program);
+  Checked nested(p + "fun q<<N: size, T: type>>(a: T[N]) -> (y: T[N]) { y = p<<T[N]>>(a); }\n"
+                     "node main(x: f32[2, 3]) -> (y: f32[2, 3]) { y = q<<2, f32[3]>>(x); }");
+  EXPECT_TRUE(nested.program) << nested.rendered;
+  expectErrors(p + "node main(x: f32) -> (y: f32) { y = p<<(i32, f32)>>(x); }",
+               {"type-mismatch: `T` must be a scalar or tensor type, not a tuple"});
+  expectErrors("fun p<<T: float>>(a: T) -> (y: T) { y = a; }\nnode main(x: f32[3]) -> (y: f32[3]) { "
+               "y = p<<f32[3]>>(x); }",
+               {"type-mismatch: `T` must be a scalar type, not f32[3]"});
+  expectErrors(p + "node main(x: f32[3], n: i32) -> (y: f32[3]) { y = p<<f32[n]>>(x); }",
+               {"not-constant: `n` is an input, and a size must be known at compile time"});
+  expectContains(Checked(p + "node main(a, b: f32) -> (y: f32) { (y, z) = p((a, b)); }").rendered,
+                 "a type parameter is a scalar or tensor type, and the argument is a tuple");
+}
+
 } // namespace
 } // namespace mlr::test
