@@ -8,40 +8,48 @@ construction, while chains of groups need many sweeps.
 
 usage: generate.py SEED        prints the program of that seed
 """
+import pathlib
 import random
+import re
 import sys
 
-FLOATS = ["f32", "f64", "f16", "bf16"]
-INTS = ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"]
-UNARY = ["exp", "tanh", "sigmoid", "sin", "cos", "log", "sqrt", "floor", "round", "abs"]
-
-
-class Var:
-    def __init__(self, name, scalar, shape, group):
-        self.name, self.scalar, self.shape, self.group = name, scalar, tuple(shape), group
-
-    def __repr__(self):
-        return self.name
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from expressions import FLOATS, INTS, Expressions, Var, tensor  # noqa: E402
 
 
 class Region:
     """The variables of one time that an expression under construction may use."""
 
-    def __init__(self, program, outer=None, length=None, in_scan=False, resume=False):
-        self.program, self.outer, self.length, self.in_scan, self.resume = program, outer, length, in_scan, resume
+    def __init__(self, outer=None, length=None, in_scan=False):
+        self.outer, self.length, self.in_scan = outer, length, in_scan
         self.groups = []          # [(direction, [Var])]
         self.current = -1
         self.ready = []           # variables defined so far, usable instantaneously
         self.lines = []
         self.index = None
         self.captured = []        # constants of this time
+        self.plain = False        # only what an `until` condition may need
+        self.stateless = False    # the body of a fun
+
+    def times(self):
+        """(index, length) of this scan and those around it."""
+        mine = [(self.index, self.length)] if self.index else []
+        return mine + (self.outer.times() if self.outer else [])
+
+    def delayable(self, v):
+        """Whether `fby v` makes no cycle that looks both back and ahead."""
+        if self.stateless or self.current < 0: return False
+        if any(v is w for w in self.captured) or self.groups[self.current][0] == "up": return True
+        return any(v is w for _, vs in self.groups[:self.current] for w in vs)
 
 
-class Program:
+class Program(Expressions):
     def __init__(self, seed):
         self.r = random.Random(seed)
         self.names = 0
         self.nodes = []           # (name, [(scalar, shape)] inputs, outputs, uses_end)
+        self.funs = []            # (name, scalars of the inputs, scalar of the output)
+        self.constants = []
         self.text = []
         self.features = set()
         self.palette()
@@ -53,208 +61,25 @@ class Program:
     # ---- types -----------------------------------------------------------------------------------------------
 
     def palette(self):
-        """A few types a program, so that variables find one another."""
+        """A few types and lengths a program, so that variables find one another."""
         r = self.r
-        scalars = ["f32"] * 4 + ["f64"] * 2 + ["i32", "bool"]
+        scalars = ["f32"] * 4 + ["f64"] * 2 + ["i32"] * 2 + ["bool"]
         scalars += [r.choice(FLOATS + INTS)] * r.choice([0, 1, 2])
         self.scalars = r.sample(scalars, 3) + ["f32"]
-        vector = (r.choice([1, 2, 3, 4, 5, 8, 17]),)
+        vector = (r.choice([1, 2, 3, 4, 5, 8, 17, 16, 33, 20]),)
+        self.lengths = [r.choice([1, 2, 3, 4, 7]), r.choice([2, 3, 4, 7, 10, 17, 24])]
         self.shapes = [()] * 4 + [vector] * 2
-        if r.random() < 0.5: self.shapes.append((r.choice([1, 2, 3]),) + vector)
+        if r.random() < 0.5: self.shapes.append((r.choice([1, 2, 3, 5, 8, 16]),) + vector)
         if r.random() < 0.3: self.shapes.append((r.choice([2, 3, 4, 7]),))
+        if r.random() < 0.3: self.shapes.append((r.choice(self.lengths),))
+        if r.random() < 0.15: self.shapes.append((r.choice(self.lengths),) + vector)
+        if r.random() < 0.1: self.shapes.append((2, r.choice([2, 3]), r.choice([1, 2, 5])))
 
     def scalar_type(self):
         return self.r.choice(self.scalars)
 
     def shape(self):
         return self.r.choice(self.shapes)
-
-    def literal(self, scalar):
-        if scalar == "bool": return self.r.choice(["true", "false"])
-        if scalar in FLOATS: return self.r.choice(["0.0", "1.0", "-1.5", "0.25", "3.0", "0.1", "-0.7"])
-        if scalar[0] == "u": return self.r.choice(["0", "1", "2", "7", "100"])
-        return self.r.choice(["0", "1", "-1", "3", "-7", "100"])
-
-    def constant(self, scalar, shape):
-        """A literal of exactly this type."""
-        if not shape:
-            return self.literal(scalar) if scalar == "bool" else f"{scalar}({self.literal(scalar)})"
-        i = self.fresh("q")
-        bounds = [f"{i}{k} < {n}" for k, n in enumerate(shape)]
-        return f"[{self.constant(scalar, ())} for {', '.join(bounds)}]"
-
-    # ---- expressions ---------------------------------------------------------------------------------------------
-
-    def pick(self, region, scalar, shape):
-        """A usable expression of exactly this type from the variables at hand, or None."""
-        candidates = [v.name for v in region.ready + region.captured if v.scalar == scalar and v.shape == tuple(shape)]
-        for v in region.captured + region.ready:  # elements and rows
-            if v.scalar == scalar and len(v.shape) > len(shape) and v.shape[len(v.shape) - len(shape):] == tuple(shape):
-                lead = v.shape[:len(v.shape) - len(shape)]
-                if all(n > 0 for n in lead):
-                    index = [region.index if region.index and n == region.length else str(self.r.randrange(n)) for n in lead]
-                    candidates.append(f"{v.name}[{', '.join(index)}]")
-        return self.r.choice(candidates) if candidates else None
-
-    def leaf(self, region, scalar, shape):
-        r = self.r.random()
-        if r < 0.3:
-            timed = self.timed(region, scalar, shape)
-            if timed: return timed
-        if r < 0.85:
-            p = self.pick(region, scalar, shape)
-            if p: return p
-        source = self.r.choice(region.ready + region.captured) if region.ready + region.captured and r < 0.9 else None
-        if source and not shape and not source.shape and scalar != "bool" and source.scalar != "bool":
-            self.features.add("convert")
-            return f"{scalar}({source.name})"
-        return self.constant(scalar, shape)
-
-    def timed(self, region, scalar, shape):
-        """An expression that crosses instants, or None."""
-        r = self.r
-        same = lambda v: v.scalar == scalar and v.shape == tuple(shape)
-        init = lambda: f"({self.constant(scalar, shape)})"
-        direction, mine = region.groups[region.current]
-        before = [v for _, vs in region.groups[:region.current] for v in vs if same(v)]
-        own = [v for v in mine if same(v)]
-        if own and r.random() < 0.6:
-            v = r.choice(own)
-            if direction == "up":
-                self.features.add("fby")
-                if r.random() < 0.2:
-                    self.features.add("pre")
-                    return f"({self.constant(scalar, shape)} -> pre {v.name})"
-                return f"({init()} fby {v.name})"
-            self.features.add("eby")
-            return f"({v.name} eby {init()})"
-        choices = []
-        if before:
-            v = r.choice(before)
-            choices.append(("fby", f"({init()} fby {v.name})"))
-            if region.in_scan: choices.append(("eby", f"({v.name} eby {init()})"))
-            if region.index: choices += [("final", f"(final {v.name})"), ("initial", f"(initial {v.name})")]
-        if len(shape) == 1 and shape[0] >= 1:
-            rows = [v for _, vs in region.groups[:region.current] for v in vs if v.scalar == scalar and v.shape == ()]
-            rows += [v for v in region.ready if v.scalar == scalar and v.shape == ()]
-            if rows:
-                choices.append(("window", f"window<<{shape[0]}>>({r.choice(rows).name}, {self.constant(scalar, ())})"))
-        if region.index and scalar == "i32" and not shape:
-            choices.append(("count", f"count({region.index})"))
-        if not choices: return None
-        feature, text = r.choice(choices)
-        self.features.add(feature)
-        return text
-
-    def expression(self, region, scalar, shape, depth=3):
-        r = self.r
-        if depth == 0 or r.random() < 0.25: return self.leaf(region, scalar, shape)
-        sub = lambda s=scalar, h=shape: self.expression(region, s, h, depth - 1)
-        kind = r.random()
-        if kind < 0.12:
-            self.features.add("if")
-            return f"(if {sub('bool', ())} then {sub()} else {sub()})"
-        if kind < 0.2 and shape:
-            return self.comprehension(region, scalar, shape, depth)
-        if kind < 0.3 and not shape:
-            text = self.reduction(region, scalar, depth)
-            if text: return text
-        if kind < 0.35 and shape:
-            self.features.add("where")
-            return f"where({sub('bool')}, {sub()}, {sub()})"
-        if scalar == "bool":
-            if r.random() < 0.6:
-                s = r.choice(["f32", "i32", "f64", "u8"])
-                return f"({sub(s)} {r.choice(['<', '>', '<=', '>=', '==', '!='])} {sub(s)})"
-            return f"({sub()} {r.choice(['and', 'or'])} {sub()})" if r.random() < 0.7 else f"(not {sub()})"
-        if kind < 0.42:
-            return f"(-{sub()})" if scalar[0] != "u" else sub()
-        if scalar in FLOATS:
-            if kind < 0.52:
-                f = r.choice(UNARY)
-                self.features.add("elementary")
-                return f"{f}({sub()})"
-            if kind < 0.57:
-                self.features.add("fma")
-                return f"fma({sub()}, {sub()}, {sub()})"
-            if kind < 0.66: return f"{r.choice(['min', 'max'])}({sub()}, {sub()})"
-            return f"({sub()} {r.choice(['+', '-', '*', '/', '+', '*', '%'])} {sub()})"
-        if kind < 0.5:
-            self.features.add("bits")
-            return f"{r.choice(['bitand', 'bitor', 'bitxor', 'shl', 'shr'])}({sub()}, {sub()})"
-        if kind < 0.6: return f"{r.choice(['min', 'max'])}({sub()}, {sub()})"
-        return f"({sub()} {r.choice(['+', '-', '*', '/', '%'])} {sub()})"
-
-    def comprehension(self, region, scalar, shape, depth):
-        self.features.add("comprehension")
-        i = [self.fresh("i") for _ in shape]
-        inner = self.indexed(region, i, shape)
-        body = self.inner_expression(region, inner, scalar, depth - 1)
-        return f"[{body} for {', '.join(f'{a} < {n}' for a, n in zip(i, shape))}]"
-
-    def indexed(self, region, indices, sizes):
-        """Elements of the variables at hand under comprehension indices: [(scalar, text)]."""
-        out = []
-        for v in region.ready + region.captured:
-            if not v.shape:
-                out.append((v.scalar, v.name))
-                continue
-            index = []
-            for n in v.shape:
-                fits = [a for a, m in zip(indices, sizes) if m <= n]
-                if fits and self.r.random() < 0.85: index.append(self.r.choice(fits))
-                elif n > 0: index.append(str(self.r.randrange(n)))
-            if len(index) == len(v.shape): out.append((v.scalar, f"{v.name}[{', '.join(index)}]"))
-            reverse = [f"{n - 1} - {a}" for a, n, m in zip(indices, v.shape, sizes) if m == n]
-            if len(v.shape) == 1 and reverse:
-                self.features.add("affine")
-                out.append((v.scalar, f"{v.name}[{reverse[0]}]"))
-        out += [("i32", a) for a in indices]
-        return out
-
-    def inner_expression(self, region, elements, scalar, depth):
-        r = self.r
-        fits = [t for s, t in elements if s == scalar]
-        if depth <= 0 or r.random() < 0.3:
-            if fits and r.random() < 0.85: return r.choice(fits)
-            return self.constant(scalar, ())
-        sub = lambda s=scalar: self.inner_expression(region, elements, s, depth - 1)
-        if scalar == "bool": return f"({sub('i32')} < {sub('i32')})"
-        if r.random() < 0.15: return f"(if {sub('bool')} then {sub()} else {sub()})"
-        if scalar in FLOATS and r.random() < 0.1: return f"{r.choice(UNARY)}({sub()})"
-        if r.random() < 0.2:
-            k, n = self.fresh("k"), r.choice([1, 2, 3, 5])
-            body = self.inner_expression(region, elements + self.indexed(region, [k], [n]), scalar, depth - 1)
-            other = self.inner_expression(region, elements + self.indexed(region, [k], [n]), scalar, depth - 1)
-            self.features.add("nested reduction")
-            return f"sum({body}{' * ' + other if r.random() < 0.6 else ''} for {k} < {n})"
-        return f"({sub()} {r.choice(['+', '-', '*'])} {sub()})"
-
-    def reduction(self, region, scalar, depth):
-        r = self.r
-        tensors = [v for v in region.ready + region.captured if v.shape and v.scalar == scalar and all(n > 0 for n in v.shape)]
-        if scalar == "bool":
-            tensors = [v for v in region.ready + region.captured if v.shape and v.scalar == "bool"]
-            return f"{r.choice(['all', 'any'])}({r.choice(tensors).name})" if tensors else None
-        if scalar == "i32" and r.random() < 0.5:
-            t = [v for v in region.ready + region.captured if v.shape and v.scalar != "bool" and all(n > 0 for n in v.shape)]
-            if t:
-                self.features.add("argmax")
-                return f"{r.choice(['argmax', 'argmin'])}({r.choice(t).name})"
-        if tensors and r.random() < 0.5:
-            v = r.choice(tensors)
-            same = [w for w in tensors if w.shape == v.shape]
-            self.features.add("whole reduction")
-            if r.random() < 0.4: return f"sum({v.name} * {r.choice(same).name})"
-            f = r.choice(["sum", "prod", "max", "min"] + (["mean"] if scalar in FLOATS else []))
-            return f"{f}({v.name})"
-        k, n = self.fresh("k"), r.choice([1, 2, 3, 7])
-        inner = self.indexed(region, [k], [n])
-        a = self.inner_expression(region, inner, scalar, depth - 1)
-        b = self.inner_expression(region, inner, scalar, depth - 1)
-        self.features.add("reduction")
-        f = r.choice(["sum", "sum", "sum", "prod", "max", "min"])
-        return f"{f}({a}{' * ' + b if f == 'sum' and r.random() < 0.7 else ''} for {k} < {n})"
 
     # ---- equations -------------------------------------------------------------------------------------------------
 
@@ -266,20 +91,36 @@ class Program:
         for d in directions:
             vs = [Var(self.fresh(), self.scalar_type(), self.shape(), len(plan)) for _ in range(r.randrange(1, max(2, count)))]
             plan.append((d, vs))
-        for g, (d, vs) in enumerate(plan):
+        for g, (d, vs) in enumerate(plan, len(region.groups)):
             region.groups.append((d, vs))
             region.current = g
-            for v in vs:
+            while vs_left := [v for v in vs if v not in region.ready]:
                 if depth > 0 and r.random() < 0.3: self.scan(region, depth - 1)
                 if self.nodes and r.random() < 0.25: self.call(region)
-                dims = f"[{', '.join(map(str, v.shape))}]" if v.shape else ""
-                text = self.expression(region, v.scalar, v.shape)
-                region.lines.append(f"{v.name}: {v.scalar}{dims} = {text};")
-                region.ready.append(v)
+                if len(vs_left) > 1 and r.random() < 0.1: self.pair(region, *vs_left[:2])
+                else: self.equation(region, vs_left[0])
+
+    def equation(self, region, v):
+        text = self.expression(region, v.scalar, v.shape)
+        if v.scalar in FLOATS and self.r.random() < 0.4:  # keep recurrences from growing without bound
+            text = self.r.choice(["max(-8.0, min(8.0, {}))", "(0.5 * {})", "tanh({})", "({} * 0.25)"]).format(text)
+        region.lines.append(f"{v.name}: {tensor(v.scalar, v.shape)} = {text};")
+        region.ready.append(v)
+
+    def pair(self, region, v, w):
+        """Two variables of one equation: tuples go through if and fby."""
+        self.features.add("tuple")
+        sub = lambda u: self.expression(region, u.scalar, u.shape, 2)
+        if self.r.random() < 0.6 or region.groups[region.current][0] == "down":
+            text = f"if {self.expression(region, 'bool', (), 1)} then ({sub(v)}, {sub(w)}) else ({sub(v)}, {sub(w)})"
+        else:
+            text = f"({sub(v)}, {sub(w)}) fby ({sub(v)}, {sub(w)})"
+        region.lines.append(f"({v.name}, {w.name}) = {text};")
+        region.ready += [v, w]
 
     def call(self, region):
         name, inputs, outputs, uses_end = self.r.choice(self.nodes)
-        if uses_end and not region.in_scan: return
+        if uses_end and (not region.in_scan or region.plain): return
         arguments = [self.expression(region, s, h, 1) for s, h in inputs]
         results = [Var(self.fresh(), s, h, region.current) for s, h in outputs]
         target = results[0].name if len(results) == 1 else f"({', '.join(v.name for v in results)})"
@@ -289,30 +130,64 @@ class Program:
 
     def scan(self, region, depth):
         r = self.r
-        length = r.choice([1, 1, 2, 3, 4, 7])
-        inner = Region(self, region, length, in_scan=True)
+        length = r.choice([1, 2, 3, 4] if region.times() else self.lengths * 2 + [1, 3])
+        inner = Region(region, length, in_scan=True)
         inner.index = self.fresh("t")
         inner.captured = list(region.ready) + list(region.captured)
         inner.ready = [Var(inner.index, "i32", (), -1)]
         resume = r.random() < 0.2
-        until = not resume and r.random() < 0.2
+        condition = self.until(inner, length) if r.random() < (0.4 if resume else 0.3) else ""
         self.fill(inner, depth, 4)
-        condition = ""
-        if until:
-            self.features.add("until")
-            # only what does not depend on eby or end values: the index and captured values
+        if resume: self.features.add("resume until" if condition else "resume")
+        if region.in_scan: self.features.add("nested scan")
+        results = self.results(region, inner, length)
+        if not results: return
+        order = self.blocks(inner.lines)
+        r.shuffle(order)
+        order = [line for block in order for line in block]
+        head = f"scan {inner.index} < {length}{' resume' if resume else ''}{condition} {{"
+        region.lines += [head] + ["  " + line for line in order] + ["}"]
+        region.ready += results
+
+    def until(self, inner, length):
+        """A condition that depends on no eby and no end value: of the index, or of a group of recurrences of its own."""
+        r = self.r
+        self.features.add("until")
+        if r.random() < 0.4:
             plain = [v.name for v in inner.captured if v.scalar == "i32" and not v.shape]
             bound = r.choice(plain) if plain and r.random() < 0.4 else str(r.randrange(length))
-            condition = f" until {inner.index} >= {bound}"
-        if resume: self.features.add("resume")
-        if region.in_scan: self.features.add("nested scan")
+            return f" until {inner.index} >= {bound}"
+        inner.plain = True
+        vs = [Var(self.fresh(), r.choice(["f32", "i32"]), (), 0) for _ in range(r.randrange(1, 3))]
+        inner.groups.append(("up", vs))
+        inner.current = 0
+        for v in vs: self.equation(inner, v)
+        test = r.choice([self.expression(inner, "bool", (), 2), f"{vs[0].name} > {self.constant(vs[0].scalar, ())}"])
+        condition = f" until ({test}) and {inner.index} >= {r.randrange(length)}" if r.random() < 0.6 else f" until {test}"
+        inner.plain = False
+        return condition
+
+    def chosen(self, region, defined, most):
+        """What leaves a region: first what nothing else needs, so that little is computed for nothing."""
+        def is_needed(v):
+            others = [line for line in region.lines if not re.match(rf"\s*(\([^=]*)?\b{v.name}\b[^=]*=", line)]
+            return any(re.search(rf"\b{v.name}\b", line) for line in others)
+
+        shuffled = self.r.sample(defined, len(defined))
+        if self.r.random() < 0.8: shuffled.sort(key=is_needed)
+        return shuffled[:most]
+
+    def results(self, region, inner, length):
+        """What leaves a scan; its lines are added to the scan."""
+        r = self.r
         defined = [v for _, vs in inner.groups for v in vs]
         results, stacked = [], []
-        for v in r.sample(defined, min(len(defined), r.randrange(1, 5))):
+        for v in self.chosen(inner, defined, r.randrange(1, 6)):
             kind = r.random()
             name = self.fresh("r")
             if kind < 0.55:
-                inner.lines.append(f"{name}[{inner.index}] = {v.name};")
+                value = v.name if r.random() < 0.8 else self.expression(inner, v.scalar, v.shape, 2)
+                inner.lines.append(f"{name}[{inner.index}] = {value};")
                 results.append(Var(name, v.scalar, (length,) + v.shape, region.current))
                 stacked.append(results[-1])
                 self.features.add("stack")
@@ -325,31 +200,25 @@ class Program:
         if stacked and r.random() < 0.3:  # a stacked result used inside again
             s = stacked[0]
             extra, out = self.fresh(), self.fresh("r")
-            dims = f"[{', '.join(map(str, s.shape[1:]))}]" if s.shape[1:] else ""
-            inner.lines.append(f"{extra}: {s.scalar}{dims} = {s.name}[{length - 1} - {inner.index}];")
+            row = r.choice([f"{length - 1} - {inner.index}", str(r.randrange(length)), inner.index])
+            inner.lines.append(f"{extra}: {tensor(s.scalar, s.shape[1:])} = {s.name}[{row}];")
             inner.lines.append(f"{out}[{inner.index}] = {extra};")
             results.append(Var(out, s.scalar, s.shape, region.current))
             self.features.add("result used inside")
-        if not results: return
-        order = self.blocks(inner.lines)
-        r.shuffle(order)
-        order = [line for block in order for line in block]
-        head = f"scan {inner.index} < {length}{' resume' if resume else ''}{condition} {{"
-        region.lines += [head] + ["  " + line for line in order] + ["}"]
-        region.ready += results
+        return results
+
+    # ---- declarations ------------------------------------------------------------------------------------------------
 
     def node(self, name, in_scan):
-        region = Region(self, in_scan=in_scan)
+        region = Region(in_scan=in_scan)
         inputs = [Var(self.fresh("x"), self.scalar_type(), self.shape(), -1) for _ in range(self.r.randrange(1, 4))]
-        if name == "main": inputs += [Var(self.fresh("x"), "f32", h, -1) for h in [(), self.shapes[4]]]
+        if name == "main": inputs += [Var(self.fresh("x"), "f32", h, -1) for h in [(), self.shapes[4], self.shapes[-1]]]
         region.ready = list(inputs)
-        if in_scan:
-            # no t of its own; eby is legal because every call stands in a scan
-            region.in_scan = True
-            region.index = None
+        region.captured = list(self.constants)
         self.fill(region, 1 if not in_scan else 0, 4)
-        defined = [v for _, vs in region.groups for v in vs]
-        outputs = self.r.sample(defined, min(len(defined), self.r.randrange(1, 4)))
+        defined = [v for v in region.ready if v not in inputs]
+        outputs = self.chosen(region, defined, self.r.choice([1, 2, 4, 8, 12] if name == "main" else [1, 2, 3, 4]))
+        if self.r.random() < 0.1: outputs.append(self.r.choice(inputs))
         return inputs, outputs, region
 
     @staticmethod
@@ -363,16 +232,43 @@ class Program:
         return out
 
     def declare(self, name, inputs, outputs, region):
-        dims = lambda v: f"[{', '.join(map(str, v.shape))}]" if v.shape else ""
         lines = self.blocks(region.lines)
         self.r.shuffle(lines)
         renamed = [f"o{k}" for k in range(len(outputs))]
         body = [line for block in lines for line in block] + [f"{o} = {v.name};" for o, v in zip(renamed, outputs)]
-        ins = ", ".join(f"{v.name}: {v.scalar}{dims(v)}" for v in inputs)
-        outs = ", ".join(f"{o}: {v.scalar}{dims(v)}" for o, v in zip(renamed, outputs))
+        ins = ", ".join(f"{v.name}: {tensor(v.scalar, v.shape)}" for v in inputs)
+        outs = ", ".join(f"{o}: {tensor(v.scalar, v.shape)}" for o, v in zip(renamed, outputs))
         self.text.append(f"node {name}({ins}) -> ({outs}) {{\n" + "\n".join("  " + b for b in body) + "\n}\n")
 
+    def table(self):
+        """A constant tensor, such as weights."""
+        v = Var(self.fresh("W"), self.scalar_type(), self.r.choice([h for h in self.shapes if h]), -1)
+        if self.r.random() < 0.4: v.shape = (self.r.choice([2, 3, 16, 20]),) + v.shape[-1:]
+        indices = [f"i{k}" for k in range(len(v.shape))]
+        bounds = ", ".join(f"{i} < {n}" for i, n in zip(indices, v.shape))
+        self.text.append(f"const {v.name}: {tensor(v.scalar, v.shape)} = [{self.pattern(v.scalar, indices)} for {bounds}];\n")
+        self.constants.append(v)
+
+    def fun(self):
+        """A fun of scalars, for comprehensions; its locals are used more than once."""
+        region = Region()
+        region.stateless, region.captured = True, list(self.constants)
+        inputs = [Var(self.fresh("a"), self.r.choice(["f32", "f32", self.scalar_type()]), (), -1) for _ in range(self.r.randrange(1, 4))]
+        elements, lines = [(v.scalar, v.name) for v in inputs], []
+        for _ in range(self.r.randrange(0, 3)):
+            name, scalar = self.fresh("b"), self.r.choice(["f32", self.scalar_type()])
+            lines.append(f"  {name}: {scalar} = {self.inner(region, elements, [], scalar, 2)};")
+            elements = elements + [(scalar, name)] * 2
+        output, name = self.r.choice(["f32", self.scalar_type()]), self.fresh("f")
+        lines.append(f"  y = {self.inner(region, elements, [], output, 3)};")
+        self.r.shuffle(lines)
+        ins = ", ".join(f"{v.name}: {v.scalar}" for v in inputs)
+        self.text.append(f"fun {name}({ins}) -> (y: {output}) {{\n" + "\n".join(lines) + "\n}\n")
+        self.funs.append((name, [v.scalar for v in inputs], output))
+
     def generate(self):
+        for _ in range(self.r.choice([0, 0, 1, 2])): self.table()
+        for _ in range(self.r.choice([0, 0, 1, 2])): self.fun()
         for k in range(self.r.randrange(0, 3)):
             uses_end = self.r.random() < 0.4
             inputs, outputs, region = self.node(f"n{k}", uses_end)
@@ -385,9 +281,10 @@ class Program:
 
 
 def random_inputs(program, steps, seed):
-    """Streams for the inputs of `main`: ordinary values with some special ones."""
+    """Streams for the inputs of `main`: ordinary values, in every third program with some special ones."""
     import numpy as np
     rng = np.random.default_rng(seed)
+    special = 0.08 if seed % 3 == 0 else 0
     streams = {}
     for v in program.inputs:
         shape = (steps, *v.shape)
@@ -400,7 +297,7 @@ def random_inputs(program, steps, seed):
         elif v.scalar == "bf16": a = (rng.normal(0, 2, shape).astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
         else:
             a = rng.normal(0, 2, shape)
-            a = np.where(rng.random(shape) < 0.05, rng.choice([0.0, -0.0, np.inf, np.nan, 1e30, 1e-40], shape), a)
+            a = np.where(rng.random(shape) < special, rng.choice([0.0, -0.0, np.inf, np.nan, 1e30, 1e-40], shape), a)
             with np.errstate(over="ignore"):
                 a = a.astype({"f16": np.float16, "f32": np.float32, "f64": np.float64}[v.scalar])
         streams[v.name] = a
