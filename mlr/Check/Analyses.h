@@ -1,5 +1,4 @@
-// The analyses of streams on the typed program, run after elaboration found no error. Both report to the
-// user.
+// The analyses of streams on the typed program, run after elaboration found no error. Both report to the user.
 #pragma once
 
 #include "mlr/Check/Program.h"
@@ -15,8 +14,7 @@ bool checkInitialisation(const Program &program, Diagnostics &diagnostics);
 /// "Causality"). False when it reported something. O(V*E) on a component.
 bool checkCausality(const Program &program, Diagnostics &diagnostics);
 
-/// Expanding all calls keeps the program within what the compiler takes. False when it reported something.
-/// Linear.
+/// Expanding all calls keeps the program within what the compiler takes. False when it reported something. Linear.
 bool checkExpansion(const Program &program, Diagnostics &diagnostics);
 
 } // namespace mlr

@@ -20,10 +20,9 @@ struct CheckOptions {
   std::string stdPath;
 };
 
-/// Checks `file` (already parsed) and returns the program, or nothing when an error was reported. All errors
-/// of the file are reported in one run; one cause, one error. Reads data files that `load` names, relative to
-/// the source file. Time linear in the sizes of the instances, but for causality: O(V*E) on a strongly
-/// connected component.
+/// Checks `file` (already parsed) and returns the program, or nothing when an error was reported. All errors of
+/// the file are reported in one run; one cause, one error. Reads data files that `load` names, relative to the
+/// source file. Time linear in the sizes of the instances, but for causality: O(V*E) on a strongly connected component.
 std::optional<Program> check(const ast::File &file, SourceMap &sources, const CheckOptions &options,
                              Diagnostics &diagnostics);
 

@@ -14,7 +14,7 @@ namespace mlr::checking {
 struct Constant {
   bool failed = false, inProgress = false;
   Ty type;
-  std::optional<Array> value;       ///< known at compile time
+  std::optional<Array> value;             ///< known at compile time
   NodeInstance *computed = nullptr; ///< else a fun without inputs that computes it
 };
 

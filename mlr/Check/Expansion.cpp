@@ -11,8 +11,7 @@ namespace mlr {
 /// Expressions in all; the later stages take some microseconds each.
 static constexpr uint64_t maxExpressions = 4'000'000;
 
-static void addCalls(const Region &region, const std::unordered_map<const NodeInstance *, uint64_t> &sizes,
-                     uint64_t &size) {
+static void addCalls(const Region &region, const std::unordered_map<const NodeInstance *, uint64_t> &sizes, uint64_t &size) {
   for (const Equation &e : region.equations) {
     if (e.kind == Equation::Kind::Call) size += sizes.at(e.callee);
     if (e.kind == Equation::Kind::Scan) addCalls(e.scan->body, sizes, size);
@@ -21,8 +20,8 @@ static void addCalls(const Region &region, const std::unordered_map<const NodeIn
 }
 
 bool checkExpansion(const Program &program, Diagnostics &diagnostics) {
-  std::unordered_map<const NodeInstance *, uint64_t> sizes; // looked up only
-  for (const auto &node : program.nodes) {                  // callees first
+  std::unordered_map<const NodeInstance *, uint64_t> sizes;  // looked up only
+  for (const auto &node : program.nodes) {                   // callees first
     uint64_t size = node->arena.size() + 1;
     addCalls(node->body, sizes, size);
     for (const Expr &e : node->arena) {
@@ -31,10 +30,9 @@ bool checkExpansion(const Program &program, Diagnostics &diagnostics) {
     }
     sizes[node.get()] = size;
     if (size <= maxExpressions) continue;
-    Diagnostic &d = diagnostics.report(
-        kinds::programTooLarge, node->span,
-        fmt::format("`{}` expands to more than {} expressions", node->display, maxExpressions),
-        "every call in it is an instance of its own");
+    Diagnostic &d = diagnostics.report(kinds::programTooLarge, node->span,
+                                       fmt::format("`{}` expands to more than {} expressions", node->display, maxExpressions),
+                                       "every call in it is an instance of its own");
     d.notes.push_back("instances multiply from caller to caller: two calls on each of n levels make 2^n");
     return false;
   }

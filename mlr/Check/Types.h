@@ -9,7 +9,7 @@
 
 namespace mlr::checking {
 
-using mlr::toString; // beside the one for Ty
+using mlr::toString;  // beside the one for Ty
 
 /// Made of literals only: the scalar type is still the context's choice. Int may become any number type,
 /// Float any float type.

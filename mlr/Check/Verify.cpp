@@ -47,8 +47,7 @@ private:
   void define(VarId v, const ScanTime *time) {
     if (!known(v, "a target")) return;
     ++definitions[v];
-    if (node.vars[v].time != time ||
-        (node.vars[v].clock != here && node.vars[v].kind != Var::Kind::ScanIndex))
+    if (node.vars[v].time != time || (node.vars[v].clock != here && node.vars[v].kind != Var::Kind::ScanIndex))
       complain("'" + node.vars[v].name + "' is defined in another time than its own");
   }
 
@@ -65,16 +64,13 @@ private:
   }
 
   void clockEquation(const Clock &clock, const ScanTime *time) {
-    if (clock.time != time || clock.parent != here)
-      complain("a clock is entered in another time than its own");
+    if (clock.time != time || clock.parent != here) complain("a clock is entered in another time than its own");
     if (clock.kind == Clock::Kind::Every) {
-      if (clock.period < 1 || clock.phase < 0 || clock.phase >= clock.period)
-        complain("a clock without a period");
+      if (clock.period < 1 || clock.phase < 0 || clock.phase >= clock.period) complain("a clock without a period");
     } else if (known(clock.selector, "a selector")) {
       const Type &type = node.vars[clock.selector].type;
       bool isEnum = type == Type{Scalar::I32, {}} && clock.kind == Clock::Kind::When;
-      if (type != Type{Scalar::Bool, {}} && !isEnum)
-        complain("a selector that is neither a bool nor an enum");
+      if (type != Type{Scalar::Bool, {}} && !isEnum) complain("a selector that is neither a bool nor an enum");
       checkPresence(clock.selector);
     }
     const Clock *outer = here;
@@ -86,8 +82,7 @@ private:
   void monitorEquation(const Equation &equation, const ScanTime *time) {
     if (!equation.value) return complain("a monitor without a condition");
     expression(*equation.value, time);
-    require(equation.value->type == Type{Scalar::Bool, {}}, *equation.value,
-            "a monitor of another type than bool");
+    require(equation.value->type == Type{Scalar::Bool, {}}, *equation.value, "a monitor of another type than bool");
   }
 
   /// The same instants of the same time: conditions are equal, resets in between do not count.
@@ -268,8 +263,7 @@ private:
       const Expr &arg = *e.args[v];
       require(arg.type == e.type, e, "an operand of another type");
       if (arg.kind == ExprKind::Const || arg.kind != ExprKind::Var) {
-        require(arg.kind == ExprKind::Const, e,
-                "an operand of a merge that is neither variable nor constant");
+        require(arg.kind == ExprKind::Const, e, "an operand of a merge that is neither variable nor constant");
         continue;
       }
       Clock at;
@@ -278,8 +272,7 @@ private:
       at.parent = here;
       at.time = hereTime;
       if (known(arg.var, "an operand"))
-        require(sameInstants(node.vars[arg.var].clock, &at), e,
-                "an operand that is not present when it is merged");
+        require(sameInstants(node.vars[arg.var].clock, &at), e, "an operand that is not present when it is merged");
     }
   }
 
@@ -290,8 +283,7 @@ private:
       return require(false, e, "an operand of hold that is no variable");
     const Clock *clock = node.vars[e.args[0]->var].clock;
     while (clock && clock->kind == Clock::Kind::Reset) clock = clock->parent;
-    require(clock && sameInstants(clock->parent, here), e,
-            "an operand of hold that is not on a clock directly below");
+    require(clock && sameInstants(clock->parent, here), e, "an operand of hold that is not on a clock directly below");
   }
 
   void checkVar(const Expr &e, const ScanTime *time) {
@@ -466,7 +458,7 @@ private:
   const NodeInstance &node;
   const std::unordered_set<const NodeInstance *> &callees;
   std::vector<std::string> &broken;
-  const Clock *here = nullptr; ///< of the region at hand
+  const Clock *here = nullptr;              ///< of the region at hand
   const ScanTime *hereTime = nullptr;
   bool sampled = false;                     ///< the expression is an operand of merge or hold
   std::vector<int> definitions;             ///< by variable
