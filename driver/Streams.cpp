@@ -50,12 +50,21 @@ template <class From> static bool storeNumber(From v, Scalar type, std::byte *ou
   case Scalar::U16: return storeInteger<uint16_t>(v, out);
   case Scalar::U32: return storeInteger<uint32_t>(v, out);
   case Scalar::U64: return storeInteger<uint64_t>(v, out);
-  case Scalar::F16: bits16(floatToHalf(roundToOdd(real))); return true;
-  case Scalar::BF16: bits16(floatToBfloat(roundToOdd(real))); return true;
+  // A finite number beyond the largest would become infinite.
+  case Scalar::F16: {
+    uint16_t half = floatToHalf(roundToOdd(real));
+    bits16(half);
+    return (half & 0x7FFF) != 0x7C00 || std::isinf(real);
+  }
+  case Scalar::BF16: {
+    uint16_t half = floatToBfloat(roundToOdd(real));
+    bits16(half);
+    return (half & 0x7FFF) != 0x7F80 || std::isinf(real);
+  }
   case Scalar::F32: {
     float f = static_cast<float>(real);
     std::memcpy(out, &f, 4);
-    return true;
+    return std::isfinite(f) || !std::isfinite(real);
   }
   case Scalar::F64: std::memcpy(out, &real, 8); return true;
   }

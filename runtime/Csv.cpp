@@ -88,7 +88,8 @@ private:
   size_t at = 0;
 };
 
-/// A decimal number, inf, nan, true or false; the whole cell. Values beyond f64 become infinite or zero.
+/// A decimal number, inf, nan, true or false; the whole cell. False with an infinite `value`: beyond f64. What is too
+/// small becomes zero or subnormal.
 bool number(std::string_view cell, double &value) {
   if (cell == "true" || cell == "false") {
     value = cell == "true" ? 1 : 0;
@@ -99,8 +100,8 @@ bool number(std::string_view cell, double &value) {
   auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
   if (end != cell.data() + cell.size()) return false;
   if (error == std::errc::result_out_of_range) value = std::strtod(std::string(cell).c_str(), nullptr);
-  else if (error != std::errc()) return false;
-  return true;
+  else return error == std::errc();
+  return std::isfinite(value);
 }
 
 /// Keeps the exact value of a cell of digits that f64 rounded to `rounded`, if i64 or u64 can hold it.
@@ -129,8 +130,9 @@ std::optional<Error> addRow(Table &table, const std::vector<std::string> &cells,
     if (!number(cells[c], value)) {
       std::string column =
           table.names.empty() ? std::to_string(c + 1) : "'" + table.names[c].substr(0, 60) + "'";
-      std::string what =
-          cells[c].empty() ? "is empty" : "holds '" + cells[c].substr(0, 40) + "', not a number";
+      std::string what = cells[c].empty()     ? "is empty"
+                         : std::isinf(value) ? "holds " + cells[c].substr(0, 40) + ", which is beyond f64"
+                                             : "holds '" + cells[c].substr(0, 40) + "', not a number";
       return Error{"line " + std::to_string(line) + ", column " + column + " " + what};
     }
     keepWide(table, cells[c], value);

@@ -32,6 +32,15 @@ def csv(folder, type, *cells):
     return run(folder, type, "in.csv", "\n".join(["x", *cells]) + "\n")
 
 
+def numbers_beyond_a_float_type_are_no_infinities(folder):
+    for type, beyond, largest in [("f32", "1e39", "3.4028235e+38"), ("f16", "65520", "65504"),
+                                  ("bf16", "3.4e38", "3.3895314e+38"), ("f64", "1e309", "1.7976931348623157e+308")]:
+        code, _, err = csv(folder, type, "1", beyond)
+        assert code == 1 and "line 3 " in err.replace(",", " "), (type, code, err)
+        code, lines, _ = csv(folder, type, largest, "-inf")
+        assert code == 0 and lines[1] == "-inf", (type, lines)
+
+
 def integers_of_64_bits_are_exact(folder):
     signed = ["9007199254740993", "-9223372036854775808", "9223372036854775807", "5"]
     assert csv(folder, "i64", *signed) == (0, signed, "")
@@ -51,10 +60,10 @@ def integers_out_of_range_are_refused(folder):
 
 def columns_round_to_the_16_bit_floats(folder):
     # 2049 is a tie of f16, to even; the second is above it by less than f32 can tell.
-    assert csv(folder, "f16", "0.1", "2049", "2049.00000000001", "65520", "-0.0", "nan") == \
+    assert csv(folder, "f16", "0.1", "2049", "2049.00000000001", "inf", "-0.0", "nan") == \
         (0, ["0.099975586", "2048", "2050", "inf", "-0", "nan"], "")
-    assert csv(folder, "bf16", "1", "257", "257.00000000001", "3.4e38", "1e39") == \
-        (0, ["1", "256", "258", "inf", "inf"], "")
+    assert csv(folder, "bf16", "1", "257", "257.00000000001", "-inf") == \
+        (0, ["1", "256", "258", "-inf"], "")
 
 
 def an_f32_array_of_bf16_values_is_bf16(folder):
@@ -72,8 +81,8 @@ def samples_left_over_are_told(folder):
 
 
 def main():
-    tests = [integers_of_64_bits_are_exact, integers_out_of_range_are_refused, columns_round_to_the_16_bit_floats,
-             an_f32_array_of_bf16_values_is_bf16, samples_left_over_are_told]
+    tests = [numbers_beyond_a_float_type_are_no_infinities, integers_of_64_bits_are_exact, integers_out_of_range_are_refused,
+             columns_round_to_the_16_bit_floats, an_f32_array_of_bf16_values_is_bf16, samples_left_over_are_told]
     failed = 0
     for test in tests:
         with tempfile.TemporaryDirectory() as folder:

@@ -107,6 +107,7 @@ TEST(MalformedData, TensorsThatShareBytesAreRefused) {
 
 TEST(MalformedData, CsvErrorsNameTheLineAndTheColumn) {
   EXPECT_EQ(messageOf(parseCsv("a,b\n1,2\n3,x\n")), "line 3, column 'b' holds 'x', not a number");
+  EXPECT_EQ(messageOf(parseCsv("a,b\n1,-1e400\n")), "line 2, column 'b' holds -1e400, which is beyond f64");
   EXPECT_EQ(messageOf(parseCsv("a,b\n1,\n")), "line 2, column 'b' is empty");
   EXPECT_EQ(messageOf(parseCsv("a,b\n1\n")), "line 2 has 1 cells, the first line has 2");
   EXPECT_NE(messageOf(parseCsv("")), "");
@@ -118,8 +119,8 @@ TEST(MalformedData, CsvErrorsNameTheLineAndTheColumn) {
   EXPECT_NE(messageOf(parseCsv("x[9223372036854775806]\n1\n")), "");
 }
 
-TEST(MalformedData, CsvNumbersBeyondF64BecomeInfiniteOrZero) {
-  auto arrays = std::get<Arrays>(parseCsv("a,b\n1e999,1e-999\n"));
+TEST(MalformedData, CsvInfIsInfiniteAndTinyNumbersAreZero) {
+  auto arrays = std::get<Arrays>(parseCsv("a,b\ninf,1e-999\n"));
   EXPECT_EQ(arrays["a"].as<double>()[0], std::numeric_limits<double>::infinity());
   EXPECT_EQ(arrays["b"].as<double>()[0], 0);
 }
