@@ -17,6 +17,8 @@ static void addProgram(CLI::App *app, CommandLine &out, std::vector<std::string>
   app->add_option("--from", out.from, "the file is IR that --after=STAGE printed");
   app->add_flag("--unfused", out.unfused, "sums of products multiply, then add, in every engine");
   app->add_flag("--json", out.json, "diagnostics and reports as JSON");
+  app->add_option("--max-errors", out.maxErrors, "diagnostics to print before the rest is only counted (default 50)")
+      ->check(CLI::PositiveNumber);
 }
 
 static void addRun(CLI::App *app, CommandLine &out) {
@@ -64,6 +66,16 @@ std::optional<int> parseCommandLine(int argc, char **argv, CommandLine &out) {
   explain->add_option("name", out.file, "the name in brackets after `error`");
   explain->add_flag("--list", out.list, "all names");
 
+  std::string known;
+  bool exists = false;
+  for (const CLI::App *sub : app.get_subcommands({})) {
+    exists |= argc > 1 && sub->get_name() == argv[1];
+    known += (known.empty() ? "" : ", ") + sub->get_name();
+  }
+  if (argc > 1 && argv[1][0] != '-' && !exists) {
+    std::cerr << "mlrc: there is no command `" << argv[1] << "`; the commands are " << known << "\n";
+    return 1;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &e) {

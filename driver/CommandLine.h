@@ -34,6 +34,7 @@ struct CommandLine {
   bool unfused = false, checks = false;
   // diagnostics
   bool json = false;
+  int64_t maxErrors = 50;  ///< diagnostics printed; the others are counted
   bool color = false;
   // fmt, explain
   bool formatInPlace = false, formatCheck = false, list = false;

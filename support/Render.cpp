@@ -239,7 +239,14 @@ private:
     for (const Glyph &g : line) width += g.width;
     if (width <= maxWidth) return line;
     const Mark *lead = &marks.front(); // primary labels were collected first
-    size_t from = lead->column > maxWidth / 2 ? lead->column - maxWidth / 4 : 0, to = from + maxWidth;
+    size_t from = lead->column > maxWidth / 2 ? lead->column - maxWidth / 4 : 0;
+    size_t first = lead->column, last = lead->column + 1;
+    for (const Mark &m : marks) first = std::min(first, m.column), last = std::max(last, m.column + 1);
+    if (last - first < maxWidth) from = std::min(from, first); // all of them, where they fit
+    if (last - first < maxWidth && last > from + maxWidth) from = first;
+    size_t to = from + maxWidth;
+    // What lies in the cut would point at the dots.
+    std::erase_if(marks, [&](const Mark &m) { return !m.primary && (m.column < from || m.column >= to); });
     std::vector<Glyph> out;
     if (from > 0) out.push_back({"...", 3, 0});
     size_t column = 0, shift = from, used = 0;
