@@ -148,7 +148,7 @@ void Parser::parseEquation(Stmt &s) {
     std::string op(text(token()));
     if (op == "+" || op == "-" || op == "*" || op == "/") {
       if (Diagnostic *e = unexpected("`=` after the name that this equation defines"))
-        e->notes = {"an equation defines its variable once; the previous value is `pre x` or `last x`"};
+        e->notes = {"an equation defines its variable once; the previous value is `pre x`"};
     }
   }
   if (!panic && at(Tok::Eq)) {

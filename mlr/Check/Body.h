@@ -259,6 +259,8 @@ private:
                 const std::vector<Given> &later, Env &env);
   bool evaluateSignature(Signature &signature, Span usedAt);
   std::optional<Type> typeOf(const ast::Expr &e, bool &known);
+  bool noSizeFits(const ast::Decl &decl, const ast::StaticParam &param, const std::vector<Value> &args,
+                  const Env &target);
   bool refuseStatics(const ast::Decl &decl, const ast::Expr &e);
 
   // Builtins.cpp, Elementary.cpp

@@ -210,16 +210,22 @@ bool Checker::bindDefaults(const ast::Decl &decl, Env &env, Reporter &to) {
 /// A value from the command line, parsed as the value of a constant.
 bool Checker::bindOption(const ast::StaticParam &param, const std::string &text, Env &env) {
   uint32_t number = sources.add("--param " + param.name.text, "const value: i32 = " + text + ";");
-  ownedFiles.push_back(std::make_unique<ast::File>(ast::parse(number, diagnostics)));
+  Diagnostics own(sources); // what is wrong is told of the option: the text around it is not the user's
+  ownedFiles.push_back(std::make_unique<ast::File>(ast::parse(number, own)));
   const ast::File &file = *ownedFiles.back();
-  if (file.decls.size() != 1 || !file.decls[0]->value) {
-    if (!diagnostics.hasErrors()) report.error(kinds::wrongArguments, {number, 0, 0}, "not one expression");
-    return false;
+  bool single = file.decls.size() == 1 && file.decls[0]->value && !own.hasErrors(), ok = false;
+  if (single) {
+    Signature context{file.decls[0].get(), {&module, {}}, {}, {}};
+    NodeInstance scratch;
+    const ast::Expr &value = *file.decls[0]->value;
+    ok = Body(*this, context, scratch, own).bindParam(param, &value, nullptr, value.span, env);
   }
-  Signature context{file.decls[0].get(), {&module, {}}, {}, {}};
-  NodeInstance scratch;
-  const ast::Expr &value = *file.decls[0]->value;
-  return Body(*this, context, scratch, diagnostics).bindParam(param, &value, nullptr, value.span, env);
+  if (ok || diagnostics.hasErrors()) return ok;
+  std::string what = single && own.hasErrors() ? own.sorted().front()->title : "it is not one expression";
+  const DiagnosticKind &kind = single && own.hasErrors() ? *own.sorted().front()->kind : kinds::wrongArguments;
+  report.error(kind, param.name.span, fmt::format("`--param {}={}`: {}", param.name.text, text, what),
+               "the value comes from the command line");
+  return false;
 }
 
 bool Checker::bindRoot(const ast::Decl &decl, bool asked, Env &env) {
@@ -258,6 +264,14 @@ bool Checker::refuseUnboundedEnd(const ast::Decl &decl) {
       report.error(kinds::ebyUnbounded, decl.name.span,
                    fmt::format("`{}` looks ahead with `eby`, but its time never ends", decl.name.text),
                    "runs at the unbounded base clock");
+  const ast::Decl *at = &decl; // along the calls to the `eby`; they do not recur
+  for (int calls = 0; at && calls < 6; ++calls) {
+    const ast::Expr *use = declarations.facts(*at).endUse;
+    bool call = use && use->kind == ast::ExprKind::Call;
+    if (use) d.labels.push_back({use->nameSpan.valid() ? use->nameSpan : use->span,
+                                 call ? "which calls this" : "which looks ahead here", false});
+    at = call ? module.find(use->text) : nullptr;
+  }
   d.notes.push_back("`eby` takes the next value, so the last instant must exist");
   std::string x = decl.inputs.empty() ? "x" : decl.inputs[0].name.text;
   d.helps.push_back(fmt::format(

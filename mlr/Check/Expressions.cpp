@@ -55,7 +55,10 @@ Value Body::elabStatic(const ast::Expr &e, const StaticValue &value) {
 
 Value Body::elabConstant(const ast::Expr &e, const ast::Decl &decl) {
   const Constant &constant = checker.constant(decl, *module.home(decl));
-  if (constant.failed) return Value();
+  if (constant.failed) { // its declared type still tells what stands beside it
+    bool typed = unit && constant.type.kind == Ty::Kind::Plain;
+    return typed ? plain(makeVar(newHidden(constant.type.type, e.span, e.text), e.span)) : Value();
+  }
   if (constant.value) return plain(makeConst(*constant.value, e.span));
   Expr *call = make(ExprKind::Call, constant.type.type, e.span);
   call->callee = constant.computed;

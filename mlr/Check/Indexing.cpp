@@ -132,8 +132,13 @@ bool Body::elabRange(const ast::Index &index, int64_t size, const ast::Expr &arr
   if (mentionsVariable(index.a.get()) || mentionsVariable(index.b.get())) {
     Diagnostic &d = error(kinds::notConstant, index.span, "the ends of a slice must be known at compile time",
                           "depends on a variable");
-    d.helps.push_back(fmt::format("a moving slice has a start and a length: `{}[{} ..+ 3]`", text(array),
-                                  index.a ? text(*index.a) : "0"));
+    std::string start = index.a ? text(*index.a) : "0", length = "LENGTH";
+    const ast::Expr *end = index.b.get(); // `n .. n + 2` has two elements
+    if (end && end->kind == ast::ExprKind::Binary && end->op == ast::Op::Add && text(*end->args[0]) == start &&
+        !mentionsVariable(end->args[1].get()))
+      length = text(*end->args[1]);
+    d.helps.push_back(
+        fmt::format("a moving slice has a start and a length: `{}[{} ..+ {}]`", text(array), start, length));
     return false;
   }
   auto low = index.a ? statics.integer(*index.a) : std::optional<int64_t>(0);
@@ -177,8 +182,9 @@ Value Body::elabIndex(const ast::Expr &e) {
     size_t rank = v.plain() ? v.shape().size() : 0;
     Diagnostic &d =
         error(kinds::shapeMismatch, e.span,
-              v.plain() ? fmt::format("`{}` has {} {}, and {} indices are given", text(array), rank,
-                                      rank == 1 ? "axis" : "axes", e.indices.size())
+              v.plain() ? fmt::format("`{}` has {} {}, and {} {} given", text(array), rank,
+                                      rank == 1 ? "axis" : "axes", e.indices.size(),
+                                      e.indices.size() == 1 ? "index is" : "indices are")
                         : fmt::format("`{}` is a tuple and has no elements to index", text(array)));
     describeOperand(d, array, v, false);
     if (!v.plain()) d.helps.push_back(fmt::format("take it apart: `(a, b) = {};`", text(array)));

@@ -74,7 +74,7 @@ void DeclTable::collectExpr(const Module &module, const ast::Expr *root, bool ow
     bool time = e.op == ast::Op::Fby || e.op == ast::Op::Pre || e.op == ast::Op::Arrow;
     if (own && (e.kind == K::Binary || e.kind == K::Unary)) {
       entry.facts.state |= time;
-      entry.facts.end |= e.op == ast::Op::Eby;
+      if (e.op == ast::Op::Eby && !entry.facts.end) entry.facts.end = true, entry.facts.endUse = &e;
     }
     if (e.kind != K::Call && e.kind != K::Reduce && e.kind != K::Name) return;
     if (e.kind == K::Name && entry.locals.count(e.text)) return;
@@ -199,7 +199,8 @@ void DeclTable::closeComponent(const std::vector<const ast::Decl *> &component, 
       cyclic |= used == decl;
       if (used != decl) callee.called = true;
       entry.facts.state |= callee.facts.state && entry.ownTime[i];
-      entry.facts.end |= callee.facts.end && entry.ownTime[i];
+      if (callee.facts.end && entry.ownTime[i] && !entry.facts.end)
+        entry.facts.end = true, entry.facts.endUse = entry.uses[i].second;
       entry.facts.scan |= callee.facts.scan;
     }
     order.push_back(decl);

@@ -16,6 +16,7 @@ namespace mlr::checking {
 struct DeclFacts {
   bool state = false;     ///< fby, pre, ->, window or a resume scan in its own time
   bool end = false;       ///< eby in its own time
+  const ast::Expr *endUse = nullptr; ///< with `end`: that eby, or the call of what has one
   bool scan = false;      ///< a node, or contains a scan, or calls what does
   bool recursive = false; ///< needs itself; reported
 };

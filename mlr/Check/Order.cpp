@@ -198,12 +198,13 @@ void Body::settleLiterals(std::vector<Unit *> &component, std::deque<Unit *> &qu
     for (Ty &part : ty.parts) changed |= self(self, part);
     return changed;
   };
+  for (Unit *u : component)
+    for (SymbolId id : u->targets) symbols[id].literal = symbols[id].ty.flex;
   for (Unit *u : component) {
     for (SymbolId id : u->targets) {
       Ty ty = symbols[id].ty;
       if (!settle(settle, ty)) continue;
       symbols[id].guesses = 0;
-      symbols[id].literal = symbols[id].ty.flex;
       updateGuess(symbols[id], ty, queue);
       while (!queue.empty()) {
         Unit *next = queue.front();

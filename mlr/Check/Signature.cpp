@@ -215,6 +215,7 @@ void Body::unifyDims(const ast::Decl &decl, const ast::TypeExpr &type, const Sha
     const ast::StaticParam *param = parameter(decl, linear->unknown);
     if (!param || param->kind.name.text != "size") continue;
     int64_t size = (axis - linear->constant) / linear->factor;
+    if ((axis - linear->constant) % linear->factor != 0) continue; // reported when nothing else gives it
     if (size >= 0 && size <= maxSize)
       *target.find(linear->unknown) = {StaticValue::Kind::Size, size, {}, {}, {}};
   }
@@ -277,6 +278,32 @@ static bool takesTuple(const ast::StaticParam &param, const ast::Decl &decl, con
   return false;
 }
 
+/// An argument has an axis that the declared one, such as `2 * N`, is for no size N. True: reported.
+bool Body::noSizeFits(const ast::Decl &decl, const ast::StaticParam &param, const std::vector<Value> &args,
+                      const Env &target) {
+  StaticEvaluator evaluator(checker, target, report, true);
+  for (size_t i = 0; i < args.size(); ++i) {
+    const ast::TypeExpr &type = decl.inputs[i].type;
+    if (!args[i].plain() || type.dims.size() != args[i].shape().size()) continue;
+    for (size_t axis = 0; axis < type.dims.size(); ++axis) {
+      auto size = evaluator.linear(*type.dims[axis]);
+      if (!size || size->unknown != param.name.text || size->factor == 0) continue;
+      int64_t actual = args[i].shape()[axis];
+      if ((actual - size->constant) % size->factor == 0 && (actual - size->constant) / size->factor >= 0)
+        continue;
+      std::string quoted = "`" + text(*type.dims[axis]) + "`";
+      Diagnostic &d =
+          error(kinds::shapeMismatch, args[i].expr->span,
+                fmt::format("the input `{}` of `{}` has {} elements along axis {}, and {} is {} for no {}",
+                            decl.inputs[i].name.text, decl.name.text, quoted, axis, actual, quoted, param.name.text),
+                fmt::format("this is {}", toString(args[i].ty())));
+      d.labels.push_back({type.span, fmt::format("declared `{}`", text(type.span)), false});
+      return true;
+    }
+  }
+  return false;
+}
+
 bool Body::inferStatics(const ast::Decl &decl, const ast::Expr &e, const std::vector<Value> &args,
                         const std::vector<Ty> *want, Signature &out) {
   out.env.module = module.home(decl);
@@ -287,6 +314,7 @@ bool Body::inferStatics(const ast::Decl &decl, const ast::Expr &e, const std::ve
   for (const ast::StaticParam &param : decl.statics) {
     const StaticValue &value = *out.env.find(param.name.text);
     if (value.kind == StaticValue::Kind::Unbound) {
+      if (noSizeFits(decl, param, args, out.env)) return false;
       Diagnostic &d = error(
           kinds::cannotInfer, e.nameSpan,
           fmt::format("`{}` of `{}` cannot be inferred from the arguments", param.name.text, decl.name.text),

@@ -170,6 +170,14 @@ void Body::collectStmt(const ast::Stmt &stmt, Scope &at) {
   if (stmt.kind == ast::StmtKind::Equation || stmt.kind == ast::StmtKind::Stacked) collectEquation(stmt, at);
 }
 
+/// The `final` or `initial` that an expression begins with, as in `final s / n`.
+static const ast::Expr *leadingEnd(const ast::Expr &e) {
+  const ast::Expr *at = &e;
+  while (at->kind == ast::ExprKind::Binary) at = at->args[0].get();
+  bool end = at->kind == ast::ExprKind::Unary && (at->op == ast::Op::Final || at->op == ast::Op::Initial);
+  return end ? at : nullptr;
+}
+
 void Body::addTarget(Unit &unit, const ast::Name &name, Scope &at, bool leavesScan) {
   // An output of the node may get its definition; everything else visible must not be hidden.
   auto own = at.names.find(name.text);
@@ -191,8 +199,15 @@ void Body::addTarget(Unit &unit, const ast::Name &name, Scope &at, bool leavesSc
               fmt::format("`{}` is an output of the node, but this defines a stream of the scan", name.text),
               "one value at each instant of the scan");
     d.labels.push_back({symbol.span, "an output", false});
-    d.helps.push_back(fmt::format("stack all values: `{}[{}] = ..;`", name.text, at.index));
-    d.helps.push_back(fmt::format("keep the last one: `{} = final ..;`", name.text));
+    if (const ast::Expr *end = leadingEnd(*unit.stmt->value)) {
+      std::string word = ast::spelling(end->op), all = text(*unit.stmt->value);
+      if (all.starts_with(word + " "))
+        d.helps.push_back(fmt::format("`{0}` binds tighter: `{1} = {0} ({2});`", word, name.text,
+                                      all.substr(word.size() + 1)));
+    } else {
+      d.helps.push_back(fmt::format("stack all values: `{}[{}] = ..;`", name.text, at.index));
+      d.helps.push_back(fmt::format("keep the last one: `{} = final ..;`", name.text));
+    }
     symbol.definition = &unit; // one cause, one error
     return;
   }

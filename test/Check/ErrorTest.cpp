@@ -45,6 +45,52 @@ TEST(Errors, MissingTypeIsOfferedAsTheOperandsHaveIt) {
                  "help: state its type where it is defined\n");
 }
 
+TEST(Errors, FailedConstantKeepsItsDeclaredType) {
+  expectErrors("const T: u32[4] = [f(u32(i)) for i < 4];\nfun f(n: u32) -> (c: u32) { scan k < 8 { x = n fby x; "
+               "c = final x; } }\nnode main(b: u8) -> (y: u32) { p = 0xffffffff fby n; n = bitxor(T[b], p); y = n; }",
+               {"unsupported: calls of funs with scans in a comprehension of a constant are not part of this "
+                "version of MLR"});
+}
+
+TEST(Errors, FinalOfAQuotientIsOffered) {  // R5.1
+  expectContains(Checked("node main<<T: size = 4>>(r: f64[T]) -> (m: f64) { scan t < T { s = r[t] + (0 fby s); "
+                         "m = final s / f64(T); } }")
+                     .rendered,
+                 "`final` binds tighter: `m = final (s / f64(T));`");
+}
+
+TEST(Errors, MovingSliceIsOfferedWithItsLength) {  // R6.2
+  expectContains(Checked("node main(x: f32[9], n: i32) -> (y: f32[2]) { y = x[n .. n + 2]; }").rendered,
+                 "`x[n ..+ 2]`");
+}
+
+TEST(Errors, AxisThatNoSizeGives) {  // R3.4
+  Checked c("fun f<<N: size>>(x: f32[2 * N]) -> (y: f32[N]) { y = [x[i] for i < N]; }\n"
+            "node main(x: f32[3]) -> (y: f32) { y = sum(f(x)); }");
+  EXPECT_EQ(c.errors, std::vector<std::string>{"shape-mismatch: the input `x` of `f` has `2 * N` elements along "
+                                               "axis 0, and 3 is `2 * N` for no N"});
+  expectContains(c.rendered, "declared `f32[2 * N]`");
+}
+
+TEST(Errors, LookingAheadIsShownWhereItStands) {  // R10.7
+  Checked c("node inner(x: f32) -> (y: f32) { y = x eby 0; }\nnode mid(x: f32) -> (y: f32) { y = inner(x); }\n"
+            "node main(x: f32) -> (y: f32) { y = mid(x); }",
+            [] { CheckOptions o; o.root = "main"; return o; }());
+  expectContains(c.rendered, "which calls this");
+  expectContains(c.rendered, "which looks ahead here");
+}
+
+TEST(Errors, OfAnOptionNameTheOption) {
+  CheckOptions options;
+  options.root = "main";
+  options.params["N"] = "x";
+  Checked c("node main<<N: size>>(x: f32[N]) -> (y: f32) { y = sum(x); }", options);
+  EXPECT_EQ(c.errors, std::vector<std::string>{"unknown-name: `--param N=x`: nothing called `x` is declared"});
+  options.params["N"] = "2 +";
+  EXPECT_EQ(Checked("node main<<N: size>>(x: f32[N]) -> (y: f32) { y = sum(x); }", options).errors,
+            std::vector<std::string>{"wrong-arguments: `--param N=2 +`: it is not one expression"});
+}
+
 TEST(Errors, InAnInstanceNameTheUse) {  // R3.6
   Checked c("fun cell<<D: size>>(x: f32[D]) -> (y: f32[D]) { y = x + [1.0, 2.0]; }\n"
             "node main(x: f32[3]) -> (y: f32[3]) { y = cell(x); }");
