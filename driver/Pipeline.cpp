@@ -222,14 +222,14 @@ const std::vector<Stage> &stages() {
 void printDiagnostics(const Compilation &c) {
   int64_t printed = 0, rest = 0;
   for (const Diagnostic *d : c.diagnostics.sorted()) {
-    if (++printed > c.options.maxErrors) {
+    if (!c.options.json && ++printed > c.options.maxErrors) {
       ++rest;
       continue;
     }
     std::string text = c.options.json ? renderJson(*d, c.sources) + "\n" : render(*d, c.sources, c.options.color) + "\n";
     std::fputs(text.c_str(), stderr);
   }
-  if (rest && !c.options.json)
+  if (rest)
     std::fprintf(stderr, "and %lld more (--max-errors=%lld)\n", static_cast<long long>(rest),
                  static_cast<long long>(c.options.maxErrors));
 }
