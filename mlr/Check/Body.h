@@ -22,11 +22,14 @@ struct Value {
   Flex flex = Flex::None;
   Expr *expr = nullptr;     ///< Plain; its type.scalar is provisional while flex is set
   std::vector<Value> parts; ///< Tuple
+  const Nominal *nominal = nullptr; ///< the enum (Plain) or struct (Tuple) that it is of
+  Shape lead;               ///< of a struct: axes in front of those of every leaf
   bool truth = false;       ///< made of `true` and `false` alone
 
   /// A scalar made of literals: it fills the shape that its context asks for.
   bool fills() const { return plain() && shape().empty() && (flex != Flex::None || truth); }
   bool unknown() const { return kind == Ty::Kind::Unknown; }
+  bool isStruct() const { return kind == Ty::Kind::Tuple && nominal; }
   bool plain() const { return kind == Ty::Kind::Plain; }
   const Type &type() const { return expr->type; }
   const Shape &shape() const { return expr->type.shape; }
@@ -84,6 +87,9 @@ struct Comprehended {
 class Body {
 public:
   Body(Checker &checker, const Signature &signature, NodeInstance &instance, Diagnostics &diagnostics);
+  /// For static arguments that stand elsewhere: reports as `report` does.
+  Body(Checker &checker, const Signature &signature, NodeInstance &instance, const Reporter &report,
+       std::function<std::string(std::string_view)> describeName);
   /// The whole body of a node or fun.
   void elaborate();
   /// The expression of a constant or of a static argument: no variables, no time.
@@ -93,6 +99,8 @@ public:
   /// Gives `param` the value of an expression of this body's environment. False: reported.
   bool bindParam(const ast::StaticParam &param, const ast::Expr *value,
                  const std::vector<ast::ExprPtr> *shape, Span span, Env &target);
+  /// Gives the static parameters of `decl` the values of arguments in << >>. False: reported.
+  bool bindArguments(const ast::Decl &decl, const std::vector<ast::StaticArg> &args, Env &target);
   Reporter &reporter() { return report; }
 
 private:
@@ -143,6 +151,12 @@ private:
   Value elab(const ast::Expr &e, const Ty *want = nullptr);
   Value elabNumber(const ast::Expr &e);
   Value elabName(const ast::Expr &e);
+  Value elabField(const ast::Expr &e);
+  Value elabDeclared(const ast::Expr &e, const ast::Decl &decl);
+  Value elabConstructor(const ast::Expr &e, const Nominal &type, const ast::Name &name);
+  /// The number of a constructor written `Brake` or `Mode.Brake`; nothing when that was reported.
+  std::optional<size_t> constructorOf(const Nominal &type, const ast::Name &name);
+  const Nominal *enumNamed(std::string_view name);
   Value unknownName(const ast::Expr &e);
   Value elabStatic(const ast::Expr &e, const StaticValue &value);
   Value elabConstant(const ast::Expr &e, const ast::Decl &decl);
@@ -167,7 +181,7 @@ private:
   Value broadcast(Value v, const Shape &shape);
   Expr *broadcastTo(Expr *e, const Shape &shape);
   bool fit(Value &v, const Ty &ty, const ast::Expr &e, const std::string &what);
-  bool fitPlain(Value &v, const Type &type, const ast::Expr &e, const std::string &what);
+  bool fitPlain(Value &v, const Ty &ty, const ast::Expr &e, const std::string &what);
   bool unifyScalars(std::vector<Value> &values, const std::vector<const ast::Expr *> &where,
                     const std::string &spelling);
   bool unifyShapes(std::vector<Value> &values, const std::vector<const ast::Expr *> &where,
@@ -241,6 +255,9 @@ private:
   ScanTime *openScan(std::vector<Equation> &into, ScanTime *parent, IndexId index, Span span);
   Value hoistCall(PreparedCall &call, const ast::Expr &e);
   Equation callEquation(PreparedCall &call, Span span);
+  /// The tree of values of type `ty` whose leaves are made by `leaf`, in order.
+  Value assemble(const Ty &ty, const std::function<Value(const Ty &)> &leaf) const;
+  Value assemble(const std::vector<Ty> &types, const std::function<Value(const Ty &)> &leaf) const;
   Value tupleOf(const std::vector<Ty> &types, const std::vector<VarId> &vars, Span span);
   const ast::Decl *calledDeclaration(const ast::Expr &e) const;
 
@@ -251,14 +268,13 @@ private:
     const ast::StaticParam *param;
     const ast::StaticArg *arg;
   };
-  bool bindGiven(const ast::Decl &decl, const ast::Expr &e, Env &env, std::vector<Given> &later);
+  bool bindGiven(const ast::Decl &decl, const std::vector<ast::StaticArg> &args, Env &env, std::vector<Given> &later);
   void unify(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty, Env &env, bool literals);
   void unifyDims(const ast::Decl &decl, const ast::TypeExpr &type, const Shape &shape, Env &env);
-  void unifyName(const ast::Decl &decl, const ast::TypeExpr &type, const Type &actual, Env &env);
+  void unifyName(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &actual, Env &env);
   bool unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const std::vector<Ty> *want,
                 const std::vector<Given> &later, Env &env);
   bool evaluateSignature(Signature &signature, Span usedAt);
-  std::optional<Type> typeOf(const ast::Expr &e, bool &known);
   bool noSizeFits(const ast::Decl &decl, const ast::StaticParam &param, const std::vector<Value> &args,
                   const Env &target);
   bool refuseStatics(const ast::Decl &decl, const ast::Expr &e);

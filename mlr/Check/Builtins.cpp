@@ -78,6 +78,7 @@ Value Body::elabConversion(const ast::Expr &e, Scalar s) {
           toString(v.ty()));
     return Value();
   }
+  v.nominal = nullptr; // an enum is its number
   bool direct = v.flex == Flex::Int ? s != Scalar::Bool : isFloat(s);
   if (v.flex != Flex::None && direct) {
     force(v, s); // rounded once, from the decimal text
@@ -111,9 +112,11 @@ Value Body::elabBits(const ast::Expr &e) {
 }
 
 std::optional<Type> Body::typeArgument(const ast::Expr &e) {
-  bool named = e.statics.size() == 1 && e.statics[0].value && e.statics[0].value->kind == ast::ExprKind::Name;
-  if (named)
-    if (auto type = statics.namedType(e.statics[0].value->text)) return type;
+  bool known = true;
+  if (e.statics.size() == 1 && e.statics[0].value)
+    if (auto ty = statics.written(*e.statics[0].value, known); ty && ty->kind == Ty::Kind::Plain && !ty->nominal)
+      return ty->type;
+  if (!known) return std::nullopt;
   Diagnostic &d =
       error(kinds::wrongArguments, e.nameSpan, fmt::format("`{}` needs a type", e.text), "which type?");
   d.helps.push_back(fmt::format("`{}<<f32>>(..)`", e.text));
@@ -180,6 +183,7 @@ Value Body::elabWhere(const ast::Expr &e, const Ty *want) {
   if (!unifyShapes(all, {e.args[0].get(), e.args[1].get(), e.args[2].get()}, "where")) return Value();
   Value v = plain(makeOp(OpKind::Select, all[1].type(), e.span, {all[0].expr, all[1].expr, all[2].expr}),
                   all[1].flex);
+  v.nominal = all[1].nominal;
   return truth(std::move(v), sides);
 }
 
@@ -220,8 +224,9 @@ Value Body::elabConcat(const ast::Expr &e) {
   }
   std::vector<const Expr *> args;
   for (const Value &v : parts) args.push_back(v.expr);
-  return plain(make(ExprKind::Concat, {parts[0].type().scalar, shape}, e.span, std::move(args)),
-               parts[0].flex);
+  Value v = plain(make(ExprKind::Concat, {parts[0].type().scalar, shape}, e.span, std::move(args)), parts[0].flex);
+  v.nominal = parts[0].nominal;
+  return v;
 }
 
 /// The shape in << >>: `[2, 3]`, a shape parameter, or one size.
@@ -257,7 +262,9 @@ Value Body::elabReshape(const ast::Expr &e, const Ty *want) {
     return Value();
   }
   if (v.shape() == *shape) return v;
-  return plain(make(ExprKind::Reshape, {v.type().scalar, *shape}, e.span, {v.expr}), v.flex);
+  v.expr = make(ExprKind::Reshape, {v.type().scalar, *shape}, e.span, {v.expr});
+  v.truth = false;
+  return v;
 }
 
 /// zeros<<S>>(), ones<<S>>(): a literal of that shape; without << >> the shape that is wanted.

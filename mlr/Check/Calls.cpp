@@ -23,7 +23,7 @@ Value Body::elabCall(const ast::Expr &e, const Ty *want) {
   }
   if (const ast::Decl *decl = calledDeclaration(e)) return callDeclaration(*decl, e, want);
   if (const StaticValue *value = env.find(e.text); value && value->kind == StaticValue::Kind::Type)
-    return elabConversion(e, value->type.scalar);
+    return elabConversion(e, value->type.type.scalar);
   if (const ast::Decl *decl = module.find(e.text)) {
     if (decl->kind == ast::DeclKind::Const)
       error(kinds::wrongArguments, e.nameSpan, fmt::format("`{}` is a constant, not a function", e.text),
@@ -283,15 +283,7 @@ Value Body::scanCall(PreparedCall &call, const std::vector<IndexId> &free, const
   }
   times.back()->body.equations.push_back(std::move(equation));
   size_t next = 0;
-  auto build = [&](auto &self, const Ty &ty) -> Value {
-    if (ty.kind == Ty::Kind::Plain) return leaves[next++];
-    Value out;
-    out.kind = Ty::Kind::Tuple;
-    for (const Ty &part : ty.parts) out.parts.push_back(self(self, part));
-    return out;
-  };
-  if (call.signature.outputs.size() == 1) return build(build, call.signature.outputs[0]);
-  return build(build, Ty{Ty::Kind::Tuple, Flex::None, {}, call.signature.outputs});
+  return assemble(call.signature.outputs, [&](const Ty &) { return leaves[next++]; });
 }
 
 Value Body::emitCall(PreparedCall &call, const ast::Expr &e) {
@@ -323,26 +315,15 @@ Value Body::emitCall(PreparedCall &call, const ast::Expr &e) {
   std::vector<Type> types;
   for (const Ty &ty : outputs) leafTypes(ty, types);
   uint32_t leaf = 0;
-  auto build = [&](auto &self, const Ty &ty) -> Value {
-    if (ty.kind == Ty::Kind::Plain) {
-      std::vector<const Expr *> own = args;
-      if (leaf > 0)
-        for (const Expr *&arg : own) arg = clone(arg);
-      Expr *result = make(ExprKind::Call, ty.type, e.span, std::move(own));
-      result->callee = call.instance;
-      result->result = leaf++;
-      return plain(result);
-    }
-    Value out;
-    out.kind = Ty::Kind::Tuple;
-    for (const Ty &part : ty.parts) out.parts.push_back(self(self, part));
-    return out;
-  };
-  if (outputs.size() == 1) return build(build, outputs[0]);
-  Ty tuple;
-  tuple.kind = Ty::Kind::Tuple;
-  tuple.parts = outputs;
-  return build(build, tuple);
+  return assemble(outputs, [&](const Ty &ty) {
+    std::vector<const Expr *> own = args;
+    if (leaf > 0)
+      for (const Expr *&arg : own) arg = clone(arg);
+    Expr *result = make(ExprKind::Call, ty.type, e.span, std::move(own));
+    result->callee = call.instance;
+    result->result = leaf++;
+    return plain(result);
+  });
 }
 
 Value Body::callDeclaration(const ast::Decl &decl, const ast::Expr &e, const Ty *want) {

@@ -62,7 +62,6 @@ void Checker::refuseDeclaration(const ast::Decl &decl) {
   using K = ast::DeclKind;
   Span at = decl.name.span.valid() ? decl.name.span : decl.span;
   if (decl.kind == K::Import) report.unsupported(at, "modules (`import`) are");
-  if (decl.kind == K::Enum) report.unsupported(at, "enumerations (`enum`) are");
   if (decl.kind == K::Struct) report.unsupported(at, "structures (`struct`) are");
   if (decl.isExtern) report.unsupported(at, "C functions (`extern`) are");
   if (!decl.derivative.text.empty())
@@ -168,12 +167,18 @@ NodeInstance *Checker::newInstance(const ast::Decl &decl, std::string display, S
   return program.nodes.back().get();
 }
 
-NodeInstance *Checker::instantiate(const Signature &signature, Span usedAt, Reporter &to) {
-  std::string key = fmt::format("{}:{}", signature.decl->name.span.file, signature.decl->name.span.begin);
-  for (const auto &[name, value] : signature.env.values) {
+/// "file:place/value/value".
+static std::string keyOf(const ast::Decl &decl, const Env &env) {
+  std::string key = fmt::format("{}:{}", decl.name.span.file, decl.name.span.begin);
+  for (const auto &[name, value] : env.values) {
     std::string part = value.key();
     key += fmt::format("/{}:{}", part.size(), part);
   }
+  return key;
+}
+
+NodeInstance *Checker::instantiate(const Signature &signature, Span usedAt, Reporter &to) {
+  std::string key = keyOf(*signature.decl, signature.env);
   auto [at, isNew] = instances.emplace(key, nullptr);
   if (!isNew) return at->second;
   if (!signature.env.values.empty() && ++genericInstances > maxInstances) {
@@ -190,6 +195,30 @@ NodeInstance *Checker::instantiate(const Signature &signature, Span usedAt, Repo
   at->second->usesEnd = facts.end;
   queue.push_back({signature, at->second});
   return at->second;
+}
+
+const Nominal *Checker::nominal(const ast::Decl &decl, const Env &env, Span usedAt, Reporter &to) {
+  std::string key = keyOf(decl, env);
+  auto found = nominals.find(key);
+  if (found != nominals.end()) return found->second->failed ? nullptr : found->second.get();
+  auto made = std::make_unique<Nominal>();
+  made->decl = &decl;
+  made->env = env;
+  made->key = key;
+  made->display = decl.name.text;
+  for (size_t i = 0; i < env.values.size(); ++i)
+    made->display += (i ? ", " : "<<") + env.values[i].second.display();
+  if (!env.values.empty()) made->display += ">>";
+  Reporter within = to;
+  if (!env.values.empty()) within.setInstance(made->display, usedAt);
+  StaticEvaluator evaluator(*this, made->env, within);
+  for (const ast::FieldDecl &field : decl.fields) {
+    auto ty = evaluator.type(field.type);
+    made->failed |= !ty;
+    made->fields.push_back(ty.value_or(Ty()));
+  }
+  if (made->failed && to.isQuiet()) return nullptr; // to be reported yet
+  return (nominals[key] = std::move(made))->failed ? nullptr : nominals[key].get();
 }
 
 bool Checker::bindDefaults(const ast::Decl &decl, Env &env, Reporter &to) {

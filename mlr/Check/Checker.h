@@ -37,6 +37,8 @@ public:
   /// Defaults for the parameters of `decl` that are still unbound; false (reported) when one fails. Those
   /// without a default stay unbound.
   bool bindDefaults(const ast::Decl &decl, Env &env, Reporter &report);
+  /// The type that `decl` means with these static parameters; null when a field is in error (reported).
+  const Nominal *nominal(const ast::Decl &decl, const Env &env, Span usedAt, Reporter &report);
   /// Records that `callee` must stand before `caller`.
   void noteCall(const NodeInstance &caller, NodeInstance &callee) { calls[&caller].push_back(&callee); }
   /// The instance of a signature, new or the earlier one; its body follows from the queue. Null (reported)
@@ -73,6 +75,7 @@ private:
   Module module;
   DeclTable declarations;
   std::map<std::string, NodeInstance *> instances; ///< by declaration and static values
+  std::map<std::string, std::unique_ptr<Nominal>> nominals;
   size_t genericInstances = 0;
   std::map<std::string, int> nameUses;
   std::unordered_map<const ast::Decl *, Constant> constants;

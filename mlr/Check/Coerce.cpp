@@ -155,14 +155,26 @@ bool Body::suggestAnnotation(Diagnostic &d, const ast::Expr &e, Scalar is, Scala
   return true;
 }
 
-bool Body::fitPlain(Value &v, const Type &type, const ast::Expr &e, const std::string &what) {
-  if (v.fills() && v.truth == (type.scalar == Scalar::Bool)) {
+bool Body::fitPlain(Value &v, const Ty &ty, const ast::Expr &e, const std::string &what) {
+  const Type &type = ty.type;
+  if (v.fills() && !ty.nominal && v.truth == (type.scalar == Scalar::Bool)) {
     force(v, type.scalar);
     v = broadcast(v, type.shape);
     return true;
   }
   if (v.flex != Flex::None && type.scalar != Scalar::Bool) force(v, type.scalar);
-  if (v.type() == type) return true;
+  if (v.type() == type && v.nominal == ty.nominal) return true;
+  if (v.nominal != ty.nominal) {
+    forceDefault(v);
+    Diagnostic &d = error(kinds::typeMismatch, e.span,
+                          fmt::format("{} is {}, but this is {}", what, toString(ty), toString(v.ty())), toString(v.ty()));
+    if (ty.nominal && !ty.nominal->decl->constructors.empty())
+      d.helps.push_back(fmt::format("the values are `{}.{}` and so on", ty.nominal->display,
+                                    ty.nominal->decl->constructors[0].text));
+    else if (!ty.nominal && isInt(type.scalar))
+      d.helps.push_back(fmt::format("its number, in the order of the declaration: `{}({})`", name(type.scalar), text(e)));
+    return false;
+  }
   bool scalars = v.type().scalar != type.scalar;
   const DiagnosticKind &kind = scalars ? kinds::typeMismatch : kinds::shapeMismatch;
   Diagnostic &d =
@@ -183,7 +195,7 @@ bool Body::fitPlain(Value &v, const Type &type, const ast::Expr &e, const std::s
 bool Body::fit(Value &v, const Ty &ty, const ast::Expr &e, const std::string &what) {
   if (v.unknown() || ty.kind == Ty::Kind::Unknown) return false;
   if (v.plain() && ty.kind == Ty::Kind::Plain) {
-    if (fitPlain(v, ty.type, e, what)) return true;
+    if (fitPlain(v, ty, e, what)) return true;
     v = Value();
     return false;
   }
@@ -232,12 +244,13 @@ bool Body::unifyScalars(std::vector<Value> &values, const std::vector<const ast:
     if (suits) force(values[i], s);
     else forceDefault(values[i]);
     Scalar other = values[i].type().scalar;
-    if (other == s) continue;
+    if (other == s && values[i].nominal == values[decider].nominal) continue;
     Diagnostic &d = error(kinds::typeMismatch, where[i]->span.to(where[decider]->span),
                           fmt::format("the operands of `{}` have types {} and {}", spelling,
                                       toString(values[decider].ty()), toString(values[i].ty())));
     describeOperand(d, *where[decider], values[decider], false);
     describeOperand(d, *where[i], values[i], false);
+    if (values[i].nominal || values[decider].nominal) return false;
     if (suggestAnnotation(d, *where[i], other, s) || suggestAnnotation(d, *where[decider], s, other))
       return false;
     // Towards the type that holds more: numbers over booleans, floats over integers, wide over narrow.
@@ -333,6 +346,8 @@ Value Body::guessJoin(const Value &a, const Value &b, const std::vector<const as
   if (a.kind == Ty::Kind::Tuple && b.kind == a.kind && a.parts.size() == b.parts.size()) {
     Value out;
     out.kind = Ty::Kind::Tuple;
+    out.nominal = a.nominal;
+    out.lead = a.lead;
     for (size_t i = 0; i < a.parts.size(); ++i)
       out.parts.push_back(guessJoin(a.parts[i], b.parts[i], where, spelling));
     return out;

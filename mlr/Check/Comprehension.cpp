@@ -112,6 +112,11 @@ bool Body::prepareReduction(ReduceKind kind, Value &body, const ast::Expr &body_
           toString(body.ty()));
     return false;
   }
+  if (body.nominal) {
+    error(kinds::typeMismatch, body_e.span, fmt::format("`{}` does not take values of the enum `{}`", e.text, body.nominal->display),
+          toString(body.ty()));
+    return false;
+  }
   if (kind == ReduceKind::Mean && body.flex == Flex::Int) force(body, Scalar::F32);
   if (position || logical) forceDefault(body);
   Scalar s = body.type().scalar;
@@ -222,8 +227,9 @@ Value Body::matrixProduct(Value a, Value b, const ast::Expr &e) {
   if (!unifyScalars(operands, where, "@")) return Value();
   Flex flex = operands[0].flex;
   Shape x = operands[0].shape(), y = operands[1].shape();
-  if (operands[0].type().scalar == Scalar::Bool) {
-    Diagnostic &d = error(kinds::typeMismatch, e.span, "`@` needs numbers, not bool");
+  if (operands[0].type().scalar == Scalar::Bool || operands[0].nominal) {
+    Diagnostic &d = error(kinds::typeMismatch, e.span,
+                          fmt::format("`@` needs numbers, not {}", operands[0].nominal ? "an enum" : "bool"));
     describe(d);
     return Value();
   }

@@ -27,7 +27,7 @@ Value Body::elab(const ast::Expr &e, const Ty *want) {
   case K::String:
     error(kinds::typeMismatch, e.span, "a text is not a value", "only `load` takes texts");
     return Value();
-  case K::Field:
+  case K::Field: return elabField(e);
   case K::StructLiteral:
   case K::StructUpdate: report.unsupported(e.span, "structs are"); return Value();
   case K::When: report.unsupported(e.span, "clocks (`when`, `every`) are"); return Value();
@@ -46,7 +46,11 @@ Value Body::elabNumber(const ast::Expr &e) {
 Value Body::elabStatic(const ast::Expr &e, const StaticValue &value) {
   using K = StaticValue::Kind;
   if (value.kind == K::Size) return literal({{}, value.size, false}, Flex::Int, e.span);
-  if (value.kind == K::Value) return plain(makeConst(value.value, e.span));
+  if (value.kind == K::Value) {
+    Value v = plain(makeConst(value.value, e.span));
+    v.nominal = value.type.nominal;
+    return v;
+  }
   error(kinds::typeMismatch, e.span,
         fmt::format("`{}` is a {}, not a value", e.text, value.kind == K::Type ? "type" : "shape"),
         fmt::format("it is {}", value.display()));
@@ -55,36 +59,29 @@ Value Body::elabStatic(const ast::Expr &e, const StaticValue &value) {
 
 Value Body::elabConstant(const ast::Expr &e, const ast::Decl &decl) {
   const Constant &constant = checker.constant(decl, *module.home(decl));
+  auto typed = [&](Expr *tree) {
+    Value v = plain(tree);
+    v.nominal = constant.type.nominal;
+    return v;
+  };
   if (constant.failed) { // its declared type still tells what stands beside it
-    bool typed = unit && constant.type.kind == Ty::Kind::Plain;
-    return typed ? plain(makeVar(newHidden(constant.type.type, e.span, e.text), e.span)) : Value();
+    bool known = unit && constant.type.kind == Ty::Kind::Plain;
+    return known ? typed(makeVar(newHidden(constant.type.type, e.span, e.text), e.span)) : Value();
   }
-  if (constant.value) return plain(makeConst(*constant.value, e.span));
+  if (constant.value) return typed(makeConst(*constant.value, e.span));
   Expr *call = make(ExprKind::Call, constant.type.type, e.span);
   call->callee = constant.computed;
   checker.noteCall(instance, *constant.computed);
-  return plain(call);
+  return typed(call);
 }
 
 /// The tree of reads of a variable's leaves; while guessing, leaves may not exist yet.
 Value Body::tupleOf(const std::vector<Ty> &types, const std::vector<VarId> &vars, Span span) {
   size_t next = 0;
-  auto build = [&](auto &self, const Ty &ty) -> Value {
-    if (ty.kind == Ty::Kind::Unknown) return Value();
-    if (ty.kind == Ty::Kind::Plain) {
-      if (next < vars.size()) return plain(makeVar(vars[next++], span));
-      return plain(make(ExprKind::Var, ty.type, span), ty.flex);
-    }
-    Value out;
-    out.kind = Ty::Kind::Tuple;
-    for (const Ty &part : ty.parts) out.parts.push_back(self(self, part));
-    return out;
-  };
-  if (types.size() == 1) return build(build, types[0]);
-  Ty tuple;
-  tuple.kind = Ty::Kind::Tuple;
-  tuple.parts = types;
-  return build(build, tuple);
+  return assemble(types, [&](const Ty &ty) {
+    if (next < vars.size()) return plain(makeVar(vars[next++], span));
+    return plain(make(ExprKind::Var, ty.type, span), ty.flex);
+  });
 }
 
 Value Body::elabName(const ast::Expr &e) {
@@ -96,17 +93,30 @@ Value Body::elabName(const ast::Expr &e) {
     return tupleOf({symbol.ty}, symbol.leaves, e.span);
   }
   if (const StaticValue *value = env.find(e.text)) return elabStatic(e, *value);
-  const ast::Decl *decl = module.find(e.text);
-  if (decl && decl->kind == ast::DeclKind::Const) return elabConstant(e, *decl);
-  if (decl && (decl->kind == ast::DeclKind::Node || decl->kind == ast::DeclKind::Fun)) {
-    Diagnostic &d = error(
-        kinds::wrongArguments, e.span,
-        fmt::format("`{}` is a {}, not a value", e.text, decl->kind == ast::DeclKind::Node ? "node" : "fun"),
-        "not called");
-    d.helps.push_back(fmt::format("call it: `{}(..)`", e.text));
+  if (const ast::Decl *decl = module.find(e.text)) return elabDeclared(e, *decl);
+  return unknownName(e);
+}
+
+/// A name, maybe of another module, that means a declaration.
+Value Body::elabDeclared(const ast::Expr &e, const ast::Decl &decl) {
+  using K = ast::DeclKind;
+  if (decl.kind == K::Const) return elabConstant(e, decl);
+  std::string name = dottedName(e);
+  if (decl.kind == K::Enum || decl.kind == K::Struct) {
+    bool isEnum = decl.kind == K::Enum;
+    Diagnostic &d = error(kinds::wrongArguments, e.span,
+                          fmt::format("`{}` is {}, not a value", name, isEnum ? "an enum" : "a struct"), "a type");
+    if (isEnum && !decl.constructors.empty())
+      d.helps.push_back(fmt::format("name a value of it: `{}.{}`", name, decl.constructors[0].text));
+    else if (!isEnum && !decl.fields.empty())
+      d.helps.push_back(fmt::format("make one: `{} {{ {} = .. }}`", name, decl.fields[0].name.text));
     return Value();
   }
-  return unknownName(e);
+  Diagnostic &d = error(kinds::wrongArguments, e.span,
+                        fmt::format("`{}` is a {}, not a value", name, decl.kind == K::Node ? "node" : "fun"),
+                        "not called");
+  d.helps.push_back(fmt::format("call it: `{}(..)`", name));
+  return Value();
 }
 
 Value Body::unknownName(const ast::Expr &e) {
@@ -174,7 +184,9 @@ Value Body::elabList(const std::vector<ast::ExprPtr> &elements, Span span, const
   }
   Expr *list = make(ExprKind::Concat, {values[0].type().scalar, shape}, span, std::move(rows));
   if (flex == Flex::None) foldConcat(list);
-  return plain(list, flex);
+  Value v = plain(list, flex);
+  v.nominal = values[0].nominal;
+  return v;
 }
 
 // ---- operators -------------------------------------------------------------------------------------------
@@ -240,6 +252,14 @@ Value Body::elementwise(OpKind op, std::vector<Value> operands, const ast::Expr 
     return Value();
   }
   if (!unifyScalars(known, where, spelling)) return Value();
+  if (known[0].nominal && op != OpKind::Eq && op != OpKind::Ne) {
+    Diagnostic &d = error(kinds::typeMismatch, e.span,
+                          fmt::format("`{}` does not take values of the enum `{}`", spelling, known[0].nominal->display),
+                          toString(known[0].ty()));
+    d.notes.push_back("enums are compared with `==` and `!=`");
+    d.helps.push_back(fmt::format("its number, in the order of the declaration: `i32({})`", text(*where[0])));
+    return Value();
+  }
   if (needsFloat(op) && known[0].flex == Flex::Int)
     for (Value &v : known) v.flex = Flex::Float, v.expr->type.scalar = Scalar::F32;
   Scalar s = known[0].type().scalar;
@@ -351,12 +371,16 @@ Value Body::select(Expr *condition, Value a, Value b, Span span) {
   if (a.kind == Ty::Kind::Tuple) {
     Value out;
     out.kind = Ty::Kind::Tuple;
+    out.nominal = a.nominal;
+    out.lead = a.lead;
     for (size_t i = 0; i < a.parts.size(); ++i)
       out.parts.push_back(select(i ? clone(condition) : condition, a.parts[i], b.parts[i], span));
     return out;
   }
   Expr *c = broadcastTo(condition, a.shape());
-  return truth(plain(makeOp(OpKind::Select, a.type(), span, {c, a.expr, b.expr}), a.flex), {a, b});
+  Value v = plain(makeOp(OpKind::Select, a.type(), span, {c, a.expr, b.expr}), a.flex);
+  v.nominal = a.nominal;
+  return truth(std::move(v), {a, b});
 }
 
 Value Body::elabIf(const ast::Expr &e, const Ty *want) {

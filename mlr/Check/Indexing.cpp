@@ -67,7 +67,7 @@ bool Body::elabPosition(const ast::Expr &e, Expr *&out) {
   Value v = elab(e);
   if (v.unknown()) return false;
   forceDefault(v);
-  if (v.plain() && v.type().isScalar() && isInt(v.type().scalar)) {
+  if (v.plain() && v.type().isScalar() && isInt(v.type().scalar) && !v.nominal) {
     out = v.expr;
     return true;
   }
@@ -210,10 +210,13 @@ Value Body::elabIndex(const ast::Expr &e) {
     Shape shape;
     for (size_t i = 0; i < reads.size(); ++i)
       if (reads[i].kind != ReadIndex::Kind::At) shape.push_back(reads[i].count);
-    return plain(make(ExprKind::Var, {v.type().scalar, shape}, e.span), v.flex);
+    v.expr = make(ExprKind::Var, {v.type().scalar, shape}, e.span);
+    return v;
   }
   if (!ok) return Value();
-  return plain(read(v.expr, std::move(reads), e.span), v.flex);
+  v.expr = read(v.expr, std::move(reads), e.span);
+  v.truth = false;
+  return v;
 }
 
 /// at(x, i, .., d): the element, or d where an index is outside.
@@ -258,11 +261,13 @@ Value Body::elabAtOr(const ast::Expr &e) {
   }
   Type type{array.type().scalar, {}};
   bool open = array.flex != Flex::None && fallback.flex != Flex::None && fallback.shape().empty();
-  if (!open && !fit(fallback, Ty::of(type), *e.args.back(), "the element type")) return Value();
+  if (!open && !fit(fallback, Ty{Ty::Kind::Plain, Flex::None, type, {}, array.nominal}, *e.args.back(), "the element type")) return Value();
   if (!ok && !report.isQuiet()) return Value();
   Expr *out = make(ok ? ExprKind::ReadOr : ExprKind::Var, type, e.span, {array.expr, fallback.expr});
   if (ok) out->reads = std::move(reads);
-  return plain(out, array.flex);
+  Value v = plain(out, array.flex);
+  v.nominal = array.nominal;
+  return v;
 }
 
 } // namespace mlr::checking

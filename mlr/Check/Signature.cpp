@@ -34,7 +34,10 @@ std::string Signature::display() const {
 // ---- one value -------------------------------------------------------------------------------------------
 
 /// Kind of a type parameter that `type` violates, or null.
-static const char *violated(const std::string &kind, const Type &type) {
+static const char *violated(const std::string &kind, const Ty &ty) {
+  if (kind == "type") return nullptr;
+  if (ty.nominal || ty.kind != Ty::Kind::Plain) return "a number type";
+  const Type &type = ty.type;
   if (kind == "float" && !isFloat(type.scalar)) return "a float type";
   if (kind == "int" && !isInt(type.scalar)) return "an integer type";
   if (kind == "num" && type.scalar == Scalar::Bool) return "a number type";
@@ -58,7 +61,7 @@ bool Body::bindParam(const ast::StaticParam &param, const ast::Expr *value,
   if (kind == "size") {
     auto size = value ? statics.size(*value) : std::nullopt;
     if (!value) return refuse("a size");
-    if (size) out = {StaticValue::Kind::Size, *size, {}, {}, {}};
+    if (size) out = StaticValue::ofSize(*size);
     return size.has_value();
   }
   if (kind == "shape") {
@@ -67,20 +70,20 @@ bool Body::bindParam(const ast::StaticParam &param, const ast::Expr *value,
     if (shape) axes = statics.shape(*shape);
     else if (named && named->kind == StaticValue::Kind::Shape) axes = named->shape;
     else return refuse("a shape such as `[2, 3]`");
-    if (axes) out = {StaticValue::Kind::Shape, 0, *axes, {}, {}};
+    if (axes) out = StaticValue::ofShape(*axes);
     return axes.has_value();
   }
   if (isTypeKind(param)) {
     if (value && value->kind == ast::ExprKind::Tuple) return refuse("a scalar or tensor type, not a tuple");
     bool known = true;
-    auto type = value ? typeOf(*value, known) : std::nullopt;
+    auto type = value ? statics.written(*value, known) : std::nullopt;
     if (!known) return false;
     if (!type) return refuse("a type such as `f32`");
-    if (kind != "type" && !type->isScalar())
+    if (kind != "type" && !type->type.isScalar())
       return refuse(fmt::format("a scalar type, not {}", toString(*type)));
     if (const char *need = violated(kind, *type))
       return refuse(fmt::format("{}, not {}", need, toString(*type)));
-    out = {StaticValue::Kind::Type, 0, {}, *type, {}};
+    out = StaticValue::ofType(*type);
     return true;
   }
   auto ty = StaticEvaluator(checker, target, report).type(param.kind);
@@ -90,31 +93,12 @@ bool Body::bindParam(const ast::StaticParam &param, const ast::Expr *value,
   Value v = value ? constant(*value, *ty, what) : constant(*shape, span, *ty, what);
   if (!v.plain()) return false;
   if (auto folded = fold(*v.expr)) {
-    out = {StaticValue::Kind::Value, 0, {}, {}, *folded};
+    out = StaticValue::ofValue(*folded, *ty);
     return true;
   }
   error(kinds::notConstant, span, fmt::format("`{}` must be known at compile time", param.name.text),
         "not made of constants and arithmetic");
   return false;
-}
-
-/// `f32`, `T`, `f32[2, N]` written as an argument, where the grammar has an expression. Nothing if it is no
-/// type; `known` is false when its axes were in error (reported).
-std::optional<Type> Body::typeOf(const ast::Expr &e, bool &known) {
-  if (e.kind == ast::ExprKind::Name) return statics.namedType(e.text);
-  if (e.kind != ast::ExprKind::Index || e.args[0]->kind != ast::ExprKind::Name) return std::nullopt;
-  auto base = statics.namedType(e.args[0]->text);
-  std::vector<const ast::Expr *> dims;
-  for (const ast::Index &index : e.indices) {
-    if (index.kind != ast::Index::Kind::At) return std::nullopt;
-    dims.push_back(index.a.get());
-  }
-  if (!base) return std::nullopt;
-  auto axes = statics.shape(dims);
-  known = axes.has_value();
-  if (!axes) return std::nullopt;
-  axes->insert(axes->end(), base->shape.begin(), base->shape.end());
-  return Type{base->scalar, *axes};
 }
 
 /// A compile-time expression of the wanted type, elaborated outside any time.
@@ -142,10 +126,11 @@ Value Body::constant(const std::vector<ast::ExprPtr> &elements, Span span, const
 // ---- inference -------------------------------------------------------------------------------------------
 
 /// Values whose types depend on parameters that are still to be inferred are left for later.
-bool Body::bindGiven(const ast::Decl &decl, const ast::Expr &e, Env &target, std::vector<Given> &later) {
+bool Body::bindGiven(const ast::Decl &decl, const std::vector<ast::StaticArg> &args, Env &target,
+                     std::vector<Given> &later) {
   size_t position = 0;
   bool ok = true;
-  for (const ast::StaticArg &arg : e.statics) {
+  for (const ast::StaticArg &arg : args) {
     const ast::StaticParam *param = nullptr;
     if (!arg.name.text.empty()) param = parameter(decl, arg.name.text);
     else if (position < decl.statics.size()) param = &decl.statics[position++];
@@ -173,12 +158,25 @@ bool Body::bindGiven(const ast::Decl &decl, const ast::Expr &e, Env &target, std
   return ok;
 }
 
-void Body::unifyName(const ast::Decl &decl, const ast::TypeExpr &type, const Type &actual, Env &target) {
+bool Body::bindArguments(const ast::Decl &decl, const std::vector<ast::StaticArg> &args, Env &target) {
+  std::vector<Given> later;
+  bool ok = bindGiven(decl, args, target, later);
+  for (const Given &given : later)
+    ok &= bindParam(*given.param, given.arg->value.get(), given.arg->isShape ? &given.arg->shape : nullptr,
+                    given.arg->span, target);
+  return ok;
+}
+
+void Body::unifyName(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &actual, Env &target) {
   const ast::StaticParam *param = parameter(decl, type.name.text);
   StaticValue *value = target.find(type.name.text);
   if (!param || !isTypeKind(*param) || value->kind != StaticValue::Kind::Unbound) return;
   bool whole = !type.hasDims && param->kind.name.text == "type";
-  *value = {StaticValue::Kind::Type, 0, {}, {actual.scalar, whole ? actual.shape : Shape()}, {}};
+  Ty bound = actual;
+  bound.flex = Flex::None;
+  if (!whole && bound.isStruct()) return; // number types only
+  if (!whole) bound.type.shape.clear();
+  *value = StaticValue::ofType(std::move(bound));
 }
 
 void Body::unifyDims(const ast::Decl &decl, const ast::TypeExpr &type, const Shape &shape, Env &target) {
@@ -204,7 +202,7 @@ void Body::unifyDims(const ast::Decl &decl, const ast::TypeExpr &type, const Sha
       size_t rank = value == open ? shape.size() - covered : value->shape.size();
       if (value == open) {
         auto first = shape.begin() + static_cast<ptrdiff_t>(at);
-        *value = {StaticValue::Kind::Shape, 0, Shape(first, first + static_cast<ptrdiff_t>(rank)), {}, {}};
+        *value = StaticValue::ofShape(Shape(first, first + static_cast<ptrdiff_t>(rank)));
       }
       at += rank;
       continue;
@@ -217,7 +215,7 @@ void Body::unifyDims(const ast::Decl &decl, const ast::TypeExpr &type, const Sha
     int64_t size = (axis - linear->constant) / linear->factor;
     if ((axis - linear->constant) % linear->factor != 0) continue; // reported when nothing else gives it
     if (size >= 0 && size <= maxSize)
-      *target.find(linear->unknown) = {StaticValue::Kind::Size, size, {}, {}, {}};
+      *target.find(linear->unknown) = StaticValue::ofSize(size);
   }
 }
 
@@ -231,9 +229,9 @@ void Body::unify(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty,
   if (type.hasDims && (!flexible || literals || !ty.type.shape.empty()))
     unifyDims(decl, type, ty.type.shape, target);
   if (flexible && !literals) return;
-  Type actual = ty.type;
+  Ty actual = ty;
   const ast::StaticParam *param = parameter(decl, type.name.text);
-  if (flexible && param && param->kind.name.text == "float") actual.scalar = Scalar::F32;
+  if (flexible && param && param->kind.name.text == "float") actual.type.scalar = Scalar::F32;
   unifyName(decl, type, actual, target);
 }
 
@@ -310,7 +308,7 @@ bool Body::inferStatics(const ast::Decl &decl, const ast::Expr &e, const std::ve
   for (const ast::StaticParam &param : decl.statics)
     out.env.values.emplace_back(param.name.text, StaticValue());
   std::vector<Given> later;
-  if (!bindGiven(decl, e, out.env, later) || !unifyAll(decl, args, want, later, out.env)) return false;
+  if (!bindGiven(decl, e.statics, out.env, later) || !unifyAll(decl, args, want, later, out.env)) return false;
   for (const ast::StaticParam &param : decl.statics) {
     const StaticValue &value = *out.env.find(param.name.text);
     if (value.kind == StaticValue::Kind::Unbound) {

@@ -1,9 +1,8 @@
 #include "mlr/Check/Statics.h"
 
-#include "mlr/Check/Checker.h"
-#include "mlr/Check/Literals.h"
+#include "mlr/Check/Body.h"
 
-#include <charconv>
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace mlr::checking {
@@ -25,15 +24,44 @@ std::string StaticValue::display() const {
   case Kind::Shape: return toString(shape);
   case Kind::Type: return toString(type);
   case Kind::Value:
+    if (type.nominal && value.type().isScalar())
+      return fmt::format("{}.{}", type.nominal->display, type.nominal->decl->constructors[integerAt(value, 0)].text);
     return value.type().isScalar() ? displayElement(value, 0) : toString(value.type()) + "(..)";
   }
   return "";
 }
 
 std::string StaticValue::key() const {
+  if (kind == Kind::Type) return keyOf(type);
   if (kind != Kind::Value) return display();
   std::string bytes(reinterpret_cast<const char *>(value.data()), value.bytes());
   return toString(value.type()) + ":" + bytes;
+}
+
+std::string keyOf(const Ty &ty) {
+  if (ty.nominal) return ty.nominal->key + toString(ty.type.shape);
+  if (ty.kind != Ty::Kind::Tuple) return toString(ty);
+  std::string out = "(";
+  for (const Ty &part : ty.parts) out += keyOf(part) + ",";
+  return out + ")";
+}
+
+std::vector<std::string> Nominal::constructors() const {
+  std::vector<std::string> out;
+  for (const ast::Name &name : decl->constructors) out.push_back(name.text);
+  return out;
+}
+
+std::optional<size_t> Nominal::constructor(std::string_view name) const {
+  for (size_t i = 0; i < decl->constructors.size(); ++i)
+    if (decl->constructors[i].text == name) return i;
+  return std::nullopt;
+}
+
+std::optional<size_t> Nominal::field(std::string_view name) const {
+  for (size_t i = 0; i < decl->fields.size(); ++i)
+    if (decl->fields[i].name.text == name) return i;
+  return std::nullopt;
 }
 
 const StaticValue *Env::find(std::string_view name) const {
@@ -44,6 +72,13 @@ const StaticValue *Env::find(std::string_view name) const {
 
 StaticValue *Env::find(std::string_view name) {
   return const_cast<StaticValue *>(static_cast<const Env *>(this)->find(name));
+}
+
+std::string dottedName(const ast::Expr &e) {
+  if (e.kind == ast::ExprKind::Name) return e.text;
+  if (e.kind != ast::ExprKind::Field) return "";
+  std::string base = dottedName(*e.args[0]);
+  return base.empty() ? "" : base + "." + e.text;
 }
 
 std::string excerpt(const SourceMap &sources, Span span) {
@@ -229,11 +264,66 @@ std::optional<Shape> StaticEvaluator::shape(const std::vector<const ast::Expr *>
   return std::nullopt;
 }
 
-std::optional<Type> StaticEvaluator::namedType(std::string_view name) const {
+std::optional<Ty> StaticEvaluator::namedType(std::string_view name) {
   if (const StaticValue *value = env.find(name))
     return value->kind == StaticValue::Kind::Type ? std::optional(value->type) : std::nullopt;
-  if (auto scalar = scalarNamed(name)) return Type{*scalar, {}};
-  return std::nullopt;
+  if (auto scalar = scalarNamed(name)) return Ty::of({*scalar, {}});
+  const ast::Decl *decl = env.module->find(name);
+  bool type = decl && (decl->kind == ast::DeclKind::Enum || decl->kind == ast::DeclKind::Struct);
+  if (!type || !decl->statics.empty()) return std::nullopt;
+  return declared(*decl, {}, {});
+}
+
+/// An enum, or a struct with its static arguments.
+std::optional<Ty> StaticEvaluator::declared(const ast::Decl &decl, const std::vector<ast::StaticArg> &args,
+                                            Span span) {
+  if (checker.facts(decl).recursive) return std::nullopt;
+  Reporter to = report;
+  if (partial) to.setQuiet(true), to.setLoud(false);
+  Env own{env.module->home(decl), {}};
+  for (const ast::StaticParam &param : decl.statics) own.values.emplace_back(param.name.text, StaticValue());
+  if (!decl.statics.empty() || !args.empty()) {
+    Signature context{&decl, env, {}, {}};
+    NodeInstance scratch;
+    Body body(checker, context, scratch, to, describeName);
+    if (!body.bindArguments(decl, args, own) || !checker.bindDefaults(decl, own, to)) return std::nullopt;
+  }
+  for (const auto &[name, value] : own.values) {
+    if (value.kind != StaticValue::Kind::Unbound) continue;
+    Diagnostic &d = to.error(kinds::cannotInfer, span, fmt::format("`{}` of `{}` has no value", name, decl.name.text),
+                                 "needs it");
+    d.labels.push_back({decl.name.span, "declared here", false});
+    return std::nullopt;
+  }
+  const Nominal *nominal = checker.nominal(decl, own, span, to);
+  if (!nominal) return std::nullopt;
+  if (nominal->isEnum()) return Ty{Ty::Kind::Plain, Flex::None, {Scalar::I32, {}}, {}, nominal};
+  return Ty{Ty::Kind::Tuple, Flex::None, {}, nominal->fields, nominal};
+}
+
+std::optional<Ty> StaticEvaluator::written(const ast::Expr &e, bool &known) {
+  known = true;
+  std::string name = dottedName(e);
+  if (!name.empty() && e.statics.empty()) return namedType(name);
+  if (e.kind == ast::ExprKind::Name) {
+    const ast::Decl *decl = env.find(name) ? nullptr : env.module->find(name);
+    if (!decl || decl->kind != ast::DeclKind::Struct) return std::nullopt;
+    auto ty = declared(*decl, e.statics, e.nameSpan);
+    known = ty.has_value();
+    return ty;
+  }
+  if (e.kind != ast::ExprKind::Index) return std::nullopt;
+  std::vector<const ast::Expr *> dims;
+  for (const ast::Index &index : e.indices) {
+    if (index.kind != ast::Index::Kind::At) return std::nullopt;
+    dims.push_back(index.a.get());
+  }
+  auto base = written(*e.args[0], known);
+  if (!base) return std::nullopt;
+  auto axes = shape(dims);
+  known = axes.has_value();
+  if (!axes) return std::nullopt;
+  return prepend(*axes, std::move(*base));
 }
 
 std::optional<Ty> StaticEvaluator::type(const ast::TypeExpr &type) {
@@ -247,35 +337,41 @@ std::optional<Ty> StaticEvaluator::type(const ast::TypeExpr &type) {
     }
     return out;
   }
-  std::optional<Type> base = namedType(type.name.text);
   const StaticValue *parameter = env.find(type.name.text);
+  const ast::Decl *decl = parameter || scalarNamed(type.name.text) ? nullptr : env.module->find(type.name.text);
+  bool isDeclared = decl && (decl->kind == ast::DeclKind::Struct || decl->kind == ast::DeclKind::Enum);
+  std::optional<Ty> base = isDeclared ? declared(*decl, type.args, type.name.span) : namedType(type.name.text);
+  if (!base && (partial || isDeclared)) return std::nullopt;
   if (!base) {
-    if (partial) return std::nullopt;
     if (parameter && parameter->kind == StaticValue::Kind::Unbound) {
       report.error(kinds::cannotInfer, type.name.span,
                    fmt::format("`{}` is needed before it is known", type.name.text), "has no value here");
       return std::nullopt;
     }
-    const ast::Decl *decl = env.module->find(type.name.text);
-    bool later = decl && (decl->kind == ast::DeclKind::Struct || decl->kind == ast::DeclKind::Enum);
-    if (later) return std::nullopt; // its declaration was refused
     std::vector<std::string_view> known;
     for (Scalar s = Scalar::Bool;; s = static_cast<Scalar>(static_cast<int>(s) + 1)) {
       known.push_back(mlr::name(s));
       if (s == Scalar::F64) break;
     }
     for (const auto &[key, value] : env.values) known.push_back(key);
+    for (const auto &other : env.module->file->decls)
+      if (other->kind == ast::DeclKind::Struct || other->kind == ast::DeclKind::Enum) known.push_back(other->name.text);
     Diagnostic &d = report.error(kinds::unknownName, type.name.span,
                                  fmt::format("there is no type `{}`", type.name.text), "not a type");
     if (std::string near = nearest(type.name.text, known); !near.empty())
       d.helps.push_back(fmt::format("did you mean `{}`?", near));
     return std::nullopt;
   }
-  if (!type.hasDims) return Ty::of(*base);
+  if (!isDeclared && !type.args.empty()) {
+    if (!partial)
+      report.error(kinds::wrongArguments, type.args[0].span,
+                   fmt::format("`{}` has no static parameters", type.name.text), "no parameter for this");
+    return std::nullopt;
+  }
+  if (!type.hasDims) return base;
   auto axes = shape(type.dims);
   if (!axes) return std::nullopt;
-  axes->insert(axes->end(), base->shape.begin(), base->shape.end());
-  return Ty::of({base->scalar, *axes});
+  return prepend(*axes, std::move(*base));
 }
 
 } // namespace mlr::checking

@@ -16,8 +16,12 @@ struct StaticValue {
   enum class Kind : uint8_t { Unbound, Size, Shape, Type, Value } kind = Kind::Unbound;
   int64_t size = 0;
   Shape shape;
-  Type type;                   ///< Type: usually a scalar; a `type` parameter may be a tensor type
+  Ty type;                     ///< Type: usually a scalar; a `type` parameter may be a tensor or struct. Value: its type
   Array value;                 ///< Value
+  static StaticValue ofSize(int64_t size) { return {Kind::Size, size, {}, {}, {}}; }
+  static StaticValue ofShape(Shape shape) { return {Kind::Shape, 0, std::move(shape), {}, {}}; }
+  static StaticValue ofType(Ty type) { return {Kind::Type, 0, {}, std::move(type), {}}; }
+  static StaticValue ofValue(Array value, Ty type) { return {Kind::Value, 0, {}, std::move(type), std::move(value)}; }
   std::string display() const; ///< "40", "[2, 3]", "f32", "0.5"
   std::string key() const;     ///< equal exactly for equal values
 };
@@ -29,6 +33,23 @@ struct Env {
   const StaticValue *find(std::string_view name) const;
   StaticValue *find(std::string_view name);
 };
+
+/// A declared type with its static parameters fixed. Equal types are one object, owned by the Checker.
+struct Nominal {
+  const ast::Decl *decl = nullptr;  ///< an enum or a struct
+  Env env;                          ///< of a struct: its static parameters
+  std::string display;              ///< "Mode", "Dense<<3, 4>>"
+  std::string key;                  ///< equal exactly for equal types
+  std::vector<Ty> fields;           ///< of a struct, in order
+  bool failed = false;              ///< a field's type is in error (reported)
+  bool isEnum() const { return decl->kind == ast::DeclKind::Enum; }
+  std::vector<std::string> constructors() const;
+  /// The number of a constructor or field, or nothing.
+  std::optional<size_t> constructor(std::string_view name) const;
+  std::optional<size_t> field(std::string_view name) const;
+};
+/// Equal exactly for equal types.
+std::string keyOf(const Ty &ty);
 
 /// constant + factor * unknown; `unknown` empty: just the constant.
 struct LinearSize {
@@ -55,10 +76,14 @@ public:
   std::optional<Shape> shape(const std::vector<ast::ExprPtr> &dims);
   std::optional<Shape> shape(const std::vector<const ast::Expr *> &dims);
   std::optional<Ty> type(const ast::TypeExpr &type);
-  /// A scalar type name, built-in or parameter; nothing (silently) if `name` is none.
-  std::optional<Type> namedType(std::string_view name) const;
+  /// A type name, built-in, parameter, enum, or struct without static parameters; nothing (silently) if `name` is none.
+  std::optional<Ty> namedType(std::string_view name);
+  /// `f32`, `T`, `f32[2, N]`, `Dense<<3, 4>>` written as an argument, where the grammar has an expression. Nothing if it
+  /// is no type; `known` is false when its axes or arguments were in error (reported).
+  std::optional<Ty> written(const ast::Expr &e, bool &known);
 
 private:
+  std::optional<Ty> declared(const ast::Decl &decl, const std::vector<ast::StaticArg> &args, Span span);
   std::optional<LinearSize> name(const ast::Expr &e);
   std::optional<LinearSize> binary(const ast::Expr &e);
   std::optional<LinearSize> fail(const DiagnosticKind &kind, const ast::Expr &e, const std::string &title,
@@ -68,6 +93,9 @@ private:
   Reporter &report;
   bool partial;
 };
+
+/// "a.b.c" of a name or of fields of a name, which may stand for something in a module; else "".
+std::string dottedName(const ast::Expr &e);
 
 /// The text of an expression as written, on one line and not too long for a message.
 std::string excerpt(const SourceMap &sources, Span span);

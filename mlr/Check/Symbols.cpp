@@ -13,6 +13,13 @@ Body::Body(Checker &checker, const Signature &signature, NodeInstance &instance,
   statics.describeName = [this](std::string_view name) { return describe(name); };
 }
 
+Body::Body(Checker &checker, const Signature &signature, NodeInstance &instance, const Reporter &report,
+           std::function<std::string(std::string_view)> describeName)
+    : checker(checker), signature(signature), env(signature.env), module(*signature.env.module),
+      instance(instance), report(report), statics(checker, signature.env, this->report) {
+  statics.describeName = std::move(describeName);
+}
+
 void Body::elaborate() {
   Scope &root = scopes.emplace_back();
   root.region = &instance.body;
@@ -95,6 +102,7 @@ void Body::declareLeaves(Symbol &symbol, const Ty &ty, const std::string &name) 
           fmt::format("more than {} elements", maxSize));
   symbol.leaves.push_back(static_cast<VarId>(instance.vars.size()));
   instance.vars.push_back({symbol.kind, name, ty.type, symbol.span, symbol.scope->time});
+  if (ty.nominal) instance.vars.back().constructors = ty.nominal->constructors();
 }
 
 void Body::declareLeaves(Symbol &symbol) {

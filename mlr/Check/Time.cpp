@@ -93,6 +93,9 @@ Value Body::inTime(ExprKind kind, std::vector<Value> operands, Span span, int64_
   if (!operands.empty() && operands[0].kind == Ty::Kind::Tuple) {
     Value out;
     out.kind = Ty::Kind::Tuple;
+    out.nominal = operands[0].nominal;
+    out.lead = operands[0].lead;
+    if (kind == ExprKind::Window && out.nominal) out.lead.insert(out.lead.begin(), count);
     for (size_t part = 0; part < operands[0].parts.size(); ++part) {
       std::vector<Value> leaves;
       for (Value &operand : operands) leaves.push_back(operand.parts[part]);
@@ -108,6 +111,7 @@ Value Body::inTime(ExprKind kind, std::vector<Value> operands, Span span, int64_
   }
   Flex flex = operands.empty() ? Flex::None : operands[0].flex;
   Value v = plain(inTimeLeaf(kind, std::move(trees), span, count), flex);
+  if (!operands.empty()) v.nominal = operands[0].nominal;
   return operands.empty() ? v : truth(std::move(v), operands);
 }
 

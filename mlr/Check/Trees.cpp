@@ -17,6 +17,8 @@ Ty Value::ty() const {
     out.flex = flex;
     out.type = expr->type;
   }
+  out.nominal = nominal;
+  if (isStruct()) out.type.shape = lead;
   for (const Value &part : parts) out.parts.push_back(part.ty());
   return out;
 }
@@ -70,6 +72,24 @@ Value Body::plain(Expr *e, Flex flex) const {
   v.flex = flex;
   v.expr = e;
   return v;
+}
+
+Value Body::assemble(const Ty &ty, const std::function<Value(const Ty &)> &leaf) const {
+  if (ty.kind == Ty::Kind::Unknown) return Value();
+  Value out;
+  if (ty.kind == Ty::Kind::Plain) out = leaf(ty);
+  else {
+    out.kind = Ty::Kind::Tuple;
+    for (const Ty &part : ty.parts) out.parts.push_back(assemble(part, leaf));
+    out.lead = ty.type.shape;
+  }
+  out.nominal = ty.nominal;
+  return out;
+}
+
+Value Body::assemble(const std::vector<Ty> &types, const std::function<Value(const Ty &)> &leaf) const {
+  if (types.size() == 1) return assemble(types[0], leaf);
+  return assemble(Ty{Ty::Kind::Tuple, Flex::None, {}, types, nullptr}, leaf);
 }
 
 IndexId Body::newIndex(std::string name, int64_t size, Span span) {

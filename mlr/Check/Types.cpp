@@ -1,5 +1,7 @@
 #include "mlr/Check/Types.h"
 
+#include "mlr/Check/Statics.h"
+
 namespace mlr::checking {
 
 bool Ty::isKnown() const {
@@ -13,13 +15,34 @@ bool Ty::isKnown() const {
 std::string toString(const Ty &ty) {
   if (ty.kind == Ty::Kind::Unknown) return "unknown";
   if (ty.kind == Ty::Kind::Plain) {
+    if (ty.nominal) return ty.nominal->display + (ty.type.isScalar() ? "" : mlr::toString(ty.type.shape));
     if (ty.flex == Flex::None) return mlr::toString(ty.type);
     std::string what = ty.flex == Flex::Int ? "an integer literal" : "a decimal literal";
     return ty.type.isScalar() ? what : "literals of shape " + mlr::toString(ty.type.shape);
   }
+  if (ty.nominal) return ty.nominal->display + (ty.type.isScalar() ? "" : mlr::toString(ty.type.shape));
   std::string out = "(";
   for (size_t i = 0; i < ty.parts.size(); ++i) out += (i ? ", " : "") + toString(ty.parts[i]);
   return out + ")";
+}
+
+Ty prepend(const Shape &axes, Ty ty) {
+  for (Ty &part : ty.parts) part = prepend(axes, std::move(part));
+  if (ty.kind == Ty::Kind::Plain || ty.isStruct())
+    ty.type.shape.insert(ty.type.shape.begin(), axes.begin(), axes.end());
+  return ty;
+}
+
+Ty element(int64_t length, Ty ty) {
+  for (Ty &part : ty.parts) {
+    bool known = part.kind != Ty::Kind::Unknown;
+    part = element(length, std::move(part));
+    if (known && part.kind == Ty::Kind::Unknown) return Ty();
+  }
+  if (ty.kind != Ty::Kind::Plain && !ty.isStruct()) return ty;
+  if (ty.type.shape.empty() || ty.type.shape[0] != length) return Ty();
+  ty.type.shape.erase(ty.type.shape.begin());
+  return ty;
 }
 
 std::optional<Shape> broadcastShapes(const Shape &a, const Shape &b) {

@@ -15,6 +15,8 @@ using mlr::toString;  // beside the one for Ty
 /// Float any float type.
 enum class Flex : uint8_t { None, Int, Float };
 
+struct Nominal;
+
 /// The type of a variable or expression. Unknown also stands for "an error was reported": it never causes
 /// another one.
 struct Ty {
@@ -23,14 +25,22 @@ struct Ty {
   Flex flex = Flex::None;
   Type type;             ///< Plain; with flex, type.scalar is the default (i32 or f32)
   std::vector<Ty> parts; ///< Tuple
+  /// An enum (Plain, of i32) or a struct (Tuple: its fields; `type.shape` are axes in front of those of every leaf).
+  const Nominal *nominal = nullptr;
 
-  static Ty of(Type type) { return {Kind::Plain, Flex::None, std::move(type), {}}; }
+  static Ty of(Type type) { return {Kind::Plain, Flex::None, std::move(type), {}, nullptr}; }
+  bool isStruct() const { return kind == Kind::Tuple && nominal; }
   bool isKnown() const; ///< no Unknown and no flexible part
   bool operator==(const Ty &) const = default;
 };
 
 /// "f32[3]", "(f32, i32)", "an integer literal".
 std::string toString(const Ty &ty);
+
+/// The type of a tensor of `ty` with these axes in front: leaf by leaf for structs and tuples.
+Ty prepend(const Shape &axes, Ty ty);
+/// What the elements of such a tensor are; Unknown if some leaf has no leading axis of that length.
+Ty element(int64_t length, Ty ty);
 
 /// The shape that NumPy's rule gives to operands of shapes a and b; nothing if they do not combine.
 std::optional<Shape> broadcastShapes(const Shape &a, const Shape &b);

@@ -17,21 +17,6 @@ void Body::elaborateUnit(Unit &u) {
   }
 }
 
-static Ty prepend(int64_t axis, Ty ty) {
-  for (Ty &part : ty.parts) part = prepend(axis, part);
-  if (ty.kind == Ty::Kind::Plain) ty.type.shape.insert(ty.type.shape.begin(), axis);
-  return ty;
-}
-
-/// What the elements of a stacked variable of this type must be; Unknown if it is no stack of `length`.
-static Ty element(int64_t length, Ty ty) {
-  for (Ty &part : ty.parts) part = element(length, part);
-  if (ty.kind != Ty::Kind::Plain) return ty;
-  if (ty.type.shape.empty() || ty.type.shape[0] != length) return Ty();
-  ty.type.shape.erase(ty.type.shape.begin());
-  return ty;
-}
-
 static bool isCount(const ast::Expr &e) { return e.kind == ast::ExprKind::Call; }
 
 /// The value of the statement's expression: for end values and stacks that of each instant.
@@ -55,7 +40,7 @@ Value Body::valueOf(Unit &u) {
 
 std::vector<Ty> Body::targetTypes(const Unit &u, const Value &value) {
   Ty ty = value.ty();
-  if (u.kind == Unit::Kind::Stacked) ty = prepend(u.scope->time->length, ty);
+  if (u.kind == Unit::Kind::Stacked) ty = prepend({u.scope->time->length}, ty);
   if (u.targets.size() == 1 && u.stmt->targets.size() == 1) return {ty};
   if (ty.parts.size() == u.targets.size()) return ty.parts;
   return std::vector<Ty>(u.targets.size());
@@ -130,7 +115,7 @@ bool Body::elaborateCallEquation(Unit &u) {
   if (!prepareCall(*decl, e, &want, call, guess)) return true;
   std::vector<Ty> results = call.signature.outputs;
   if (results.size() != u.targets.size()) {
-    if (u.targets.size() == 1) results = {Ty{Ty::Kind::Tuple, Flex::None, {}, results}};
+    if (u.targets.size() == 1) results = {Ty{Ty::Kind::Tuple, Flex::None, {}, results, nullptr}};
     else if (results.size() == 1 && results[0].parts.size() == u.targets.size())
       results = Ty(results[0]).parts;
   }
@@ -222,7 +207,7 @@ void Body::elaborateResult(Unit &u) {
       if (symbol.declared) continue;
       symbol.literal = values[i].flex;
       forceDefault(values[i]);
-      symbol.ty = stacked ? prepend(length, values[i].ty()) : values[i].ty();
+      symbol.ty = stacked ? prepend({length}, values[i].ty()) : values[i].ty();
       declareLeaves(symbol);
     }
     emitResults(symbol, values[i], leaf, kind, u.stmt->span);
