@@ -34,7 +34,18 @@ static std::string baseName(const Compilation &c) {
   return c.signatures.size() == 1 ? c.signatures[0].node : std::filesystem::path(c.options.file).stem().string();
 }
 
+/// Bytes of the arrays in generated C: long enough that a loop over one costs little.
+static constexpr unsigned kArrayBytes = 256;
+
+/// Without --target, C for machines with vectors: kernels over arrays, which compilers vectorise.
 static int buildC(Compilation &c) {
+  c.arrays = true;
+  if (!c.options.target.empty()) {
+    auto found = target::Machine::find({c.options.target, c.options.cpu, c.options.features});
+    if (auto *e = std::get_if<target::Error>(&found)) return fail(e->message);
+    c.arrays = std::get<target::Machine>(found).loopsOptions().vectorBits > 0;
+  }
+  c.vectorBits = c.arrays ? 8 * kArrayBytes : 0;
   c.hasFma = c.hasFma64 = false;  // the generated C chooses between fmaf and the software one by the target's macros
   if (!compile(c, "loops")) return 1;
   auto files = target::emitC(*c.module);

@@ -182,6 +182,7 @@ static bool makeLoops(Compilation &c) {
   noteSignatures(c);
   loops::Options options;
   options.vectorBits = c.vectorBits;
+  options.arrays = c.arrays;
   options.hasFma = c.hasFma;
   options.hasFma64 = c.hasFma64;
   options.unfused = c.options.unfused;
@@ -265,6 +266,7 @@ static void reportBug(const Compilation &c, const Stage &stage, const Stage *bef
   CommandLine options = c.options;
   Compilation again(options);
   again.vectorBits = c.vectorBits;
+  again.arrays = c.arrays;
   again.hasFma = c.hasFma;
   again.hasFma64 = c.hasFma64;
   if (!compile(again, before->name)) return;

@@ -25,6 +25,7 @@ struct Compilation {
   std::unique_ptr<mlir::MLIRContext> context;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   unsigned vectorBits = 0;     ///< for kernels; 0 gives the scalar code that C takes
+  bool arrays = false;         ///< kernels as loops over arrays, for C
   bool hasFma = true;          ///< of the target, for f32
   bool hasFma64 = true;        ///< for f64
   std::string report;          ///< what `mlrc report` prints, collected where it is known

@@ -242,6 +242,10 @@ void Kernel::emitResult() {
       l.memory.store(memref, at, scalar, element, columns[c].active);
       return {};
     }
+    if (l.options.arrays) {
+      l.memory.scatter(memref, at, laneVector({Linear(0), stride, {}}, width), scalar, element);
+      return {};
+    }
     for (int64_t k = 0; k < columns[c].active; ++k, at.add(Linear(stride)))
       l.memory.store(memref, at, scalar, vector::ExtractOp::create(a.b, a.loc, element, k));
     return {};

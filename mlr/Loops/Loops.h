@@ -8,6 +8,9 @@ namespace mlr::loops {
 struct Options {
   /// Bits of a vector register for kernels; 0: scalar code only (what the C back end takes).
   unsigned vectorBits = 0;
+  /// Vectors become loops over small arrays, the form of C99 (`vectorBits` is the size of an array): of any length, no
+  /// masks, and only for reductions inside gens, since compilers vectorise plain loops themselves.
+  bool arrays = false;
   bool hasFma = true;      ///< of f32; otherwise fma and fused chains call an exact software fma, a private function of the module
   bool hasFma64 = true;    ///< of f64
   bool unfused = false;    ///< --unfused
@@ -36,7 +39,9 @@ struct Options {
 ///    f32 <-> f64 conversions round to nearest; no fast-math flag. overflow<nsw> stands on offsets only;
 ///  - math: fma sqrt floor ceil trunc roundeven absf;
 ///  - with vectorBits > 0 also one-dimensional vectors of the above: vector.load, store, maskedload, maskedstore (constant
-///    masks), gather (i32 offsets), broadcast of a scalar, shuffle, extract of one lane, and dense constants.
+///    masks), gather (i32 offsets), broadcast of a scalar, shuffle, extract of one lane, and dense constants;
+///  - with `arrays` too: vectors of any length, vector.scatter with all lanes, math.fma of vectors (the module then has
+///    the scalar software fma), and no shuffle but of neighbouring lanes.
 /// No allocation, no recursion, no unbounded loop.
 mlir::LogicalResult lowerToLoops(mlir::ModuleOp module, const Options &options);
 

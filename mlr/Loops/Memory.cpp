@@ -168,6 +168,12 @@ void Memory::store(Value memref, const Linear &at, Type scalar, Value value, int
   }
 }
 
+void Memory::scatter(Value memref, const Linear &at, Value offsets, Type scalar, Value value) {
+  int64_t lanes = lanesOf(offsets.getType());
+  vector::ScatterOp::create(a.b, a.loc, Type(), memref, ValueRange{materialize(a, at)}, offsets, a.mask(lanes, lanes),
+                            toMemory(value, scalar));
+}
+
 Value Memory::gather(Value memref, const Linear &at, Value offsets, Type scalar, int64_t active) {
   int64_t lanes = lanesOf(offsets.getType());
   auto type = VectorType::get({lanes}, memoryType(scalar));

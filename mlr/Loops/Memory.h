@@ -64,6 +64,7 @@ public:
   /// memref[at + offsets[lane]], offsets an i32 vector, for the first `active` lanes.
   Value gather(Value memref, const Linear &at, Value offsets, Type scalar, int64_t active);
   Value load(const Place &p, Type scalar) { return load(view(p.buffer), p.at, scalar); }
+  void scatter(Value memref, const Linear &at, Value offsets, Type scalar, Value value);
   void store(const Place &p, Type scalar, Value value) { store(view(p.buffer), p.at, scalar, value); }
 
   /// The ConstOp that a Rom buffer holds, or null.

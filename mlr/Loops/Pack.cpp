@@ -45,16 +45,45 @@ static int64_t product(ArrayRef<Axis> axes) {
   return p;
 }
 
+/// Elements that packing a read takes; 0 where it cannot be packed.
+static int64_t packedElements(ReadOp read, const Domain &domain, const Axis &lane) {
+  auto linear = linearRead(read);
+  if (!linear || coefficientOf(read, *linear, lane.arg) == 0) return 0;
+  ReadArguments args = argumentsOf(read, domain, lane.arg);
+  return args.onlyArguments ? product(args.outer) * product(args.inner) * lane.size : 0;
+}
+
+/// Do all who read the constant read each element once, as gens that can pack it?
+static bool isPackedOnce(ConstOp constant, int64_t elements) {
+  int64_t sum = 0;
+  for (Operation *user : constant->getUsers()) {
+    auto read = dyn_cast<ReadOp>(user);
+    GenOp gen;
+    for (Operation *op = user; op; op = op->getParentOp())
+      if (auto outer = dyn_cast<GenOp>(op)) gen = outer;
+    if (!read || !gen) return false;
+    Domain domain = domainOf(gen.getBody(), cast<RankedTensorType>(gen.getResult().getType()).getShape(), true);
+    int64_t packed = 0;
+    for (const Axis &axis : domain.axes) packed = std::max(packed, packedElements(read, domain, axis));
+    if (packed == 0) return false;
+    sum += packed;
+  }
+  return sum <= elements;
+}
+
 bool isPackable(Lowering &l, ReadOp read, const Domain &domain, const Axis &lane) {
-  if (!read.getSource().getDefiningOp<ConstOp>()) return false;
+  auto constant = read.getSource().getDefiningOp<ConstOp>();
+  if (!constant) return false;
   auto linear = linearRead(read);
   int64_t step = linear ? coefficientOf(read, *linear, lane.arg) : 0;
   int64_t elements = cast<RankedTensorType>(read.getSource().getType()).getNumElements();
   // Small ones that are contiguous anyway stay as they are; so do large ones that somebody else reads too.
-  bool contiguous = step == 1 && (elements < 4096 || !read.getSource().hasOneUse());
+  bool contiguous = step == 1 && (elements < 4096 || !constant->hasOneUse());
   if (step == 0 || contiguous) return false;
-  ReadArguments args = argumentsOf(read, domain, lane.arg);
-  return args.onlyArguments && product(args.outer) * product(args.inner) * lane.size <= 2 * elements;
+  // Generated C is for small memories too: no second copy of a constant.
+  if (l.options.arrays && !isPackedOnce(constant, elements)) return false;
+  int64_t packed = packedElements(read, domain, lane);
+  return packed > 0 && packed <= 2 * elements;
 }
 
 namespace {

@@ -97,7 +97,7 @@ IndexValue Kernel::addressOf(ReadOp op, unsigned r, unsigned c, int64_t width) {
 Value Kernel::loadAt(Value memref, const IndexValue &at, Type scalar, int64_t width, int64_t active) {
   if (width == 1 || (at.step == 0 && !at.lanes)) return l.memory.load(memref, at.at, scalar);
   if (at.step == 1 && !at.lanes) return l.memory.load(memref, at.at, scalar, width, active);
-  if (at.step == -1 && !at.lanes && active == width) {
+  if (at.step == -1 && !at.lanes && active == width && !l.options.arrays) {
     Linear lowest = at.at;
     lowest.add(Linear(1 - width));
     Value v = l.memory.load(memref, lowest, scalar, width, active);
@@ -117,10 +117,10 @@ Value Kernel::readElement(ReadOp op, unsigned r, unsigned c, int64_t width) {
     return l.memory.load(memref, *at, scalar, width, width);  // padded, so never masked
   }
   if (width > 1 && !parent) {
-    if (reduceBlock.group && llvm::is_contained(reduceBlock.group->ops, op->getParentOp()))
+    if (reduceBlock.group && !l.options.arrays && llvm::is_contained(reduceBlock.group->ops, op->getParentOp()))
       if (auto t = transposable(op, laneArg, width, reduceBlock.step))
         return readTransposed(op, r, c, *t, reduceBlock.position % t->step);
-    auto rowed = transposableByRows(op, laneArg, rowArg);
+    auto rowed = l.options.arrays ? std::nullopt : transposableByRows(op, laneArg, rowArg);
     if (rowed && width >= rowed->step && rows == rowed->step) return readTransposed(op, 0, c, *rowed, r);
   }
   IndexValue at = addressOf(op, r, c, width);

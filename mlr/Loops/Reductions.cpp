@@ -155,7 +155,7 @@ Values Kernel::emitReduceLoops(const Group &group, size_t axis, ValueRange accum
 /// Indices of a block, at most `most`, if some read of the group is transposed in the current tile, else 1.
 int64_t Kernel::transposedStep(const Group &group, int64_t most) {
   int64_t step = 1;
-  if (laneBit == 0 || parent) return step;
+  if (laneBit == 0 || parent || l.options.arrays) return step;
   for (ReduceOp op : group.ops)
     for (auto read : bodyOf(op).getOps<ReadOp>())
       if (isLaned(dependence(read.getResult())) && !packedOf(read))

@@ -52,7 +52,7 @@ static Value emitHalfFma(Arith &a, Type half, Value x, Value y, Value z) {
 Value emitFma(Arith &a, Type scalar, Value x, Value y, Value z, const Options &options) {
   if (!isFloatType(scalar)) return a.add(a.mul(x, y), z);
   if (isHalf(scalar)) return emitHalfFma(a, scalar, x, y, z);
-  if (scalar.isF32() ? !options.hasFma : !options.hasFma64) return softwareFma(a, x, y, z);
+  if (scalar.isF32() ? !options.hasFma : !options.hasFma64) return softwareFma(a, x, y, z, options.arrays);
   return a.make<math::FmaOp>(x, y, z);
 }
 

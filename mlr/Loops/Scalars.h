@@ -34,6 +34,6 @@ Value roundToHalf(Arith &a, Value x, Type half);
 Value narrowToOdd(Arith &a, Value x);
 
 /// fma for targets that have none: a call of a private function of the module, made when first needed.
-Value softwareFma(Arith &a, Value x, Value y, Value z);
+Value softwareFma(Arith &a, Value x, Value y, Value z, bool arrays);
 
 } // namespace mlr::loops

@@ -180,8 +180,9 @@ static Value fma64(Arith &a, Value x, Value y, Value z) {
   return a.select(plain, a.addf(plainProduct, z), exact);
 }
 
-Value softwareFma(Arith &a, Value x, Value y, Value z) {
-  Type type = x.getType(), element = elementOf(type);
+/// The function of the module for this type, made once.
+static std::string softwareFmaOf(Arith &a, Type type) {
+  Type element = elementOf(type);
   std::string name = element.isF32() ? "mlr_fma_f32" : "mlr_fma_f64";
   if (int64_t lanes = lanesOf(type); lanes > 1) name += "x" + std::to_string(lanes);
   auto module = a.b.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
@@ -197,6 +198,16 @@ Value softwareFma(Arith &a, Value x, Value y, Value z) {
     Value result = fma(inner, entry->getArgument(0), entry->getArgument(1), entry->getArgument(2));
     func::ReturnOp::create(inner.b, a.loc, result);
   }
+  return name;
+}
+
+Value softwareFma(Arith &a, Value x, Value y, Value z, bool arrays) {
+  Type type = x.getType();
+  if (arrays && isa<VectorType>(type)) {  // called for each element
+    softwareFmaOf(a, elementOf(type));
+    return a.make<math::FmaOp>(x, y, z);
+  }
+  std::string name = softwareFmaOf(a, type);
   return func::CallOp::create(a.b, a.loc, name, TypeRange{type}, ValueRange{x, y, z}).getResult(0);
 }
 

@@ -8,8 +8,8 @@ namespace mlr::loops {
 SmallVector<Column> columnsOf(int64_t count, int64_t lanes, const Options &options) {
   SmallVector<Column> out;
   for (int64_t at = 0; at < count;) {
-    int64_t left = count - at, width = lanes;
-    if (left < lanes) {
+    int64_t left = count - at, width = options.arrays ? std::min(left, lanes) : lanes;
+    if (left < width) {
       width = static_cast<int64_t>(llvm::bit_floor(static_cast<uint64_t>(left)));
       // One masked vector for what would take several; without masks in hardware, powers of two.
       if (width != left && options.vectorBits >= 512) width *= 2;
@@ -21,6 +21,7 @@ SmallVector<Column> columnsOf(int64_t count, int64_t lanes, const Options &optio
 }
 
 int64_t lanesFor(Type scalar, const Options &options) {
+  if (options.arrays) return 1;
   int64_t bits = memoryBytes(scalar) * 8;
   return std::max<int64_t>(1, static_cast<int64_t>(options.vectorBits) / bits);
 }

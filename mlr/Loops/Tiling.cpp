@@ -91,11 +91,11 @@ double costOfRegister(Lowering &l, const Body &body, const Domain &domain, const
   for (auto [read, weight] : body.reads) {
     auto linear = linearRead(read);
     int64_t step = linear ? coefficientOf(read, *linear, lane.arg) : 0;
-    double one = static_cast<double>(lanes) * 1.2 + 2;  // gathered
+    double one = static_cast<double>(lanes) * (l.options.arrays ? 2 : 1.2) + 2;  // gathered
     if (!isLaned(read.getResult(), lane.arg, known)) one = 0.5;
     if (step == 1) one = 1;
     if (step == -1) one = 2;
-    if (auto t = transposable(read, lane.arg, lanes, lanes); t && isGen)
+    if (auto t = transposable(read, lane.arg, lanes, lanes); t && isGen && !l.options.arrays)
       one = static_cast<double>(lanes) / static_cast<double>(t->step) + std::log2(static_cast<double>(t->step));
     for (const Axis &row : domain.axes)
       if (auto t = transposableByRows(read, lane.arg, row.arg); t && isGen && lanes >= t->step && row.size >= t->step)
@@ -156,9 +156,30 @@ int64_t bestDivisor(int64_t count, int64_t least, int64_t most) {
 
 } // namespace
 
+/// Long columns, one a row, each an array in memory that compilers keep in registers or nearly so: the longer, the less
+/// their loops cost. Few rows, since code is what embedded targets lack.
+static Tiling tilingOfArrays(Lowering &l, GenOp gen, const Domain &domain) {
+  Tiling t;
+  Body body;
+  measure(bodyOf(gen), 1, body);
+  int64_t most = l.options.vectorBits / std::max(32u, body.widest);
+  if (!body.reduces || body.accumulators > 16) return t;
+  // Several chains share a loop, whose length then matters less than the memory that they take.
+  most = std::max(std::min<int64_t>(most, 16), std::min(most, 2 * most / std::max<int64_t>(1, body.accumulators)));
+  t.lane = chooseLane(l, body, domain, most);
+  if (t.lane < 0 || domain.axes[static_cast<size_t>(t.lane)].size < 4) return Tiling();
+  t.lanes = bestDivisor(domain.axes[static_cast<size_t>(t.lane)].size, most / 2, most);
+  t.row = chooseRow(body, domain, t.lane);
+  if (t.row < 0) return t;
+  t.rows = bestDivisor(domain.axes[static_cast<size_t>(t.row)].size, 2, std::max<int64_t>(1, 4 / body.accumulators));
+  if (t.rows == 1) t.row = -1;
+  return t;
+}
+
 Tiling chooseTiling(Lowering &l, GenOp gen, const Domain &domain) {
   Tiling t;
   if (l.options.vectorBits == 0 || domain.axes.empty()) return t;
+  if (l.options.arrays) return tilingOfArrays(l, gen, domain);
   Body body;
   measure(bodyOf(gen), 1, body);
   t.lane = chooseLane(l, body, domain, std::max<int64_t>(1, l.options.vectorBits / body.widest));
@@ -206,7 +227,7 @@ Tiling chooseTiling(Lowering &l, GenOp gen, const Domain &domain) {
 }
 
 int64_t lanesOfReduce(Lowering &l, ReduceOp op, const Domain &domain) {
-  if (l.options.vectorBits == 0 || domain.axes.empty()) return 1;
+  if (l.options.vectorBits == 0 || l.options.arrays || domain.axes.empty()) return 1;
   Type element = bodyOf(op).getTerminator()->getOperand(0).getType();
   Body body;
   measure(bodyOf(op), 1, body);

@@ -147,7 +147,10 @@ FailureOr<Files> emitC(ModuleOp module) {
   if (failed(writeFunction(step, layout, stepBody)) || failed(writeFunction(reset, layout, resetBody))) return failure();
   std::string code = prologue(node) + bitCasts(helpers + stepBody + resetBody) + constants + (constants.empty() ? "" : "\n") + helpers;
   code += fmt::format("void {0}_reset({0}_state *state) {{\n{1}{2}}}\n\n", node, unusedParameters(resetBody, {"state"}), resetBody);
-  code += fmt::format("void {0}_step({0}_state *state, {0}_scratch *scratch, const {0}_in *in, {0}_out *out) {{\n{1}{2}}}\n", node,
+  if (StringRef(code + stepBody + resetBody).contains("MLR_LANES"))
+    code += "/* Short loops that gcc must not unroll before it vectorises. */\n#if defined(__GNUC__) && !defined(__clang__)\n"
+            "#define MLR_LANES _Pragma(\"GCC unroll 1\")\n#else\n#define MLR_LANES\n#endif\n\n";
+  code += fmt::format("void {0}_step({0}_state *restrict state, {0}_scratch *restrict scratch, const {0}_in *restrict in, {0}_out *restrict out) {{\n{1}{2}}}\n", node,
                       unusedParameters(stepBody, {"state", "scratch", "in", "out"}), stepBody);
   Files files;
   files[node + ".h"] = writeHeader(layout);

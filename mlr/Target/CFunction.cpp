@@ -1,6 +1,6 @@
-// The body of a function of scalar loops as C99 statements: each SSA value is a const local, loop-carried values are
+// The body of a function of loops as C99 statements: each SSA value is a const local, loop-carried values are
 // variables. Integers are unsigned, so that wrapping is defined; signed operators cast.
-#include "mlr/Target/CWriter.h"
+#include "mlr/Target/CBody.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/IR/ConstantRange.h"
@@ -11,47 +11,6 @@
 using namespace mlir;
 
 namespace mlr::target {
-
-namespace {
-
-class Writer {
-public:
-  Writer(func::FuncOp function, const Layout &layout, std::string &out) : function(function), layout(layout), out(out) {}
-
-  LogicalResult run();
-
-private:
-  // ---- text ----
-  void line(const std::string &text) { out.append(2 * static_cast<size_t>(depth), ' ').append(text).append("\n"); }
-  std::string fresh() { return fmt::format("v{}", next++); }
-  std::string operator[](Value v) const;
-  void define(Value v, const std::string &expression);
-  void traceLocation(Operation *op);
-
-  // ---- operations ----
-  LogicalResult block(Block &b);
-  LogicalResult operation(Operation *op);
-  LogicalResult forLoop(scf::ForOp op);
-  LogicalResult ifElse(scf::IfOp op);
-  LogicalResult whileLoop(scf::WhileOp op);
-  void assign(ValueRange values, ArrayRef<std::string> targets);
-  void markUnused(ValueRange results, ArrayRef<std::string> variables);
-  std::vector<std::string> declare(ValueRange results);
-  LogicalResult arithmetic(Operation *op);
-  std::string constant(TypedAttr value);
-  std::string compare(arith::CmpIOp op);
-  std::string compare(arith::CmpFOp op);
-  std::string convert(Operation *op);
-  std::string place(Value memref, ValueRange indices);
-
-  func::FuncOp function;
-  const Layout &layout;
-  std::string &out;
-  int depth = 0;
-  unsigned next = 0;
-  llvm::DenseMap<Value, std::string> names;
-  std::string lastLocation;
-};
 
 std::string Writer::operator[](Value v) const {
   auto it = names.find(v);
@@ -98,6 +57,10 @@ std::string Writer::place(Value memref, ValueRange indices) {
     else if (at == "0") at = i;
     else at = fmt::format("({}) * {} + {}", at, type.getDimSize(k), i);
   }
+  return element(memref, at);
+}
+
+std::string Writer::element(Value memref, const std::string &at) {
   if (auto global = memref.getDefiningOp<memref::GetGlobalOp>())
     return fmt::format("{}[{}]", cIdentifier(global.getName()), at.empty() ? "0" : at);
   auto view = memref.getDefiningOp<memref::ViewOp>();
@@ -114,11 +77,12 @@ static std::optional<bool> decided(arith::CmpIOp op) {
   using P = llvm::CmpInst::Predicate;
   static const P predicates[] = {P::ICMP_EQ,  P::ICMP_NE,  P::ICMP_SLT, P::ICMP_SLE, P::ICMP_SGT,
                                  P::ICMP_SGE, P::ICMP_ULT, P::ICMP_ULE, P::ICMP_UGT, P::ICMP_UGE};
-  if (!isa<IntegerType>(op.getLhs().getType()) || op.getLhs().getType().isInteger(1)) return std::nullopt;
+  mlir::Type element = getElementTypeOrSelf(op.getLhs().getType());
+  if (!isa<IntegerType>(element) || element.isInteger(1)) return std::nullopt;
   auto range = [](Value v) {
     llvm::APInt value;
     if (matchPattern(v, m_ConstantInt(&value))) return llvm::ConstantRange(value);
-    return llvm::ConstantRange::getFull(v.getType().getIntOrFloatBitWidth());
+    return llvm::ConstantRange::getFull(getElementTypeOrSelf(v.getType()).getIntOrFloatBitWidth());
   };
   llvm::ConstantRange a = range(op.getLhs()), b = range(op.getRhs());
   P p = predicates[static_cast<size_t>(op.getPredicate())];
@@ -132,7 +96,7 @@ std::string Writer::compare(arith::CmpIOp op) {
   auto p = static_cast<size_t>(op.getPredicate());
   bool isSigned = p >= 2 && p <= 5;
   std::string a = (*this)[op.getLhs()], b = (*this)[op.getRhs()];
-  mlir::Type t = op.getLhs().getType();
+  mlir::Type t = getElementTypeOrSelf(op.getLhs().getType());
   if (isSigned && !t.isIndex()) {
     std::string cast = fmt::format("(int{}_t)", t.getIntOrFloatBitWidth());
     a = cast + a;
@@ -174,7 +138,7 @@ std::string Writer::compare(arith::CmpFOp op) {
 std::string Writer::convert(Operation *op) {
   if (op->getNumOperands() != 1 || op->getNumResults() != 1) return "";
   std::string x = (*this)[op->getOperand(0)];
-  mlir::Type from = op->getOperand(0).getType(), to = op->getResult(0).getType();
+  mlir::Type from = getElementTypeOrSelf(op->getOperand(0).getType()), to = getElementTypeOrSelf(op->getResult(0).getType());
   auto width = [](mlir::Type t) { return t.isIndex() ? 64u : t.getIntOrFloatBitWidth(); };
   auto asSigned = [&](mlir::Type t) { return t.isIndex() ? std::string("ptrdiff_t") : fmt::format("int{}_t", width(t)); };
   std::string target = registerType(to);
@@ -229,13 +193,15 @@ static const char *mathFunction(Operation *op) {
 
 LogicalResult Writer::arithmetic(Operation *op) {
   Value result = op->getResult(0);
-  mlir::Type t = result.getType();
+  mlir::Type t = getElementTypeOrSelf(result.getType());
   std::string type = registerType(t);
   auto x = [&](unsigned k) { return (*this)[op->getOperand(k)]; };
   if (const char *name = mathFunction(op)) {
     std::string arguments;
     for (unsigned k = 0; k < op->getNumOperands(); ++k) arguments += (k ? ", " : "") + x(k);
-    define(result, fmt::format("{}{}({})", name, t.isF32() ? "f" : "", arguments));
+    std::string function = fmt::format("{}{}", name, t.isF32() ? "f" : "");
+    if (isa<math::FmaOp>(op) && isa<VectorType>(result.getType())) function = t.isF32() ? "mlr_fma_f32" : "mlr_fma_f64";
+    define(result, fmt::format("{}({})", function, arguments));
     return success();
   }
   if (const char *symbol = infix(op)) {
@@ -260,7 +226,10 @@ LogicalResult Writer::arithmetic(Operation *op) {
   }
   if (std::string text = convert(op); !text.empty()) return define(result, text), success();
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-      .Case([&](arith::ConstantOp c) { return names[result] = constant(c.getValue()), success(); })
+      .Case([&](arith::ConstantOp c) {
+        names[result] = isa<VectorType>(c.getType()) ? constantLanes(c) : constant(c.getValue());
+        return success();
+      })
       .Case([&](arith::CmpIOp c) { return define(result, compare(c)), success(); })
       .Case([&](arith::CmpFOp c) { return define(result, compare(c)), success(); })
       .Case([&](arith::SelectOp) { return define(result, fmt::format("{} ? {} : {}", x(0), x(1), x(2))), success(); })
@@ -277,43 +246,68 @@ LogicalResult Writer::arithmetic(Operation *op) {
       .Default([&](Operation *) { return op->emitOpError("has no form in C"), failure(); });
 }
 
+/// Declares a variable or array; the text of its value, or of one lane.
+std::string Writer::declareOne(mlir::Type type, const std::string &name) {
+  auto vector = dyn_cast<VectorType>(type);
+  line(fmt::format("{} {}{};", registerType(type), name, vector ? fmt::format("[{}]", vector.getNumElements()) : ""));
+  return vector ? name + "[l]" : name;
+}
+
 std::vector<std::string> Writer::declare(ValueRange results) {
   std::vector<std::string> targets;
   for (Value v : results) {
     targets.push_back(fresh());
-    line(fmt::format("{} {};", registerType(v.getType()), targets.back()));
-    names[v] = targets.back();
+    names[v] = declareOne(v.getType(), targets.back());
   }
   return targets;
 }
 
 /// targets = values, all at once: a value that is itself a target is saved first.
 void Writer::assign(ValueRange values, ArrayRef<std::string> targets) {
-  std::vector<std::string> texts;
-  for (Value v : values) texts.push_back((*this)[v]);
+  SmallVector<Value> changed;
+  SmallVector<std::string> to, texts;
+  for (auto [v, name] : llvm::zip(values, targets)) {
+    std::string lane = isa<VectorType>(v.getType()) ? name + "[l]" : name;
+    if ((*this)[v] == lane) continue;
+    changed.push_back(v);
+    texts.push_back((*this)[v]);
+    to.push_back(lane);
+  }
+  auto inLoops = [&](auto statement) {
+    for (size_t k = 0; k < changed.size();) {
+      auto vector = dyn_cast<VectorType>(changed[k].getType());
+      if (vector) openLanes(vector.getNumElements());
+      for (mlir::Type type = changed[k].getType(); k < changed.size(); ++k) {
+        auto other = dyn_cast<VectorType>(changed[k].getType());
+        if (vector ? !other || other.getShape() != vector.getShape() : changed[k].getType() != type) break;
+        statement(k);
+      }
+      if (vector) closeLanes();
+    }
+  };
+  // The saved copies are read before any target is written.
   for (size_t k = 0; k < texts.size(); ++k) {
-    bool clobbered = llvm::is_contained(targets.take_front(k), texts[k]);
-    if (!clobbered) continue;
-    std::string saved = fresh();
-    line(fmt::format("const {} {} = {};", registerType(values[k].getType()), saved, texts[k]));
+    if (!llvm::is_contained(ArrayRef<std::string>(to).take_front(k), texts[k])) continue;
+    std::string saved = declareOne(changed[k].getType(), fresh());
+    if (auto vector = dyn_cast<VectorType>(changed[k].getType())) openLanes(vector.getNumElements());
+    line(fmt::format("{} = {};", saved, texts[k]));
+    if (isa<VectorType>(changed[k].getType())) closeLanes();
     texts[k] = saved;
   }
-  // the saved copies must be read before any target is written, so the declarations above come first
-  for (size_t k = 0; k < texts.size(); ++k)
-    if (texts[k] != targets[k]) line(fmt::format("{} = {};", targets[k], texts[k]));
+  inLoops([&](size_t k) { line(fmt::format("{} = {};", to[k], texts[k])); });
 }
 
 LogicalResult Writer::forLoop(scf::ForOp op) {
   std::vector<std::string> carried = declare(op.getResults());
   assign(op.getInitArgs(), carried);
-  for (auto [argument, name] : llvm::zip(op.getRegionIterArgs(), carried)) names[argument] = name;
+  for (auto [argument, result] : llvm::zip(op.getRegionIterArgs(), op.getResults())) names[argument] = (*this)[result];
   std::string i = fmt::format("i{}", next++);
   names[op.getInductionVar()] = i;
   std::string step = (*this)[op.getStep()];
   line(fmt::format("for ({0} {1} = {2}; {1} < {3}; {4}) {{", registerType(op.getInductionVar().getType()), i,
                    (*this)[op.getLowerBound()], (*this)[op.getUpperBound()], step == "1" ? "++" + i : i + " += " + step));
   ++depth;
-  if (failed(block(*op.getBody()))) return failure();
+  if (failed(block(*op.getBody(), carried))) return failure();
   assign(cast<scf::YieldOp>(op.getBody()->getTerminator()).getOperands(), carried);
   --depth;
   line("}");
@@ -350,12 +344,11 @@ LogicalResult Writer::whileLoop(scf::WhileOp op) {
   std::vector<std::string> carried;
   for (Value v : op.getBeforeArguments()) {
     carried.push_back(fresh());
-    line(fmt::format("{} {};", registerType(v.getType()), carried.back()));
-    names[v] = carried.back();
+    names[v] = declareOne(v.getType(), carried.back());
   }
   assign(op.getInits(), carried);
   std::vector<std::string> results = declare(op.getResults());
-  for (auto [argument, name] : llvm::zip(op.getAfterArguments(), results)) names[argument] = name;
+  for (auto [argument, result] : llvm::zip(op.getAfterArguments(), op.getResults())) names[argument] = (*this)[result];
   line("for (;;) {");
   ++depth;
   if (failed(block(*op.getBeforeBody()))) return failure();
@@ -397,16 +390,31 @@ LogicalResult Writer::operation(Operation *op) {
         o.getNumResults() ? define(o.getResult(0), text) : line(text + ";");
         return success();
       })
+      .Case([&](vector::ExtractOp o) {
+        return define(o.getResult(), lane(o.getSource(), o.getStaticPosition()[0])), success();
+      })
       .Default([&](Operation *o) {
         if (o->getNumResults() == 1) return arithmetic(o);
         return LogicalResult(o->emitOpError("has no form in C"));
       });
 }
 
-LogicalResult Writer::block(Block &b) {
-  for (Operation &op : b.without_terminator())
+/// `carried`: the variables of the loop whose body this is.
+LogicalResult Writer::block(Block &b, ArrayRef<std::string> carried) {
+  for (Operation &op : b.without_terminator()) {
+    if (isLaneOperation(&op)) {
+      if (conflicts(&op)) flush(b, &op, carried);
+      pending.push_back(&op);
+      continue;
+    }
+    // What only computes or loads a scalar comes before a loop that is still open.
+    bool before = op.getNumRegions() == 0 && isPure(&op) && !isa<vector::ExtractOp>(op);
+    if (isa<memref::LoadOp>(op)) before = !conflicts(&op);
+    if (!before) flush(b, &op, carried);
     if (failed(operation(&op))) return failure();
-  return success();
+  }
+  flush(b, nullptr, carried);
+  return failure(failedLanes);
 }
 
 LogicalResult Writer::run() {
@@ -419,14 +427,14 @@ LogicalResult Writer::run() {
   return success();
 }
 
-} // namespace
-
 void prepareForC(func::FuncOp function) {
   function.walk([](arith::CmpIOp op) {
     auto known = decided(op);
     if (!known) return;
     OpBuilder b(op);
-    op.replaceAllUsesWith(arith::ConstantOp::create(b, op.getLoc(), b.getBoolAttr(*known)).getResult());
+    TypedAttr value = b.getBoolAttr(*known);
+    if (auto lanes = dyn_cast<VectorType>(op.getType())) value = DenseElementsAttr::get(lanes, *known);
+    op.replaceAllUsesWith(arith::ConstantOp::create(b, op.getLoc(), value).getResult());
   });
   function.walk<WalkOrder::PostOrder, mlir::ReverseIterator>([](Operation *op) {
     if (isOpTriviallyDead(op)) op->erase();

@@ -58,6 +58,7 @@ std::string fieldType(mlir::Type t) {
 }
 
 std::string registerType(mlir::Type t) {
+  t = getElementTypeOrSelf(t);
   if (t.isIndex()) return "ptrdiff_t";
   if (t.isF32()) return "float";
   if (t.isF64()) return "double";
