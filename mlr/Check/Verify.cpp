@@ -128,15 +128,20 @@ private:
     if (equation.args.size() != callee->inputs.size() || equation.targets.size() != callee->outputs.size())
       return complain("a call of " + callee->name + " with a wrong number of arguments or results");
     if (callee->usesEnd && !time && !node.usesEnd) complain("a call of " + callee->name + " outside a scan");
+    bind(equation.each, true);
     for (size_t i = 0; i < equation.args.size(); ++i) {
       expression(*equation.args[i], time);
       if (equation.args[i]->type != callee->vars[callee->inputs[i]].type)
         complain("argument " + std::to_string(i) + " of " + callee->name + " has a wrong type");
     }
+    bind(equation.each, false);
+    Shape instances;
+    for (IndexId i : equation.each) instances.push_back(i < node.indices.size() ? node.indices[i].size : -1);
     for (size_t i = 0; i < equation.targets.size(); ++i) {
       define(equation.targets[i], time);
-      if (equation.targets[i] < node.vars.size() &&
-          node.vars[equation.targets[i]].type != callee->vars[callee->outputs[i]].type)
+      Type type = callee->vars[callee->outputs[i]].type;
+      type.shape.insert(type.shape.begin(), instances.begin(), instances.end());
+      if (equation.targets[i] < node.vars.size() && node.vars[equation.targets[i]].type != type)
         complain("result " + std::to_string(i) + " of " + callee->name + " has a wrong type");
     }
   }
@@ -185,7 +190,7 @@ private:
   void expression(const Expr &e, const ScanTime *time) {
     if (!visited.insert(&e).second) return complain("an expression with two parents");
     bool binds = e.kind == ExprKind::Build || e.kind == ExprKind::Reduce;
-    if (binds) bind(e, true);
+    if (binds) bind(e.indices, true);
     for (size_t i = 0; i < e.args.size(); ++i) {
       const Expr *arg = e.args[i];
       if (!arg) return complain("an expression lacks an operand");
@@ -193,7 +198,7 @@ private:
       expression(*arg, time);
       sampled = false;
     }
-    if (binds) bind(e, false);
+    if (binds) bind(e.indices, false);
     for (const ReadIndex &read : e.reads) {
       if (!read.at) continue;
       expression(*read.at, time);
@@ -202,8 +207,8 @@ private:
     check(e, time);
   }
 
-  void bind(const Expr &e, bool enter) {
-    for (IndexId i : e.indices) {
+  void bind(const std::vector<IndexId> &indices, bool enter) {
+    for (IndexId i : indices) {
       if (i >= bound.size()) return complain("a comprehension over no index");
       if (enter && bound[i]) complain("index '" + node.indices[i].name + "' is bound twice");
       bound[i] = enter;
