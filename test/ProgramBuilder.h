@@ -17,9 +17,10 @@ template <class T> Array arrayOf(Type type, const std::vector<T> &values) {
   return array;
 }
 inline Array f32(float value) { return arrayOf<float>(F32, {value}); }
+inline Array boolean(bool value) { return arrayOf<uint8_t>(BOOL, {value}); }
 inline Array i32(int32_t value) { return arrayOf<int32_t>(I32, {value}); }
 
-/// One node; expressions are owned by it. Equations go to the innermost open scan.
+/// One node; expressions are owned by it. Equations go to the innermost open scan or clock.
 class NodeBuilder {
 public:
   NodeBuilder(Program &program, std::string name, bool isFun = false)
@@ -27,11 +28,12 @@ public:
     node.name = node.display = std::move(name);
     node.isFun = isFun;
     program.roots = {&node};
-    regions.push_back({nullptr, &node.body});
+    regions.push_back({nullptr, nullptr, &node.body});
   }
 
   VarId var(std::string name, Type type, Var::Kind kind = Var::Kind::Local) {
-    node.vars.push_back({kind, std::move(name), std::move(type), nextSpan(), regions.back().first});
+    node.vars.push_back(
+        {kind, std::move(name), std::move(type), nextSpan(), regions.back().scan, regions.back().clock, {}});
     return static_cast<VarId>(node.vars.size() - 1);
   }
   VarId input(std::string name, Type type) {
@@ -54,16 +56,18 @@ public:
     e.targets = {v};
     e.value = value;
     e.span = value->span;
-    regions.back().second->equations.push_back(std::move(e));
+    regions.back().region->equations.push_back(std::move(e));
   }
-  void call(std::vector<VarId> targets, const NodeInstance &callee, std::vector<const Expr *> args) {
+  void call(std::vector<VarId> targets, const NodeInstance &callee, std::vector<const Expr *> args,
+            std::vector<IndexId> each = {}) {
     Equation e;
+    e.each = std::move(each);
     e.kind = Equation::Kind::Call;
     e.targets = std::move(targets);
     e.callee = &callee;
     e.args = std::move(args);
     e.span = nextSpan();
-    regions.back().second->equations.push_back(std::move(e));
+    regions.back().region->equations.push_back(std::move(e));
   }
   /// Opens a scan and returns it; close() ends it.
   ScanTime &scan(int64_t length, bool resume = false) {
@@ -75,12 +79,17 @@ public:
     scan.length = length;
     scan.resume = resume;
     scan.span = e.span;
-    scan.parent = regions.back().first;
-    regions.back().second->equations.push_back(std::move(e));
-    regions.push_back({&scan, &scan.body});
+    scan.parent = regions.back().scan;
+    scan.clock = regions.back().clock;
+    regions.back().region->equations.push_back(std::move(e));
+    regions.push_back({&scan, nullptr, &scan.body});
     scan.index = var("t", I32, Var::Kind::ScanIndex);
     return scan;
   }
+  /// Opens a clock in the region at hand; close() ends it.
+  Clock &when(VarId selector, int64_t value = 1) { return clock(Clock::Kind::When, selector, value); }
+  Clock &every(int64_t period, int64_t phase) { return clock(Clock::Kind::Every, 0, 1, period, phase); }
+  Clock &resetEvery(VarId selector) { return clock(Clock::Kind::Reset, selector); }
   void close() { regions.pop_back(); }
   void result(ScanTime &scan, ScanResult::Kind kind, VarId v, const Expr *value) {
     scan.results.push_back({kind, v, value, nextSpan()});
@@ -126,6 +135,13 @@ public:
   Expr *arrow(const Expr *a, const Expr *b) { return expr(ExprKind::Arrow, a->type, {a, b}); }
   Expr * final(const Expr *a) { return expr(ExprKind::Final, a->type, {a}); }
   Expr *initial(const Expr *a) { return expr(ExprKind::Initial, a->type, {a}); }
+  /// operands[v]: where the selector is v.
+  Expr *merge(VarId selector, std::vector<const Expr *> operands) {
+    Type type = operands[0]->type;
+    operands.insert(operands.begin(), get(selector));
+    return expr(ExprKind::Merge, type, std::move(operands));
+  }
+  Expr *hold(VarId x, const Expr *init) { return expr(ExprKind::Hold, init->type, {get(x), init}); }
   Expr *window(int64_t count, const Expr *a, const Expr *init) {
     Type type = a->type;
     type.shape.insert(type.shape.begin(), count);
@@ -178,13 +194,36 @@ public:
   NodeInstance &node;
 
 private:
+  Clock &clock(Clock::Kind kind, VarId selector, int64_t value = 1, int64_t period = 1, int64_t phase = 0) {
+    Equation e;
+    e.kind = Equation::Kind::Clock;
+    e.span = nextSpan();
+    e.clock = std::make_unique<Clock>();
+    Clock &clock = *e.clock;
+    clock.kind = kind;
+    clock.selector = selector;
+    clock.value = value;
+    clock.period = period;
+    clock.phase = phase;
+    clock.span = e.span;
+    clock.parent = regions.back().clock;
+    clock.time = regions.back().scan;
+    regions.back().region->equations.push_back(std::move(e));
+    regions.push_back({regions.back().scan, &clock, &clock.body});
+    return clock;
+  }
   /// A place of its own for everything, in order of construction, so that reports can be told apart.
   Span nextSpan() {
     ++position;
     return {1, position, position + 1};
   }
   uint32_t position = 0;
-  std::vector<std::pair<ScanTime *, Region *>> regions;
+  struct Open {
+    ScanTime *scan;
+    Clock *clock;
+    Region *region;
+  };
+  std::vector<Open> regions;
 };
 
 } // namespace mlr::test

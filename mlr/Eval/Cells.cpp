@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace mlr::eval {
 
@@ -116,9 +117,7 @@ void Machine::compute(const CellRef &cell, Value &value) {
   Frame &frame = *cell.frame;
   const Slot &slot = frame.plan->slots[cell.slot];
   switch (slot.kind) {
-  case Slot::Kind::Input:
-    if (!frame.caller) return fail("an input has no value", slot.span);
-    return evaluate(*frame.caller->plan->calls[frame.call].args[slot.part], *frame.caller, cell.t, value);
+  case Slot::Kind::Input: return computeInput(cell, value);
   case Slot::Kind::Term: return evaluate(*slot.term, frame, cell.t, value);
   case Slot::Kind::Latch: {
     Place before;
@@ -127,13 +126,105 @@ void Machine::compute(const CellRef &cell, Value &value) {
     if (past == Past::There) copyCell(*before.frame, cell.slot, before.t, value);
     return;
   }
-  case Slot::Kind::CallResult: {
-    Frame *called = callee(frame, slot.part);
-    if (called) copyCell(*called, frame.plan->calls[slot.part].resultSlots[slot.result], cell.t, value);
+  case Slot::Kind::Hold: return computeHold(cell, value);
+  case Slot::Kind::Sample: return computeSample(cell, value);
+  case Slot::Kind::CallResult: return computeCallResult(cell, value);
+  case Slot::Kind::ScanResult: return computeScanResult(cell, value);
+  case Slot::Kind::Extern: return fail("the interpreter cannot call a C function", slot.span);
+  }
+}
+
+void Machine::failAbsent(const std::string &name, Span span) {
+  fail("'" + name + "' is read where it is absent", span);
+}
+
+/// An input on a clock is looked at at its instants only.
+void Machine::computeInput(const CellRef &cell, Value &value) {
+  const Slot &slot = cell.frame->plan->slots[cell.slot];
+  Place body{cell.frame, cell.t};
+  for (uint32_t up = slot.up; up > 0; --up) body = outwards(*body.frame, body.t);
+  Frame *caller = body.frame->caller;
+  if (!caller) {
+    if (!inputs) return fail("an input has no value", slot.span);
+    const std::optional<Value> &given = (*inputs)[slot.part];
+    if (!given) return fail("input '" + slot.name + "' has no value where it is present", slot.span);
+    value = *given;
     return;
   }
-  case Slot::Kind::ScanResult: return computeScanResult(cell, value);
+  const CallPlan &call = caller->plan->calls[body.frame->call];
+  std::vector<int64_t> &env = caller->plan->node->env;
+  int64_t rest = body.frame->instance;
+  const std::vector<IndexId> &each = call.equation->each;
+  for (size_t k = each.size(); k-- > 0;) {
+    int64_t size = caller->plan->node->node->indices[each[k]].size;
+    env[each[k]] = rest % size;
+    rest /= size;
   }
+  evaluate(*call.args[slot.part], *caller, body.t, value);
+}
+
+void Machine::computeCallResult(const CellRef &cell, Value &value) {
+  const Slot &slot = cell.frame->plan->slots[cell.slot];
+  Place at{cell.frame, cell.t};
+  for (uint32_t up = slot.up; up > 0; --up) at = outwards(*at.frame, at.t);
+  const CallPlan &call = at.frame->plan->calls[slot.part];
+  const Route &output = call.callee->outputs[slot.result];
+  bool isEach = !call.equation->each.empty();
+  size_t bytes = isEach && call.instances ? slot.type.bytes() / call.instances : 0;
+  if (isEach) {
+    value.tensor.owner = std::shared_ptr<std::byte[]>(new std::byte[slot.type.bytes() + 1]());
+    value.tensor.data = value.tensor.owner.get();
+  }
+  for (uint32_t i = 0; i < call.instances; ++i) {
+    Status before = std::exchange(status, Status::Ok); // all instances are asked before any is waited for
+    Frame *called = callee(*at.frame, slot.part, i);
+    Place end;
+    Presence presence = called ? follow(output, *called, at.t, end) : Presence::Unknown;
+    if (presence == Presence::Absent) return failAbsent(slot.name, slot.span);
+    bool isThere = presence == Presence::There && ready(*end.frame, output.slot, end.t);
+    if (status == Status::Ok) status = before;
+    if (status == Status::Wait) continue;
+    if (!isThere) return;
+    if (!isEach) return copyCell(*end.frame, output.slot, end.t, value);
+    std::byte *to = value.tensor.owner.get() + i * bytes;
+    if (end.frame->plan->slots[output.slot].tensor < 0)
+      store(slot.type.scalar, to, 0, end.frame->bits[end.frame->cell(output.slot, end.t)]);
+    else if (bytes)
+      std::memcpy(to, end.frame->tensors[end.frame->tensorCell(output.slot, end.t)].data, bytes);
+  }
+}
+
+/// A variable of another clock, as it was at the instant that corresponds to this one.
+void Machine::computeSample(const CellRef &cell, Value &value) {
+  const Slot &slot = cell.frame->plan->slots[cell.slot];
+  Place place;
+  Presence presence = follow(*slot.route, *cell.frame, cell.t, place);
+  if (presence == Presence::Absent) return failAbsent(slot.name, slot.span);
+  if (presence == Presence::Unknown) return;
+  if (slot.route->isTime) value.bits = static_cast<Bits>(place.t);
+  else copyCell(*place.frame, slot.route->slot, place.t, value);
+}
+
+/// The operand where it is present, else what was held before, at first the init.
+void Machine::computeHold(const CellRef &cell, Value &value) {
+  Frame &frame = *cell.frame;
+  const Term &hold = *frame.plan->slots[cell.slot].term, &operand = *hold.args[0];
+  Place place{&frame, cell.t};
+  if (!operand.route) return evaluate(operand, frame, cell.t, value);
+  Presence presence = follow(*operand.route, frame, cell.t, place);
+  if (presence == Presence::Unknown) return;
+  if (presence == Presence::There) return copyCell(*place.frame, operand.route->slot, place.t, value);
+  Past past = previous(frame, cell.t, place);
+  if (past == Past::There) return copyCell(*place.frame, cell.slot, place.t, value);
+  if (past == Past::None) evaluate(*hold.args[1], frame, cell.t, value);
+}
+
+void Machine::computeMerge(const Term &term, Frame &frame, int64_t t, Value &value) {
+  Bits selector = scalar(*term.args[0], frame, t);
+  if (status != Status::Ok) return;
+  if (selector >= term.args.size() - 1)
+    return fail("a merge has no operand for " + std::to_string(selector), term.expr->span);
+  evaluate(*term.args[selector + 1], frame, t, value);
 }
 
 void Machine::computeScanResult(const CellRef &cell, Value &value) {

@@ -19,7 +19,8 @@ void Machine::open(Frame &frame, const RegionPlan &plan, Activation &time, int64
   frame.plan = &plan;
   frame.time = &time;
   frame.ring = ring;
-  frame.callees.resize(plan.calls.size());
+  frame.callees.resize(plan.instances);
+  frame.clocks.resize(plan.clocks.size());
   frame.scans = std::vector<Frame::Runs>(plan.scans.size());
   frame.live = &frames;
   ++frames;
@@ -46,8 +47,8 @@ bool Machine::room(Frame &frame, int64_t t) {
   return true;
 }
 
-Frame *Machine::callee(Frame &frame, uint32_t call) {
-  std::unique_ptr<Frame> &place = frame.callees[call];
+Frame *Machine::callee(Frame &frame, uint32_t call, uint32_t instance) {
+  std::unique_ptr<Frame> &place = frame.callees[frame.plan->calls[call].first + instance];
   if (place) return place.get();
   if (frames >= maxFrames) {
     fail("the program has too many node instances for the interpreter",
@@ -59,6 +60,7 @@ Frame *Machine::callee(Frame &frame, uint32_t call) {
   open(*place, plan, *frame.time, frame.ring ? plan.reach + 1 : 0);
   place->caller = &frame;
   place->call = call;
+  place->instance = instance;
   return place.get();
 }
 
@@ -84,11 +86,11 @@ Activation *Machine::activation(Frame &frame, uint32_t scan, int64_t t) {
   return run.get();
 }
 
-/// The frame of the activation `to` that corresponds to `frame` of the activation `from` of the same scan.
+/// The frame of the activation `to` that corresponds to `frame` of the activation `from` of the same time.
 Frame *Machine::inRun(Frame &frame, Activation &from, Activation &to) {
   if (&frame == &from.body) return &to.body;
   Frame *caller = inRun(*frame.caller, from, to);
-  return caller ? callee(*caller, frame.call) : nullptr;
+  return caller ? callee(*caller, frame.call, frame.instance) : nullptr;
 }
 
 Machine::Past Machine::previous(Frame &frame, int64_t t, Place &place) {
@@ -96,23 +98,19 @@ Machine::Past Machine::previous(Frame &frame, int64_t t, Place &place) {
     place = {&frame, t - 1};
     return Past::There;
   }
-  Activation &run = *frame.time;
-  if (!run.scan || !run.scan->scan->resume) return Past::None;
-  // A resuming scan goes on where its run at the previous instant of the enclosing time ended.
-  Place outer;
-  Past past = previous(*run.in, run.at, outer);
-  if (past != Past::There) return past;
-  Activation *before =
-      activation(*outer.frame, static_cast<uint32_t>(run.scan - run.in->plan->scans.data()), outer.t);
-  if (!before) return Past::Unknown;
-  int64_t executed = count(*before);
+  // Time goes on where an earlier run of a resuming scan around it ended.
+  Activation *before = predecessor(*frame.time);
   if (status != Status::Ok) return Past::Unknown;
-  place = {inRun(frame, run, *before), executed - 1};
+  int64_t executed = before ? count(*before) : 0;
+  if (status != Status::Ok) return Past::Unknown;
+  if (executed == 0) return Past::None;
+  place = {inRun(frame, *frame.time, *before), executed - 1};
   return place.frame ? Past::There : Past::Unknown;
 }
 
-/// Executed instants of a scan; evaluates `until` as far as needed.
+/// Executed instants of a scan or clock; evaluates `until` and selectors as far as needed.
 int64_t Machine::count(Activation &run) {
+  if (run.clock) return countClock(run);
   while (run.count < 0) {
     if (run.checked >= run.length) {
       run.count = run.length;
@@ -134,6 +132,7 @@ int64_t Machine::count(Activation &run) {
 /// Whether an executed instant is the last of its time.
 bool Machine::isLast(Frame &frame, int64_t t) {
   Activation &run = *frame.time;
+  if (run.clock && !frame.ring) return isLastOfClock(run, t);
   if (!run.scan) {
     fail("`eby` where time has no end", frame.plan->node->node->span);
     return false;
@@ -157,42 +156,40 @@ bool Machine::beginInstant(Frame &frame, int64_t t) {
     int64_t old = t - 1 - slots[slot].reach; // no later instant asks for it: a tensor is worth freeing early
     if (old >= 0 && old > t - frame.ring) frame.tensors[frame.tensorCell(slot, old)] = {};
   }
-  for (uint32_t i = 0; i < frame.callees.size(); ++i) {
-    Frame *called = callee(frame, i);
-    if (!called || !beginInstant(*called, t)) return false;
-  }
+  for (Frame::Runs &all : frame.scans)
+    if (all.runs.empty()) all.first = t;
+  for (uint32_t call = 0; call < frame.plan->calls.size(); ++call)
+    for (uint32_t i = 0; i < frame.plan->calls[call].instances; ++i) {
+      Frame *called = callee(frame, call, i);
+      if (!called || !beginInstant(*called, t)) return false;
+    }
   return true;
 }
 
 bool Machine::runActivation(Activation &run) {
   int64_t executed = 0;
-  while (true) {
-    size_t base = stack.size();
-    executed = count(run);
-    if (status == Status::Failed) return false;
-    if (status == Status::Ok) break;
-    status = Status::Ok;
-    if (!drain(base)) return false;
-  }
+  if (!complete([&] { executed = count(run); })) return false;
   for (int64_t t = 0; t < executed; ++t)
     if (!runAll(run.body, t)) return false;
-  return true;
+  return settle(run);
 }
 
 bool Machine::runAll(Frame &frame, int64_t t) {
   for (uint32_t slot = 0; slot < frame.plan->slots.size(); ++slot)
     if (!run(frame, slot, t)) return false;
-  for (uint32_t i = 0; i < frame.callees.size(); ++i) {
-    if (frame.plan->calls[i].callee->node->isFun) continue; // remembers nothing
-    Frame *called = callee(frame, i);
-    if (!called || !runAll(*called, t)) return false;
+  for (uint32_t call = 0; call < frame.plan->calls.size(); ++call) {
+    if (frame.plan->calls[call].callee->node->isFun) continue; // remembers nothing
+    for (uint32_t i = 0; i < frame.plan->calls[call].instances; ++i) {
+      Frame *called = callee(frame, call, i);
+      if (!called || !runAll(*called, t)) return false;
+    }
   }
   for (uint32_t i = 0; i < frame.scans.size(); ++i) {
     if (!frame.plan->scans[i].scan->resume) continue;
     Activation *run = activation(frame, i, t);
     if (!run || !runActivation(*run)) return false;
   }
-  return true;
+  return runClocks(frame, t);
 }
 
 void Machine::endInstant(Frame &frame, int64_t t) {
@@ -214,6 +211,7 @@ void Machine::endInstant(Frame &frame, int64_t t) {
   }
   for (auto &called : frame.callees)
     if (called) endInstant(*called, t);
+  endClocks(frame, t);
 }
 
 void Machine::set(Frame &frame, uint32_t slot, int64_t t, Value value) {

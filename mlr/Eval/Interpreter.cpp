@@ -19,7 +19,7 @@ struct Interpreter::Impl {
   }
 
   std::optional<Error> badInputs(const std::vector<Array> &inputs) const {
-    if (plans.tooDeep) return Error{"an expression is nested too deeply for the interpreter", node.span};
+    if (!plans.refusal.empty()) return Error{plans.refusal, node.span};
     if (isBroken) return Error{"an earlier instant failed", node.span};
     if (inputs.size() != node.inputs.size())
       return Error{"expected " + std::to_string(node.inputs.size()) + " inputs, got " +
@@ -27,6 +27,7 @@ struct Interpreter::Impl {
                    node.span};
     for (size_t i = 0; i < inputs.size(); ++i) {
       const Var &var = node.vars[node.inputs[i]];
+      if (var.clock && !inputs[i].data()) continue; // absent
       if (inputs[i].type() != var.type || inputs[i].bytes() != var.type.bytes())
         return Error{"input '" + var.name + "' should be " + toString(var.type) + ", not " +
                          toString(inputs[i].type()),
@@ -38,21 +39,36 @@ struct Interpreter::Impl {
   bool run(const std::vector<Array> &inputs, std::vector<Array> &outputs) {
     Frame &frame = base->body;
     if (!machine->beginInstant(frame, now)) return false;
-    for (size_t i = 0; i < inputs.size(); ++i) machine->set(frame, plan.inputs[i], now, valueOf(inputs[i]));
+    values.clear();
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      bool isAbsent = node.vars[node.inputs[i]].clock && !inputs[i].data();
+      values.push_back(isAbsent ? std::nullopt : std::optional(valueOf(inputs[i])));
+    }
+    machine->inputs = &values;
+    present.assign(plan.outputs.size(), false);
     for (size_t i = 0; i < plan.outputs.size(); ++i) {
-      uint32_t slot = plan.outputs[i];
-      if (!machine->run(frame, slot, now)) return false;
-      if (machine->state(frame, slot, now) != CellState::Ready) {
-        machine->error = {"output '" + node.vars[node.outputs[i]].name + "' is undefined at instant " +
-                              std::to_string(now),
-                          machine->undefinedAt};
-        return false;
-      }
-      outputs.push_back(arrayOf(node.vars[node.outputs[i]].type, machine->get(frame, slot, now)));
+      const Var &var = node.vars[node.outputs[i]];
+      Presence presence;
+      Place place;
+      if (!machine->find(plan.outputs[i], frame, now, presence, place)) return false;
+      present[i] = presence == Presence::There;
+      if (!present[i]) outputs.push_back(Array(var.type));
+      else if (!output(var, *place.frame, plan.outputs[i].slot, place.t, outputs)) return false;
     }
     if (!machine->runAll(frame, now)) return false;
     machine->endInstant(frame, now);
     ++now;
+    return true;
+  }
+
+  bool output(const Var &var, Frame &frame, uint32_t slot, int64_t t, std::vector<Array> &outputs) {
+    if (!machine->run(frame, slot, t)) return false;
+    if (machine->state(frame, slot, t) != CellState::Ready) {
+      machine->error = {"output '" + var.name + "' is undefined at instant " + std::to_string(now),
+                        machine->undefinedAt};
+      return false;
+    }
+    outputs.push_back(arrayOf(var.type, machine->get(frame, slot, t)));
     return true;
   }
 
@@ -81,6 +97,8 @@ struct Interpreter::Impl {
   NodePlan &plan;
   std::unique_ptr<Machine> machine; ///< outlives the frames of `base`, which count themselves there
   std::unique_ptr<Activation> base;
+  std::vector<std::optional<Value>> values; ///< of the inputs
+  std::vector<bool> present;                ///< of the outputs
   int64_t now = 0;
   bool isBroken = false;
 };
@@ -96,6 +114,8 @@ std::variant<std::vector<Array>, Error> Interpreter::step(const std::vector<Arra
   impl->isBroken = true;
   return impl->machine->error;
 }
+
+const std::vector<bool> &Interpreter::present() const { return impl->present; }
 
 void Interpreter::reset() { impl->reset(); }
 

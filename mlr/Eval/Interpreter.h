@@ -25,8 +25,11 @@ class Interpreter {
 public:
   Interpreter(const NodeInstance &node, Options options);
   ~Interpreter();
-  /// inputs[i] has the type of node.inputs[i].
+  /// inputs[i] has the type of node.inputs[i]; of an input on a clock it is looked at at the clock's instants
+  /// only, and may be Array() at others. Zeros for an output that is absent.
   std::variant<std::vector<Array>, Error> step(const std::vector<Array> &inputs);
+  /// By output: whether it had a value at the last instant.
+  const std::vector<bool> &present() const;
   /// As if no instant had run.
   void reset();
 

@@ -8,6 +8,7 @@
 #include "mlr/Eval/Plan.h"
 
 #include <deque>
+#include <optional>
 
 namespace mlr::eval {
 
@@ -27,24 +28,31 @@ enum class CellState : uint8_t { Empty, Active, Ready, Undefined };
 struct Activation;
 
 /// The cells of one region in one activation of its time: a scan's body within one instant of the enclosing
-/// time, or the body of one instance of a node.
+/// time, a clock's body, or the body of one instance of a node.
 struct Frame {
   const RegionPlan *plan = nullptr;
   Activation *time = nullptr;
   Frame *caller = nullptr; ///< of a node's body: where the call stands (same time); null for roots
   uint32_t call = 0;       ///< number of the call there
+  uint32_t instance = 0;   ///< of an equation with indices: which of its instances
   int64_t ring = 0;        ///< instants that are kept; 0: all
   int64_t instants = 0;    ///< rows allocated
   std::vector<CellState> states;
   std::vector<Bits> bits;
   std::vector<Tensor> tensors;
-  std::vector<std::unique_ptr<Frame>> callees; ///< by call, made on demand
+  std::vector<std::unique_ptr<Frame>> callees; ///< by call and instance, made on demand
   struct Runs {
     std::deque<std::unique_ptr<Activation>> runs;
     int64_t first = 0; ///< instant of runs[0]
   };
   std::vector<Runs> scans; ///< by scan
-  int64_t *live = nullptr; ///< counts the frames of a machine
+  /// A clock's region. When, Every: one activation. Reset: one for each segment; in a ring the last only.
+  struct Clocked {
+    std::deque<std::shared_ptr<Activation>> runs;
+    int64_t decided = 0; ///< Reset: the segments that begin before this instant are known
+  };
+  std::vector<Clocked> clocks; ///< by clock
+  int64_t *live = nullptr;     ///< counts the frames of a machine
 
   Frame() = default;
   Frame(const Frame &) = delete;
@@ -59,17 +67,37 @@ struct Frame {
   }
 };
 
-/// One run of a time: the base clock (scan is null), or a scan within one instant of the frame that it stands
-/// in.
-struct Activation {
+/// One run of a time: the base clock (scan and clock are null), a scan within one instant of the frame that
+/// it stands in, or a clock in that frame, for a reset one of its segments.
+struct Activation : std::enable_shared_from_this<Activation> {
   const ScanPlan *scan = nullptr;
+  const ClockPlan *clock = nullptr;
   Frame *in = nullptr;
-  int64_t at = 0;             ///< instant of `in`
+  int64_t at = 0;             ///< instant of `in`; of a segment: where it begins
   int64_t length = INT64_MAX; ///< at most that many instants
   int64_t count = -1;         ///< executed instants, once known
-  int64_t checked = 0;        ///< `until` is known to be false before this instant
-  size_t missing = 0;         ///< results not yet computed
+  /// Scan: `until` is known to be false before this instant. When: of the instants of `in` before this one it
+  /// is known which are its own.
+  int64_t checked = 0;
+  size_t missing = 0;          ///< results not yet computed
+  std::vector<int64_t> active; ///< When, unless in a ring: its instants, as instants of `in`
+  int64_t entered = 0;         ///< in a ring: number of instants begun
+  int64_t latest = -1;         ///< in a ring: the last of them, as instant of `in`
+  int64_t latestInner = -1;    ///< and as one of its own
+  /// Clocks: the run that this one goes on from, not an empty one; null if time begins here. Runs in earlier
+  /// instants of a resuming scan stay alive through it, and only through it.
+  std::shared_ptr<Activation> before;
+  bool isLinked = false; ///< `before` is known
+  int64_t passed = -1;   ///< instants of this time before the first of this run, once known
   Frame body;
+};
+
+/// Whether a time has an instant that corresponds to one of another time. Unknown: `status` tells why.
+enum class Presence : uint8_t { Absent, There, Unknown };
+
+struct Place {
+  Frame *frame = nullptr;
+  int64_t t = 0;
 };
 
 class Machine {
@@ -87,12 +115,18 @@ public:
   /// Forgets scans of instants up to t that no later instant can ask for, called nodes included.
   void endInstant(Frame &frame, int64_t t);
   void set(Frame &frame, uint32_t slot, int64_t t, Value value);
+  /// The end of a route that starts in `frame` at t. Unless There, the place means nothing; Unknown: an
+  /// error, or something on the stack.
+  Presence follow(const Route &route, Frame &frame, int64_t t, Place &place);
+  /// follow() with all that it needs computed. False: an error.
+  bool find(const Route &route, Frame &frame, int64_t t, Presence &presence, Place &place);
   CellState state(const Frame &frame, uint32_t slot, int64_t t) const {
     return frame.states[frame.cell(slot, t)];
   }
   Value get(const Frame &frame, uint32_t slot, int64_t t) const;
 
   Error error;
+  const std::vector<std::optional<Value>> *inputs = nullptr; ///< of the root at this instant; none: absent
   Span undefinedAt; ///< the `pre` behind the last undefined value that was met
 
 private:
@@ -101,10 +135,6 @@ private:
     Frame *frame;
     uint32_t slot;
     int64_t t;
-  };
-  struct Place {
-    Frame *frame = nullptr;
-    int64_t t = 0;
   };
   enum class Past : uint8_t { None, There, Unknown }; ///< Unknown: status tells why
   struct Target {
@@ -126,13 +156,48 @@ private:
 
   // Frames.cpp
   bool room(Frame &frame, int64_t t);
-  Frame *callee(Frame &frame, uint32_t call);
+  Frame *callee(Frame &frame, uint32_t call, uint32_t instance);
   Activation *activation(Frame &frame, uint32_t scan, int64_t t);
   Past previous(Frame &frame, int64_t t, Place &place);
   Frame *inRun(Frame &frame, Activation &from, Activation &to);
   int64_t count(Activation &run);
   bool isLast(Frame &frame, int64_t t);
   bool runActivation(Activation &run);
+  /// Repeats a step until what it needs is there. False: an error.
+  template <class Step> bool complete(Step step) {
+    while (true) {
+      size_t base = stack.size();
+      step();
+      if (status == Status::Failed) return false;
+      if (status == Status::Ok) return true;
+      status = Status::Ok;
+      if (!drain(base)) return false;
+    }
+  }
+
+  // Clocks.cpp
+  Activation &clockRun(Frame &frame, uint32_t clock);
+  Activation &segmentRun(Frame &frame, uint32_t clock, int64_t start);
+  Activation *segment(Frame &frame, uint32_t clock, int64_t t);
+  bool isSelected(Frame &frame, const ClockPlan &clock, int64_t t);
+  Presence enter(Frame &frame, uint32_t clock, int64_t t, Place &place);
+  Presence enterWhen(Activation &run, int64_t t, Place &place);
+  Presence enterEvery(Activation &run, int64_t t, Place &place);
+  Presence begin(Activation &run, int64_t t, int64_t inner, Place &place);
+  bool decideNext(Activation &run);
+  Place outwards(Frame &frame, int64_t t);
+  Activation *directlyBefore(Activation &run);
+  Activation *predecessor(Activation &run);
+  int64_t passed(Activation &run);
+  int64_t firstOf(Activation &every);
+  int64_t countClock(Activation &run);
+  int64_t nextSegment(Activation &run, int64_t end);
+  bool isLastOfClock(Activation &run, int64_t t);
+  bool isLastOfEvery(Activation &run, int64_t t);
+  bool runClocks(Frame &frame, int64_t t);
+  void endClocks(Frame &frame, int64_t t);
+  bool settle(Frame &frame);
+  bool settle(Activation &run);
 
   // Cells.cpp
   bool drain(size_t base);
@@ -141,6 +206,12 @@ private:
   void compute(const CellRef &cell, Value &value);
   void computeScanResult(const CellRef &cell, Value &value);
   void computeStack(Activation &run, uint32_t slot, const Type &type, Value &value);
+  void computeInput(const CellRef &cell, Value &value);
+  void computeCallResult(const CellRef &cell, Value &value);
+  void computeHold(const CellRef &cell, Value &value);
+  void computeSample(const CellRef &cell, Value &value);
+  void computeMerge(const Term &term, Frame &frame, int64_t t, Value &value);
+  void failAbsent(const std::string &name, Span span);
   void copyCell(Frame &frame, uint32_t slot, int64_t t, Value &value);
   void release(const CellRef &cell);
   void fail(std::string message, Span span);
@@ -154,7 +225,7 @@ private:
   Bits scalarUncached(const Term &term, Frame &frame, int64_t t);
   Tensor tensor(const Term &term, Frame &frame, int64_t t);
   Tensor tensorUncached(const Term &term, Frame &frame, int64_t t);
-  Place home(const Term &var, Frame &frame, int64_t t) const;
+  Place home(const Term &var, Frame &frame, int64_t t);
   Target target(const Term &term, Frame &frame, int64_t t);
   Bits scalarAt(const Term &term, const Target &target);
   Tensor tensorAt(const Term &term, const Target &target);

@@ -15,14 +15,20 @@ public:
     plan.env.assign(node.indices.size(), 0);
     plan.slotOf.assign(node.vars.size(), {nullptr, 0});
     plan.body.node = &plan;
+    regionOf[nullptr] = &plan.body;
+    openClocks(node.body, plan.body);
     for (size_t i = 0; i < node.inputs.size(); ++i) {
-      Slot &slot = declare(plan.body, node.inputs[i], Slot::Kind::Input);
+      RegionPlan &region = *regionOf[node.vars[node.inputs[i]].clock];
+      Slot &slot = declare(region, node.inputs[i], Slot::Kind::Input);
       slot.part = static_cast<uint32_t>(i);
+      slot.up = levels(region, plan.body);
     }
+    if (node.isExtern)
+      for (VarId v : node.outputs) declare(plan.body, v, Slot::Kind::Extern);
     declareRegion(node.body, plan.body);
     fillRegion(node.body, plan.body);
-    for (VarId v : node.inputs) plan.inputs.push_back(plan.slotOf[v].second);
-    for (VarId v : node.outputs) plan.outputs.push_back(plan.slotOf[v].second);
+    for (VarId v : node.inputs) plan.inputs.push_back(route(v, plan.body));
+    for (VarId v : node.outputs) plan.outputs.push_back(output(v));
     plan.isConstant = node.isFun && node.inputs.empty();
     reachRegion(plan.body);
   }
@@ -46,14 +52,33 @@ private:
     return addSlot(region, node.vars[v].type, kind, node.vars[v].span, node.vars[v].name);
   }
 
+  /// The regions of all clocks of one time, so that inputs and results of calls find theirs.
+  void openClocks(const Region &body, RegionPlan &region) {
+    for (const Equation &equation : body.equations)
+      if (equation.kind == Equation::Kind::Clock) region.clocks.push_back({equation.clock.get(), {}, {}, {}});
+    for (size_t i = 0; i < region.clocks.size(); ++i) {
+      ClockPlan &clock = region.clocks[i];
+      clock.body = std::make_unique<RegionPlan>();
+      RegionPlan &inner = *clock.body;
+      inner.node = &plan;
+      inner.parent = &region;
+      inner.clock = clock.clock;
+      inner.number = static_cast<uint32_t>(i);
+      inner.time = region.time;
+      regionOf[clock.clock] = &inner;
+      openClocks(clock.clock->body, inner);
+    }
+  }
+
   /// All variables first: equations are unordered.
   void declareRegion(const Region &body, RegionPlan &region) {
+    size_t clock = 0;
     for (const Equation &equation : body.equations) {
       switch (equation.kind) {
       case Equation::Kind::Define: declare(region, equation.targets[0], Slot::Kind::Term); break;
       case Equation::Kind::Call: declareCall(equation, region); break;
       case Equation::Kind::Scan: declareScan(*equation.scan, region); break;
-      case Equation::Kind::Clock:
+      case Equation::Kind::Clock: declareRegion(equation.clock->body, *region.clocks[clock++].body); break;
       case Equation::Kind::Monitor: break;
       }
     }
@@ -61,14 +86,20 @@ private:
 
   void declareCall(const Equation &equation, RegionPlan &region) {
     for (size_t i = 0; i < equation.targets.size(); ++i) {
-      Slot &slot = declare(region, equation.targets[i], Slot::Kind::CallResult);
+      const Clock *clock = node.vars[equation.targets[i]].clock;
+      RegionPlan &home = clock == region.clock ? region : *regionOf[clock];
+      Slot &slot = declare(home, equation.targets[i], Slot::Kind::CallResult);
       slot.part = static_cast<uint32_t>(region.calls.size());
       slot.result = static_cast<uint32_t>(i);
+      slot.up = levels(home, region);
     }
     CallPlan &call = region.calls.emplace_back();
     call.equation = &equation;
     call.callee = &plans.of(*equation.callee);
-    call.resultSlots = call.callee->outputs;
+    call.first = region.instances;
+    for (IndexId i : equation.each) call.instances *= static_cast<uint32_t>(node.indices[i].size);
+    region.instances += call.instances;
+    region.remembers |= call.callee->body.remembers;
   }
 
   void declareScan(const ScanTime &scan, RegionPlan &region) {
@@ -84,6 +115,7 @@ private:
     body.node = &plan;
     body.parent = &region;
     body.time = &scan;
+    openClocks(scan.body, body);
     plan.slotOf[scan.index] = {&body, 0}; // read as the instant itself
     declareRegion(scan.body, body);
   }
@@ -92,7 +124,7 @@ private:
   // -----------------------------------------------------------------------------------------------
 
   void fillRegion(const Region &body, RegionPlan &region) {
-    size_t call = 0, scan = 0;
+    size_t call = 0, scan = 0, clock = 0;
     for (const Equation &equation : body.equations) {
       switch (equation.kind) {
       case Equation::Kind::Define: {
@@ -102,22 +134,31 @@ private:
       }
       case Equation::Kind::Call:
         for (const Expr *arg : equation.args) {
-          const Term *term = build(*arg, region, 0);
+          const Term *term = argument(*arg, region);
           region.calls[call].args.push_back(term);
         }
         ++call;
         break;
       case Equation::Kind::Scan: fillScan(region.scans[scan++]); break;
-      case Equation::Kind::Clock:
+      case Equation::Kind::Clock: fillClock(region.clocks[clock++], region); break;
       case Equation::Kind::Monitor: break;
       }
     }
+  }
+
+  void fillClock(ClockPlan &clockPlan, RegionPlan &around) {
+    const Clock &clock = *clockPlan.clock;
+    if (clock.kind != Clock::Kind::Every) clockPlan.selector = variable(clock.selector, around);
+    fillRegion(clock.body, *clockPlan.body);
+    clockPlan.isNumbered = clock.kind == Clock::Kind::Every || clockPlan.body->remembers;
+    around.remembers |= clockPlan.isNumbered;
   }
 
   void fillScan(ScanPlan &scanPlan) {
     const ScanTime &scan = *scanPlan.scan;
     RegionPlan &body = *scanPlan.body;
     fillRegion(scan.body, body);
+    if (scan.resume) body.parent->remembers = true;
     if (scan.until) scanPlan.until = slotFor(*build(*scan.until, body, 0), body, "until");
     for (const ScanResult &result : scan.results)
       scanPlan.values.push_back(
@@ -147,14 +188,19 @@ private:
     term.isScalar = e.type.isScalar();
     term.elements = e.type.elements();
     if (depth > maxTermDepth) {
-      plans.tooDeep = true;
+      plans.refusal = "an expression is nested too deeply for the interpreter";
       term.kind = ExprKind::Const;
       return &term;
     }
     bool binds = e.kind == ExprKind::Build || e.kind == ExprKind::Reduce;
     if (binds) bound += e.indices.size();
     std::vector<Term *> args;
-    for (const Expr *arg : e.args) args.push_back(build(*arg, region, depth + 1));
+    RegionPlan *inside = &region; // end values are those of the scan, whatever clock they are read on
+    bool isEnd = e.kind == ExprKind::Final || e.kind == ExprKind::Initial || e.kind == ExprKind::Count;
+    for (; isEnd && inside->clock; inside = inside->parent) ++term.up;
+    for (size_t i = 0; i < e.args.size(); ++i)
+      args.push_back(isOnOtherClock(e, i) ? argument(*e.args[i], region)
+                                          : build(*e.args[i], *inside, depth + 1));
     if (binds) bound -= e.indices.size();
     for (Term *arg : args) inherit(term, *arg);
     for (const ReadIndex &read : e.reads) {
@@ -164,8 +210,57 @@ private:
     }
     term.args.assign(args.begin(), args.end());
     if (!args.empty()) term.operand = args[0]->scalar;
-    finish(term, args, region);
+    finish(term, args, *inside);
+    return e.kind == ExprKind::Merge || e.kind == ExprKind::Hold ? remembered(term, region) : &term;
+  }
+
+  static bool isOnOtherClock(const Expr &e, size_t arg) {
+    return (e.kind == ExprKind::Merge && arg > 0) || (e.kind == ExprKind::Hold && arg == 0);
+  }
+
+  /// An operand that is a variable may be on another clock than the region.
+  Term *argument(const Expr &e, RegionPlan &region) {
+    if (e.kind != ExprKind::Var || isThere(e.var, region)) return build(e, region, 0);
+    Term &term = plan.terms.emplace_back();
+    term.expr = &e;
+    term.kind = e.kind;
+    term.scalar = e.type.scalar;
+    term.isScalar = e.type.isScalar();
+    term.elements = e.type.elements();
+    term.route = &plan.routes.emplace_back(route(e.var, region));
     return &term;
+  }
+
+  /// Merge and hold have slots of their own: only there is it known at which instant what is absent.
+  Term *remembered(Term &term, RegionPlan &region) {
+    if (!term.free.empty())
+      plans.refusal = "the interpreter has no hold with an init for each comprehension index";
+    Slot::Kind kind = term.kind == ExprKind::Hold ? Slot::Kind::Hold : Slot::Kind::Term;
+    addSlot(region, term.expr->type, kind, term.expr->span, kind == Slot::Kind::Hold ? "a hold" : "a merge")
+        .term = &term;
+    Term &use = plan.terms.emplace_back();
+    use.expr = term.expr;
+    use.kind = ExprKind::Var;
+    use.scalar = term.scalar;
+    use.isScalar = term.isScalar;
+    use.elements = term.elements;
+    use.slot = static_cast<uint32_t>(region.slots.size() - 1);
+    return &use;
+  }
+
+  static bool looksAround(ExprKind kind) {
+    switch (kind) {
+    case ExprKind::Fby:
+    case ExprKind::Eby:
+    case ExprKind::Pre:
+    case ExprKind::Arrow:
+    case ExprKind::Window:
+    case ExprKind::Final:
+    case ExprKind::Initial:
+    case ExprKind::Count:
+    case ExprKind::Hold: return true;
+    default: return false;
+    }
   }
 
   void inherit(Term &term, const Term &part) {
@@ -178,11 +273,12 @@ private:
 
   void finish(Term &term, const std::vector<Term *> &args, RegionPlan &region) {
     const Expr &e = *term.expr;
+    region.remembers |= looksAround(e.kind);
     switch (e.kind) {
     case ExprKind::Const:
       if (term.isScalar && e.constant.data()) term.constant = load(term.scalar, e.constant.data(), 0);
       break;
-    case ExprKind::Var: resolve(term, region); break;
+    case ExprKind::Var: resolve(term, e.var, region); break;
     case ExprKind::Index: term.free = {e.index}; break;
     case ExprKind::Read:
     case ExprKind::ReadOr: axes(term); break;
@@ -211,11 +307,94 @@ private:
       term.cache = static_cast<int32_t>(plans.cacheCount++);
   }
 
-  void resolve(Term &term, RegionPlan &region) {
-    auto [home, slot] = plan.slotOf[term.expr->var];
+  // ---- other regions
+  // ----------------------------------------------------------------------------------------
+
+  static bool holds(const RegionPlan &outer, const RegionPlan *inner) {
+    while (inner && inner != &outer) inner = inner->parent;
+    return inner != nullptr;
+  }
+
+  static uint32_t levels(const RegionPlan &inner, const RegionPlan &outer) {
+    uint32_t count = 0;
+    for (const RegionPlan *r = &inner; r && r != &outer; r = r->parent) ++count;
+    return count;
+  }
+
+  Route route(VarId v, const RegionPlan &from) {
+    auto [home, slot] = plan.slotOf[v];
+    Route way;
+    way.slot = slot;
+    way.isTime = node.vars[v].kind == Var::Kind::ScanIndex;
+    const RegionPlan *common = &from;
+    for (; common->parent && !holds(*common, home); common = common->parent) ++way.up;
+    for (const RegionPlan *r = home; r && r != common; r = r->parent) way.down.push_back(r->number);
+    std::reverse(way.down.begin(), way.down.end());
+    return way;
+  }
+
+  /// Whether a variable has a value at every instant of a region: only resets lie on the way inwards.
+  bool isThere(VarId v, const RegionPlan &from) {
+    for (const RegionPlan *r = plan.slotOf[v].first; r && !holds(*r, &from); r = r->parent)
+      if (r->clock && r->clock->kind != Clock::Kind::Reset) return isWithin(v, from);
+    return true;
+  }
+
+  /// Whether the region lies in one with the instants of the variable's: the same conditions, resets apart.
+  bool isWithin(VarId v, const RegionPlan &from) {
+    std::vector<const Clock *> inner = conditions(plan.slotOf[v].first), outer = conditions(&from);
+    if (inner.size() > outer.size()) return false;
+    for (size_t i = 0; i < inner.size(); ++i) {
+      if (inner[i] == outer[i]) continue;
+      if (inner[i]->kind != outer[i]->kind || inner[i]->kind == Clock::Kind::Every) return false;
+      if (inner[i]->selector != outer[i]->selector || inner[i]->value != outer[i]->value) return false;
+    }
+    return true;
+  }
+
+  /// The clocks around a region that are no resets, outermost first.
+  static std::vector<const Clock *> conditions(const RegionPlan *region) {
+    std::vector<const Clock *> list;
+    for (; region; region = region->parent)
+      if (region->clock && region->clock->kind != Clock::Kind::Reset) list.push_back(region->clock);
+    std::reverse(list.begin(), list.end());
+    return list;
+  }
+
+  /// An output on a slower clock is at the end of its route; one that is always there has a slot in the body.
+  Route output(VarId v) {
+    if (!isThere(v, plan.body)) return route(v, plan.body);
+    Route here;
+    here.slot = locate(v, plan.body).second;
+    return here;
+  }
+
+  /// The region from `from` outwards, no clock in between, and the slot there that has the variable's value.
+  std::pair<RegionPlan *, uint32_t> locate(VarId v, RegionPlan &from) {
+    auto [home, slot] = plan.slotOf[v];
+    RegionPlan *at = &from;
+    while (at != home && !at->clock && at->parent && !holds(*at, home)) at = at->parent;
+    if (at == home) return {home, slot};
+    auto [known, isNew] = samples.try_emplace({at, v}, static_cast<uint32_t>(at->slots.size()));
+    if (isNew)
+      addSlot(*at, node.vars[v].type, Slot::Kind::Sample, node.vars[v].span, node.vars[v].name).route =
+          &plan.routes.emplace_back(route(v, *at));
+    return {at, known->second};
+  }
+
+  void resolve(Term &term, VarId v, RegionPlan &region) {
+    auto [home, slot] = locate(v, region);
     term.slot = slot;
-    term.isTime = node.vars[term.expr->var].kind == Var::Kind::ScanIndex;
-    for (RegionPlan *r = &region; r && r != home; r = r->parent) ++term.up;
+    term.isTime = node.vars[v].kind == Var::Kind::ScanIndex && home == plan.slotOf[v].first;
+    term.up = levels(region, *home);
+  }
+
+  Term *variable(VarId v, RegionPlan &region) {
+    Term &term = plan.terms.emplace_back();
+    term.kind = ExprKind::Var;
+    term.scalar = node.vars[v].type.scalar;
+    resolve(term, v, region);
+    return &term;
   }
 
   void axes(Term &term) {
@@ -239,12 +418,14 @@ private:
   void reachRegion(RegionPlan &region) {
     for (size_t i = 0; i < region.slots.size(); ++i) {
       Slot &slot = region.slots[i];
-      if (slot.kind == Slot::Kind::Latch) slot.reach = std::max<int64_t>(slot.reach, 1);
+      if (slot.kind == Slot::Kind::Latch || slot.kind == Slot::Kind::Hold)
+        slot.reach = std::max<int64_t>(slot.reach, 1);
       if (slot.term) reachTerm(*slot.term, region, 0);
     }
     for (CallPlan &call : region.calls)
       for (const Term *arg : call.args) reachTerm(*arg, region, 0);
     for (ScanPlan &scan : region.scans) reachRegion(*scan.body);
+    for (ClockPlan &clock : region.clocks) reachRegion(*clock.body);
     for (RegionPlan *r = &region; r; r = r->parent) {
       for (const Slot &slot : r->slots) r->reach = std::max(r->reach, slot.reach);
       plan.reach = std::max(plan.reach, r->reach);
@@ -260,7 +441,7 @@ private:
   }
 
   void reachTerm(const Term &term, RegionPlan &region, int64_t back) {
-    if (term.kind == ExprKind::Var && !term.isTime) {
+    if (term.kind == ExprKind::Var && !term.isTime && !term.route) {
       RegionPlan *home = &region;
       for (uint32_t up = term.up; up > 0 && home->parent; --up) home = home->parent;
       Slot &slot = home->slots[term.slot];
@@ -282,6 +463,8 @@ private:
   Plans &plans;
   NodePlan &plan;
   const NodeInstance &node;
+  std::map<const Clock *, RegionPlan *> regionOf;                   ///< looked up only
+  std::map<std::pair<const RegionPlan *, VarId>, uint32_t> samples; ///< looked up only
   size_t bound = 0; ///< comprehension indices around the term that is being built
 };
 

@@ -292,8 +292,8 @@ Bits Machine::element(const Term &term, Frame &frame, int64_t t) {
   if (term.args[0]->isScalar) return scalar(*term.args[0], frame, t);
   if (term.args[0]->kind == ExprKind::Var) { // without touching the count of the owner
     Place place = home(*term.args[0], frame, t);
-    uint32_t slot = term.args[0]->slot;
-    if (!ready(*place.frame, slot, place.t)) return 0;
+    uint32_t slot = term.args[0]->route ? term.args[0]->route->slot : term.args[0]->slot;
+    if (!place.frame || !ready(*place.frame, slot, place.t)) return 0;
     return load(term.scalar, place.frame->tensors[place.frame->tensorCell(slot, place.t)].data, offset);
   }
   Tensor source = tensor(*term.args[0], frame, t);

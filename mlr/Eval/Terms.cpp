@@ -6,7 +6,17 @@
 
 namespace mlr::eval {
 
+static uint32_t slotOf(const Term &var) { return var.route ? var.route->slot : var.slot; }
+
+/// The frame of the scan's body around a clock's, the node's body if there is no scan.
+static Frame &bodyAround(const Term &end, Frame &frame) {
+  Frame *body = &frame;
+  for (uint32_t up = end.up; up > 0; --up) body = body->time->in;
+  return *body;
+}
+
 void Machine::evaluate(const Term &term, Frame &frame, int64_t t, Value &value) {
+  if (term.kind == ExprKind::Merge) return computeMerge(term, frame, t, value);
   if (term.isHeavy) { // ask for everything first: what is computed before a missing value is met is lost
     demand(term, frame, t);
     if (status != Status::Ok) return;
@@ -15,8 +25,15 @@ void Machine::evaluate(const Term &term, Frame &frame, int64_t t, Value &value) 
   else value.tensor = tensor(term, frame, t);
 }
 
-Machine::Place Machine::home(const Term &var, Frame &frame, int64_t t) const {
+/// Where a variable has its value; no frame if it has none: see `status`.
+Place Machine::home(const Term &var, Frame &frame, int64_t t) {
   Place place{&frame, t};
+  if (var.route) {
+    Presence presence = follow(*var.route, frame, t, place);
+    if (presence == Presence::Absent)
+      failAbsent(frame.plan->node->node->vars[var.expr->var].name, var.expr->span);
+    return presence == Presence::There ? place : Place{};
+  }
   for (uint32_t up = var.up; up > 0; --up) place = {place.frame->time->in, place.frame->time->at};
   return place;
 }
@@ -44,17 +61,18 @@ Machine::Target Machine::target(const Term &term, Frame &frame, int64_t t) {
   }
   case ExprKind::Final:
   case ExprKind::Initial: {
-    if (!frame.time->scan) {
+    Frame &body = bodyAround(term, frame);
+    if (body.ring) {
       fail("an end value where time has no end", term.expr->span);
       return {};
     }
-    int64_t executed = term.kind == ExprKind::Final ? count(*frame.time) : 1;
+    int64_t executed = term.kind == ExprKind::Final ? count(*body.time) : 1;
     if (status != Status::Ok) return {};
-    if (frame.time->length == 0) {
+    if (body.time->length == 0) {
       fail("an end value of a scan without instants", term.expr->span);
       return {};
     }
-    return {term.args[0], {&frame, executed - 1}};
+    return {term.args[0], {&body, executed - 1}};
   }
   default: return {};
   }
@@ -100,7 +118,7 @@ void Machine::demand(const Term &term, Frame &frame, int64_t t) {
   case ExprKind::Var: {
     if (term.isTime) return;
     Place place = home(term, frame, t);
-    ready(*place.frame, term.slot, place.t);
+    if (place.frame) ready(*place.frame, slotOf(term), place.t);
     return;
   }
   case ExprKind::Fby:
@@ -117,7 +135,9 @@ void Machine::demand(const Term &term, Frame &frame, int64_t t) {
     if (status == Status::Ok) status = before;
     return;
   }
-  case ExprKind::Window: return; // asks for its cells at once when it is read
+  case ExprKind::Window:
+  case ExprKind::Merge:
+  case ExprKind::Hold: return; // ask for what they need themselves
   case ExprKind::Op:
     if (term.op != OpKind::Select) break;
     return demand(*term.args[0], frame, t);
@@ -154,8 +174,9 @@ Bits Machine::scalar(const Term &term, Frame &frame, int64_t t) {
   case ExprKind::Var: {
     Place place = home(term, frame, t);
     if (term.isTime) return static_cast<Bits>(place.t);
-    return ready(*place.frame, term.slot, place.t) ? place.frame->bits[place.frame->cell(term.slot, place.t)]
-                                                   : 0;
+    uint32_t slot = slotOf(term);
+    if (!place.frame || !ready(*place.frame, slot, place.t)) return 0;
+    return place.frame->bits[place.frame->cell(slot, place.t)];
   }
   default: break;
   }
@@ -189,8 +210,8 @@ Bits Machine::scalarUncached(const Term &term, Frame &frame, int64_t t) {
   case ExprKind::Final:
   case ExprKind::Initial: return scalarAt(term, target(term, frame, t));
   case ExprKind::Count:
-    if (!frame.time->scan) fail("a count where time has no end", term.expr->span);
-    return frame.time->scan ? static_cast<Bits>(count(*frame.time)) : 0;
+    if (bodyAround(term, frame).ring) fail("a count where time has no end", term.expr->span);
+    return status == Status::Ok ? static_cast<Bits>(count(*bodyAround(term, frame).time)) : 0;
   case ExprKind::Broadcast:
   case ExprKind::Reshape:
   case ExprKind::Build: {
@@ -215,8 +236,9 @@ Tensor Machine::tensor(const Term &term, Frame &frame, int64_t t) {
   if (term.kind == ExprKind::Const) return {nullptr, term.expr->constant.data()};
   if (term.kind == ExprKind::Var) {
     Place place = home(term, frame, t);
-    if (!ready(*place.frame, term.slot, place.t)) return {};
-    return place.frame->tensors[place.frame->tensorCell(term.slot, place.t)];
+    uint32_t slot = slotOf(term);
+    if (!place.frame || !ready(*place.frame, slot, place.t)) return {};
+    return place.frame->tensors[place.frame->tensorCell(slot, place.t)];
   }
   bool hit;
   Cached *entry = cached(term, frame, t, hit);
@@ -290,10 +312,11 @@ bool Machine::runFun(NodePlan &plan, std::vector<Value> &args, uint32_t result, 
     pool.idle.pop_back();
     std::fill(run->body.states.begin(), run->body.states.end(), CellState::Empty);
     for (auto &called : run->body.callees) called.reset();
+    for (auto &clock : run->body.clocks) clock = {};
     endInstant(run->body, -1);
   }
   Frame &body = run->body;
-  for (size_t i = 0; i < args.size(); ++i) set(body, plan.inputs[i], 0, std::move(args[i]));
+  for (size_t i = 0; i < args.size(); ++i) set(body, plan.inputs[i].slot, 0, std::move(args[i]));
   // The second run meets the slots in an order in which they were ready in the first, so that none is tried
   // twice.
   bool isFirst = pool.order.empty();
@@ -303,17 +326,17 @@ bool Machine::runFun(NodePlan &plan, std::vector<Value> &args, uint32_t result, 
   bool good = true;
   for (size_t i = 0; good && i < pool.order.size(); ++i) good = this->run(body, pool.order[i], 0);
   if (plan.isConstant)
-    for (uint32_t slot : plan.outputs) good = good && this->run(body, slot, 0);
-  good = good && this->run(body, plan.outputs[result], 0);
+    for (const Route &output : plan.outputs) good = good && this->run(body, output.slot, 0);
+  good = good && this->run(body, plan.outputs[result].slot, 0);
   record = outerRecord;
   recordFrame = outerFrame;
   if (!good) return false;
   if (isFirst) pool.order = std::move(order);
-  bool defined = state(body, plan.outputs[result], 0) == CellState::Ready;
-  if (defined) value = get(body, plan.outputs[result], 0);
+  bool defined = state(body, plan.outputs[result].slot, 0) == CellState::Ready;
+  if (defined) value = get(body, plan.outputs[result].slot, 0);
   else status = Status::Undefined;
   if (plan.isConstant && defined) {
-    for (uint32_t slot : plan.outputs) pool.results.push_back(get(body, slot, 0));
+    for (const Route &output : plan.outputs) pool.results.push_back(get(body, output.slot, 0));
     pool.isKnown = true;
   }
   pool.idle.push_back(std::move(run));
