@@ -59,6 +59,20 @@ def build_c(mlrc, program, folder, compiler="gcc", node=None, params=None, flags
     return library, description
 
 
+def build_shared(mlrc, program, folder, cpu, node=None, params=None, extra=()):
+    """Generates object code for a processor of this machine's kind; returns (library, description)."""
+    folder = pathlib.Path(folder)
+    command = [str(mlrc), "build", str(program), "--emit=shared", f"--cpu={cpu}", "-o", str(folder), *extra]
+    if node:
+        command += ["--node", node]
+    for key, value in (params or {}).items():
+        command += ["--param", f"{key}={value}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise EngineError(f"{' '.join(command)}\nexit code {done.returncode}\n{done.stderr}")
+    return next(folder.glob("lib*.so")), json.loads(next(folder.glob("*.json")).read_text())
+
+
 class CInstance:
     """An instance of a node in a shared library, on memory that is poisoned before use."""
 

@@ -45,7 +45,7 @@ class Region:
 
 class Program(Expressions):
     def __init__(self, seed):
-        self.r = random.Random(seed)
+        self.r, self.seed = random.Random(seed), seed
         self.names = 0
         self.nodes = []           # (name, [(scalar, shape)] inputs, outputs, uses_end)
         self.funs = []            # (name, scalars of the inputs, scalar of the output)
@@ -53,6 +53,14 @@ class Program(Expressions):
         self.text = []
         self.features = set()
         self.palette()
+
+    def steps(self):
+        """Instants to run."""
+        return random.Random(self.seed).choice([1, 2, 5, 9])
+
+    def options(self):
+        """Options of the compiler and the interpreter that this program is run with."""
+        return ["--unfused"] if self.seed % 8 == 7 else []
 
     def fresh(self, stem="v"):
         self.names += 1
@@ -63,8 +71,7 @@ class Program(Expressions):
     def palette(self):
         """A few types and lengths a program, so that variables find one another."""
         r = self.r
-        scalars = ["f32"] * 4 + ["f64"] * 2 + ["i32"] * 2 + ["bool"]
-        scalars += [r.choice(FLOATS + INTS)] * r.choice([0, 1, 2])
+        scalars = ["f32"] * 2 + ["f64"] * 2 + ["i32"] * 2 + ["bool"] + r.sample(FLOATS + INTS, 4)
         self.scalars = r.sample(scalars, 3) + ["f32"]
         vector = (r.choice([1, 2, 3, 4, 5, 8, 17, 16, 33, 20]),)
         self.lengths = [r.choice([1, 2, 3, 4, 7]), r.choice([2, 3, 4, 7, 10, 17, 24])]

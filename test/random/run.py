@@ -3,8 +3,9 @@
 
 usage: run.py MLRC [--count 300] [--seed 0] [--engines interp,run,gcc] [--keep FOLDER]
 
-Engines: interp, run, or a C compiler; with `+ubsan` after its name the generated code is compiled with the undefined behaviour
-sanitizer, which also checks array bounds.
+Engines: interp, run, `cpu:NAME` for object code of another processor of this machine's kind (`cpu:x86-64` has neither fma nor
+masks), or a C compiler; with `+ubsan` after its name the generated code is compiled with the undefined behaviour sanitizer, which
+also checks array bounds. Every eighth program is compiled with `--unfused`.
 
 Prints each difference with its seed; `generate.py SEED` shows the program. A program that the checker refuses counts
 as refused (the causality rule refuses a few per cent of programs that would run); a crash, an internal error or a
@@ -13,7 +14,6 @@ difference fails.
 import argparse
 import collections
 import pathlib
-import random
 import subprocess
 import sys
 import tempfile
@@ -36,20 +36,25 @@ def one(mlrc, seed, chosen, folder):
         return "refused", "", program.features
     if checked.returncode != 0:
         return "FAILED", f"check: exit code {checked.returncode}\n{checked.stderr[:3000]}", program.features
-    steps = random.Random(seed).choice([1, 2, 5])
+    steps, mode = program.steps(), program.options()
     streams = random_inputs(program, steps, seed)
     np.savez(folder / "in.npz", **streams)
     outputs = {}
     try:
         for engine in chosen:
             if engine in ("interp", "run"):
-                outputs[engine] = engines.mlrc_run(mlrc, engine, path, "main", inputs=[folder / "in.npz"])
+                outputs[engine] = engines.mlrc_run(mlrc, engine, path, "main", inputs=[folder / "in.npz"], extra=mode)
+            elif engine.startswith("cpu:"):
+                target = folder / engine[4:]
+                target.mkdir(exist_ok=True)
+                library, description = engines.build_shared(mlrc, path, target, engine[4:], "main", extra=mode)
+                outputs[engine] = engines.c_run(library, description, streams, steps)
             else:
                 target = folder / "c"
                 target.mkdir(exist_ok=True)
                 compiler, _, sanitizer = engine.partition("+")
                 flags = ["-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all"] if sanitizer else ["-O1"]
-                library, description = engines.build_c(mlrc, path, target, compiler, "main", flags=flags)
+                library, description = engines.build_c(mlrc, path, target, compiler, "main", flags=flags, extra=mode)
                 outputs[engine] = engines.c_run(library, description, streams, steps)
     except engines.EngineError as error:
         return "FAILED", str(error)[:3000], program.features
