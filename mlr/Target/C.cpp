@@ -115,6 +115,14 @@ static std::string unusedParameters(StringRef body, ArrayRef<const char *> param
   return out;
 }
 
+/// Whether an identifier stands in a text of C.
+static bool mentions(StringRef text, StringRef identifier) {
+  auto isPart = [&](size_t at) { return at < text.size() && (llvm::isAlnum(text[at]) || text[at] == '_'); };
+  for (size_t at = text.find(identifier); at != StringRef::npos; at = text.find(identifier, at + 1))
+    if (!(at && isPart(at - 1)) && !isPart(at + identifier.size())) return true;
+  return false;
+}
+
 /// NAME_step or NAME_reset.
 static func::FuncOp publicFunction(ModuleOp module, StringRef suffix) {
   for (auto f : module.getOps<func::FuncOp>())
@@ -137,7 +145,6 @@ FailureOr<Files> emitC(ModuleOp module) {
   const std::string &node = layout.node;
 
   std::string constants, blob, assembly, helpers, stepBody, resetBody;
-  for (auto global : module.getOps<memref::GlobalOp>()) constants += writeConstant(global, node, blob, assembly);
   for (auto f : module.getOps<func::FuncOp>()) {
     if (!isPrivate(f) || f.isExternal()) continue;
     auto text = writeHelper(f, layout);
@@ -145,7 +152,10 @@ FailureOr<Files> emitC(ModuleOp module) {
     helpers += *text;
   }
   if (failed(writeFunction(step, layout, stepBody)) || failed(writeFunction(reset, layout, resetBody))) return failure();
-  std::string code = prologue(node) + bitCasts(helpers + stepBody + resetBody) + constants + (constants.empty() ? "" : "\n") + helpers;
+  std::string bodies = helpers + stepBody + resetBody;
+  for (auto global : module.getOps<memref::GlobalOp>())  // the last use of a constant may be a load that nothing needs
+    if (mentions(bodies, cIdentifier(global.getSymName()))) constants += writeConstant(global, node, blob, assembly);
+  std::string code = prologue(node) + bitCasts(bodies) + constants + (constants.empty() ? "" : "\n") + helpers;
   code += fmt::format("void {0}_reset({0}_state *state) {{\n{1}{2}}}\n\n", node, unusedParameters(resetBody, {"state"}), resetBody);
   if (StringRef(code + stepBody + resetBody).contains("MLR_LANES"))
     code += "/* Short loops that gcc must not unroll before it vectorises. */\n#if defined(__GNUC__) && !defined(__clang__)\n"

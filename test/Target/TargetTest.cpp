@@ -1,6 +1,8 @@
 // What is written out: LLVM IR, objects for other machines, shared libraries; large programs.
 #include "../Loops/Runner.h"
 
+#include "mlr/Target/C.h"
+
 #include "llvm/Support/FileSystem.h"
 #include <dlfcn.h>
 
@@ -40,6 +42,22 @@ std::optional<Machine> machine(const MachineName &name) {
     return {};
   }
   return std::move(std::get<Machine>(found));
+}
+
+TEST(C, HasNoConstantThatOnlyDeadCodeReads) {
+  Lowered lowered(R"(mlr.node @n(%x: i32) -> (y: tensor<2xi32>) attributes {scheduled} {
+  %c = mlr.const dense<[-3, 2]> : tensor<2xi32>
+  %y = mlr.gen (%i) {
+    %a = mlr.read %c[affine_map<(d0) -> (d0)>](%i) : tensor<2xi32> -> i32
+    %zero = mlr.sub %x, %x : i32
+    %q = mlr.div %a, %zero : i32
+    mlr.yield %q : i32
+  } : tensor<2xi32>
+  mlr.yield %y : tensor<2xi32>
+})", loops::Options{.vectorBits = 0});
+  auto files = emitC(*lowered.module);
+  ASSERT_TRUE(mlir::succeeded(files));
+  EXPECT_EQ((*files)["n.c"].find("n_constant"), std::string::npos) << (*files)["n.c"];
 }
 
 TEST(Emit, ObjectsForOtherMachines) {
