@@ -71,7 +71,7 @@ class Expressions:
             if n > length and r.random() < 0.5: return f"{t} + {r.randrange(n - length + 1)}"
             if r.random() < 0.15: return f"max(0, min({t} {r.choice(['+', '-'])} {r.randrange(1, 3)}, {n - 1}))"
             return t
-        data = [v.name for v in region.ready + region.captured if v.scalar == "i32" and not v.shape and v.name[0] != "t"]
+        data = [v.name for v in region.ready + region.captured if v.scalar in INTS and not v.shape and v.name[0] != "t"]
         if data and r.random() < 0.25:
             self.features.add("gather")
             return r.choice(data)
@@ -163,13 +163,14 @@ class Expressions:
             if r.random() < 0.6:
                 s = r.choice(["f32", "i32", "f64", "u8"])
                 return f"({sub(s)} {r.choice(['<', '>', '<=', '>=', '==', '!='])} {sub(s, self.narrower(shape))})"
+            if r.random() < 0.1: return f"bool({sub(r.choice(['f32', 'i32', 'f16']))})"
             if r.random() < 0.15:
                 self.features.add("isnan")
                 return f"isnan({sub('f32')})"
             return f"({sub()} {r.choice(['and', 'or'])} {other()})" if r.random() < 0.7 else f"(not {sub()})"
         if kind < 0.4: return f"(-{sub()})" if scalar[0] != "u" else sub()
         if kind < 0.43:
-            s = r.choice([s for s in self.scalars if s != "bool"] + ["i32"])
+            s = r.choice(self.scalars + FLOATS + INTS)
             self.features.add("convert")
             return f"{scalar}({sub(s)})"
         if scalar in FLOATS: return self.float_operator(scalar, sub, other, kind)
@@ -222,7 +223,8 @@ class Expressions:
             text = f"{v.name}[{a if a or r.random() < 0.5 else ''} .. {a + n}]"
         if kind == "moving slice" and longer: text = f"{r.choice(longer).name}[{self.expression(region, 'i32', (), 1)} ..+ {n}]"
         if kind == "concat" and n > 1:
-            a = r.randrange(1, n)
+            a = r.choice([v.shape[0] for v in region.ready + region.captured
+                          if v.scalar == scalar and v.shape and v.shape[0] < n and v.shape[1:] == rest] or [r.randrange(1, n)])
             text = f"concat({sub((a, *rest))}, {sub((n - a, *rest))})"
         if kind == "list" and n <= 4: text = f"[{', '.join(sub(rest) for _ in range(n))}]"
         if kind == "reshape":
@@ -275,8 +277,39 @@ class Expressions:
             if region.delayable(v) and self.r.random() < 0.2:
                 self.features.add("delay in a comprehension")
                 out.append((v.scalar, f"({self.constant(v.scalar, ())} fby {text})"))
+        if bounds and self.r.random() < 0.6: out += self.compound(region, bounds)
         out += [("i32", a) for a, _ in bounds]
         return out
+
+    def compound(self, region, bounds):
+        """Elements of tensors that are made on the spot: [(scalar, text)], one or none."""
+        r = self.r
+        tensors = [v for v in region.ready + region.captured if v.shape]
+        a, m = r.choice(bounds)
+        kind = r.choice(["list", "concat", "operator", "transpose", "reshape", "call of elements"])
+        at = lambda shape: ", ".join(self.affine(region, n, bounds) for n in shape)
+        if kind == "list" and m <= 5:
+            scalar = self.scalar_type()
+            return [(scalar, f"[{', '.join(self.pick(region, scalar, ()) or self.constant(scalar, ()) for _ in range(m))}][{a}]")]
+        if not tensors: return []
+        v = r.choice(tensors)
+        same = [w for w in tensors if w.scalar == v.scalar and w.shape[1:] == v.shape[1:]]
+        alike = [w for w in same if w.shape == v.shape]
+        self.features.add(f"element of {kind}")
+        if kind == "concat":
+            w = r.choice(same)
+            return [(v.scalar, f"concat({v.name}, {w.name})[{at((v.shape[0] + w.shape[0], *v.shape[1:]))}]")]
+        if kind == "operator" and v.scalar != "bool":
+            return [(v.scalar, f"({v.name} {r.choice(['+', '-', '*'])} {r.choice(alike).name})[{at(v.shape)}]")]
+        if kind == "transpose" and len(v.shape) == 2: return [(v.scalar, f"transpose({v.name})[{at(v.shape[::-1])}]")]
+        if kind == "reshape":
+            count = self.count(v.shape)
+            divisors = [k for k in range(1, count + 1) if count % k == 0]
+            k = r.choice(divisors)
+            shape = r.choice([(count,), (k, count // k)])
+            return [(v.scalar, f"reshape<<[{', '.join(map(str, shape))}]>>({v.name})[{at(shape)}]")]
+        if v.scalar in FLOATS: return [(v.scalar, f"{r.choice(['tanh', 'abs', 'relu', 'square'])}({v.name})[{at(v.shape)}]")]
+        return []
 
     def near(self, n, bounds):
         a, _ = self.r.choice(bounds)
@@ -365,5 +398,11 @@ class Expressions:
             f = r.choice(["sum", "sum", "prod", "max", "min"] + (["mean"] if scalar in FLOATS else []))
             if f == "prod" and scalar in FLOATS: return f"prod(0.5 + abs({v.name}) * 0.5)"
             return f"{f}({v.name})"
+        if have and scalar != "bool" and r.random() < 0.5:
+            self.features.add("reduction of an expression")
+            shape = r.choice(have).shape
+            x = self.expression(region, scalar, shape, depth - 2)
+            if r.random() < 0.5: return f"sum({x} * {self.expression(region, scalar, shape, depth - 2)})"
+            return f"{r.choice(['sum', 'sum', 'max', 'min'] + (['mean'] if scalar in FLOATS else []))}({x})"
         self.features.add("reduction")
         return self.nested_reduction(region, self.indexed(region, []), [], scalar, depth)

@@ -73,7 +73,7 @@ class Program(Expressions):
         r = self.r
         scalars = ["f32"] * 2 + ["f64"] * 2 + ["i32"] * 2 + ["bool"] + r.sample(FLOATS + INTS, 4)
         self.scalars = r.sample(scalars, 3) + ["f32"]
-        vector = (r.choice([1, 2, 3, 4, 5, 8, 17, 16, 33, 20]),)
+        vector = (r.choice([1, 2, 3, 4, 5, 8, 16, 17, 20, 32, 33]),)
         self.lengths = [r.choice([1, 2, 3, 4, 7]), r.choice([2, 3, 4, 7, 10, 17, 24])]
         self.shapes = [()] * 4 + [vector] * 2
         if r.random() < 0.5: self.shapes.append((r.choice([1, 2, 3, 5, 8, 16]),) + vector)
@@ -81,6 +81,9 @@ class Program(Expressions):
         if r.random() < 0.3: self.shapes.append((r.choice(self.lengths),))
         if r.random() < 0.15: self.shapes.append((r.choice(self.lengths),) + vector)
         if r.random() < 0.1: self.shapes.append((2, r.choice([2, 3]), r.choice([1, 2, 5])))
+        if r.random() < 0.25: self.shapes.append((2 * vector[0],))            # a concatenation of two
+        if r.random() < 0.2: self.shapes += [(6,), (2, 3), (3, 2)]            # reshapes of one another
+        if r.random() < 0.15: self.shapes += [(16, 16), (16,), (r.choice([16, 20, 24, 33]), 16)]  # large products
 
     def scalar_type(self):
         return self.r.choice(self.scalars)
@@ -104,7 +107,8 @@ class Program(Expressions):
             while vs_left := [v for v in vs if v not in region.ready]:
                 if depth > 0 and r.random() < 0.3: self.scan(region, depth - 1)
                 if self.nodes and r.random() < 0.25: self.call(region)
-                if len(vs_left) > 1 and r.random() < 0.1: self.pair(region, *vs_left[:2])
+                if region.in_scan and d == "up" and not region.plain and r.random() < 0.05: self.mixed(region)
+                if len(vs_left) > 1 and r.random() < 0.15: self.pair(region, *vs_left[:2])
                 else: self.equation(region, vs_left[0])
 
     def equation(self, region, v):
@@ -118,12 +122,30 @@ class Program(Expressions):
         """Two variables of one equation: tuples go through if and fby."""
         self.features.add("tuple")
         sub = lambda u: self.expression(region, u.scalar, u.shape, 2)
-        if self.r.random() < 0.6 or region.groups[region.current][0] == "down":
+        swaps = v.scalar == w.scalar and v.shape == w.shape and not region.groups[region.current][0] == "down"
+        if swaps and self.r.random() < 0.7: text = f"({sub(v)}, {sub(w)}) fby ({w.name}, {v.name})"
+        elif self.r.random() < 0.6 or region.groups[region.current][0] == "down":
             text = f"if {self.expression(region, 'bool', (), 1)} then ({sub(v)}, {sub(w)}) else ({sub(v)}, {sub(w)})"
         else:
             text = f"({sub(v)}, {sub(w)}) fby ({sub(v)}, {sub(w)})"
         region.lines.append(f"({v.name}, {w.name}) = {text};")
         region.ready += [v, w]
+
+    def mixed(self, region):
+        """A recurrence that looks further back than ahead."""
+        self.features.add("recurrence back and ahead")
+        scalar, shape = self.scalar_type(), self.shape()
+        v, w = (Var(self.fresh(), scalar, shape, region.current) for _ in range(2))
+        c = [self.constant(scalar, shape) for _ in range(3)]
+        for u, text in ((v, f"({w.name} eby {c[0]})"), (w, f"({c[1]} fby {c[2]} fby {v.name})")):
+            region.lines.append(f"{u.name}: {tensor(scalar, shape)} = {self.with_another(region, scalar, shape, text)};")
+        region.ready += [v, w]
+
+    def with_another(self, region, scalar, shape, text):
+        """An operation of `text` and a variable."""
+        other = self.pick(region, scalar, shape) or self.constant(scalar, shape)
+        if scalar == "bool": return f"({text} {self.r.choice(['and', 'or', '!='])} {other})"
+        return f"({text} * {scalar}(0.5) + {other})" if scalar in FLOATS else f"({text} {self.r.choice(['+', '-'])} {other})"
 
     def call(self, region):
         name, inputs, outputs, uses_end = self.r.choice(self.nodes)
@@ -193,7 +215,7 @@ class Program(Expressions):
             kind = r.random()
             name = self.fresh("r")
             if kind < 0.55:
-                value = v.name if r.random() < 0.8 else self.expression(inner, v.scalar, v.shape, 2)
+                value = v.name if r.random() < 0.7 else self.expression(inner, v.scalar, v.shape, 2)
                 inner.lines.append(f"{name}[{inner.index}] = {value};")
                 results.append(Var(name, v.scalar, (length,) + v.shape, region.current))
                 stacked.append(results[-1])
@@ -251,6 +273,7 @@ class Program(Expressions):
         """A constant tensor, such as weights."""
         v = Var(self.fresh("W"), self.scalar_type(), self.r.choice([h for h in self.shapes if h]), -1)
         if self.r.random() < 0.4: v.shape = (self.r.choice([2, 3, 16, 20]),) + v.shape[-1:]
+        if self.r.random() < 0.02: v.shape = (self.r.choice([1031, 17000]),) + v.shape[1:2]  # too large for text of C
         indices = [f"i{k}" for k in range(len(v.shape))]
         bounds = ", ".join(f"{i} < {n}" for i, n in zip(indices, v.shape))
         self.text.append(f"const {v.name}: {tensor(v.scalar, v.shape)} = [{self.pattern(v.scalar, indices)} for {bounds}];\n")
