@@ -36,6 +36,9 @@ struct Value {
   Ty ty() const;
 };
 
+/// The leaves of a value, in order.
+void flatten(const Value &v, std::vector<const Expr *> &out);
+
 using SymbolId = uint32_t;
 struct Unit;
 
@@ -151,7 +154,23 @@ private:
   Value elab(const ast::Expr &e, const Ty *want = nullptr);
   Value elabNumber(const ast::Expr &e);
   Value elabName(const ast::Expr &e);
+  // Structs.cpp
   Value elabField(const ast::Expr &e);
+  void noField(const ast::Decl &decl, const std::string &name, Span span);
+  Value fieldOf(const Value &v, const ast::Expr &e);
+  Value elabStruct(const ast::Expr &e, const Ty *want);
+  Value elabUpdate(const ast::Expr &e, const Ty *want);
+  bool orderFields(const ast::Decl &decl, const ast::Expr &e, std::vector<const ast::Expr *> &out);
+  Value spread(Value literal, const Ty &ty);
+  /// One value a leaf of the structs among `args`, made by `leaf` from their leaves and the other arguments.
+  Value overLeaves(const std::vector<Value> &args, const std::function<Value(std::vector<Value>)> &leaf);
+  bool alikeStructs(const std::vector<Value> &args, const std::vector<const ast::Expr *> &where,
+                    const std::string &spelling, bool floats);
+  Value elabMap(const ast::Expr &e);
+  Value elabReduceLeaves(const ast::Expr &e);
+  const ast::Expr *synthesiseCall(const ast::Expr &e, size_t first);
+  Value copy(const Value &v);
+  Value named(Value v);
   Value elabDeclared(const ast::Expr &e, const ast::Decl &decl);
   Value elabConstructor(const ast::Expr &e, const Nominal &type, const ast::Name &name);
   /// The number of a constructor written `Brake` or `Mode.Brake`; nothing when that was reported.
@@ -162,6 +181,7 @@ private:
   Value elabConstant(const ast::Expr &e, const ast::Decl &decl);
   Value elabTuple(const ast::Expr &e, const Ty *want);
   Value elabList(const std::vector<ast::ExprPtr> &elements, Span span, const Ty *want);
+  Value stackList(std::vector<Value> values, Span span);
   Value elabUnary(const ast::Expr &e, const Ty *want);
   Value elabBinary(const ast::Expr &e, const Ty *want);
   Value elabIf(const ast::Expr &e, const Ty *want);
@@ -215,6 +235,9 @@ private:
     std::vector<std::pair<uint64_t, __int128>> terms; ///< by index or scan variable
   };
   Value elabIndex(const ast::Expr &e);
+  Value indexValue(Value v, const ast::Expr &e);
+  Value indexStruct(Value v, const ast::Expr &e);
+  bool elabReads(const ast::Expr &e, const Shape &shape, std::vector<ReadIndex> &reads);
   bool elabAt(const ast::Index &index, int64_t size, size_t axis, const ast::Expr &array, ReadIndex &out);
   bool elabRange(const ast::Index &index, int64_t size, const ast::Expr &array, ReadIndex &out);
   bool elabSlide(const ast::Index &index, int64_t size, const ast::Expr &array, ReadIndex &out);
@@ -228,6 +251,7 @@ private:
 
   // Comprehension.cpp
   Value elabComprehension(const ast::Expr &e, const Ty *want);
+  Value stacked(Value v, const Shape &axes) const;
   Value elabReduce(const ast::Expr &e, const Ty *want);
   Value elabReduceAll(const ast::Expr &e);
   bool enterIndices(const ast::Expr &e, std::vector<IndexId> &indices);
@@ -249,6 +273,9 @@ private:
   bool prepareCall(const ast::Decl &decl, const ast::Expr &e, const std::vector<Ty> *want, PreparedCall &out,
                    Value &guess);
   bool orderArguments(const ast::Decl &decl, const ast::Expr &e, std::vector<const ast::Expr *> &out);
+  bool lifts(const ast::Decl &decl, const std::vector<Value> &args) const;
+  Value liftCall(const ast::Decl &decl, const ast::Expr &e, const std::vector<const ast::Expr *> &ordered,
+                 const std::vector<Value> &args);
   bool allowCall(const ast::Decl &decl, const ast::Expr &e);
   Value emitCall(PreparedCall &call, const ast::Expr &e);
   Value scanCall(PreparedCall &call, const std::vector<IndexId> &free, const ast::Expr &e);
@@ -270,7 +297,9 @@ private:
   };
   bool bindGiven(const ast::Decl &decl, const std::vector<ast::StaticArg> &args, Env &env, std::vector<Given> &later);
   void unify(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty, Env &env, bool literals);
-  void unifyDims(const ast::Decl &decl, const ast::TypeExpr &type, const Shape &shape, Env &env);
+  void unifyDims(const ast::Decl &decl, const std::vector<ast::ExprPtr> &dims, const Shape &shape, Env &env);
+  void unifySize(const ast::Decl &decl, const ast::Expr &written, int64_t actual, Env &env);
+  void unifyStruct(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty, Env &env);
   void unifyName(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &actual, Env &env);
   bool unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const std::vector<Ty> *want,
                 const std::vector<Given> &later, Env &env);
@@ -290,8 +319,10 @@ private:
   Value elabReshape(const ast::Expr &e, const Ty *want);
   Value elabFill(const ast::Expr &e, const Ty *want);
   Value elabIsNan(const ast::Expr &e);
-  Value elabLoad(const ast::Expr &e);
+  Value elabLoad(const ast::Expr &e, const Ty *want);
+  Value loadLeaves(const ast::Expr &e, const Ty &ty, const std::string &name);
   Value elabElementary(const ast::Expr &e, const Ty *want);
+  Value elementary(const ast::Expr &e, std::vector<Value> given, const Ty *want);
   bool elabArguments(const ast::Expr &e, size_t arity, std::vector<Value> &out, const Ty *want = nullptr);
   std::optional<Shape> shapeArgument(const ast::Expr &e);
   std::optional<Type> typeArgument(const ast::Expr &e);
@@ -362,6 +393,9 @@ private:
   std::deque<Scope> scopes;
   std::deque<Symbol> symbols;
   std::deque<Unit> units;
+  /// Values that stand for expressions while a call is repeated for each leaf of a struct.
+  std::unordered_map<const ast::Expr *, Value> given;
+  std::deque<ast::Expr> synthesised;
   std::vector<Literal> literals;
   std::vector<Comprehended> comprehended;
   Scope *scope = nullptr; ///< of the expression at hand

@@ -63,7 +63,9 @@ Value Body::elabBuiltin(const ast::Expr &e, const Ty *want) {
   if (e.text == "bits") return elabBits(e);
   if (e.text == "from_bits") return elabFromBits(e);
   if (e.text == "isnan") return elabIsNan(e);
-  if (e.text == "load") return elabLoad(e);
+  if (e.text == "load") return elabLoad(e, want);
+  if (e.text == "map") return elabMap(e);
+  if (e.text == "reduce") return elabReduceLeaves(e);
   return elabReduceAll(e);
 }
 
@@ -279,7 +281,29 @@ Value Body::elabFill(const ast::Expr &e, const Ty *want) {
   return broadcast(v, *shape);
 }
 
-Value Body::elabLoad(const ast::Expr &e) {
+/// One array a leaf, named like it behind `name`: "fc.w" and "fc.b".
+Value Body::loadLeaves(const ast::Expr &e, const Ty &ty, const std::string &name) {
+  if (ty.kind == Ty::Kind::Plain) {
+    auto array = checker.load(e.args[0]->text, name, e.span.file, e.span, report);
+    if (!array) return Value();
+    Value v = plain(makeConst(std::move(*array), e.span));
+    if (ty.nominal && v.type().scalar == Scalar::I32) v.nominal = ty.nominal;
+    return fit(v, ty, e, fmt::format("the array `{}`", name)) ? v : Value();
+  }
+  Value out;
+  out.kind = Ty::Kind::Tuple;
+  out.nominal = ty.nominal;
+  out.lead = ty.type.shape;
+  bool ok = ty.isStruct();
+  for (size_t i = 0; ok && i < ty.parts.size(); ++i) {
+    const std::string &field = ty.nominal->decl->fields[i].name.text;
+    out.parts.push_back(loadLeaves(e, ty.parts[i], name.empty() ? field : name + "." + field));
+    ok = !out.parts.back().unknown();
+  }
+  return ok ? out : Value();
+}
+
+Value Body::elabLoad(const ast::Expr &e, const Ty *want) {
   if (unit) {
     Diagnostic &d = error(kinds::notConstant, e.span, "`load` stands in constants only",
                           "files are read at compile time");
@@ -293,6 +317,7 @@ Value Body::elabLoad(const ast::Expr &e) {
     d.helps.push_back("`load(\"net.safetensors\", \"fc.weight\")`");
     return Value();
   }
+  if (want && want->isStruct()) return loadLeaves(e, *want, e.args.size() > 1 ? e.args[1]->text : "");
   auto array =
       checker.load(e.args[0]->text, e.args.size() > 1 ? e.args[1]->text : "", e.span.file, e.span, report);
   if (!array) return Value();

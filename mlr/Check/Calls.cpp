@@ -157,6 +157,10 @@ bool Body::prepareCall(const ast::Decl &decl, const ast::Expr &e, const std::vec
     known &= !out.args.back().unknown();
   }
   if (!known && !report.isQuiet()) return false;
+  if (lifts(decl, out.args)) {
+    guess = liftCall(decl, e, ordered, out.args);
+    return false;
+  }
   if (!plainTypes) {
     bool bound = inferStatics(decl, e, out.args, want, out.signature);
     if (!bound && !report.isQuiet()) return false;
@@ -178,7 +182,7 @@ bool Body::prepareCall(const ast::Decl &decl, const ast::Expr &e, const std::vec
 
 // ---- the typed call --------------------------------------------------------------------------------------
 
-static void flatten(const Value &v, std::vector<const Expr *> &out) {
+void flatten(const Value &v, std::vector<const Expr *> &out) {
   if (v.plain()) out.push_back(v.expr);
   for (const Value &part : v.parts) flatten(part, out);
 }
@@ -331,7 +335,7 @@ Value Body::callDeclaration(const ast::Decl &decl, const ast::Expr &e, const Ty 
   PreparedCall call;
   Value guess;
   std::vector<Ty> results;
-  if (want && want->kind != Ty::Kind::Unknown)
+  if (want && want->kind != Ty::Kind::Unknown && (decl.outputs.size() == 1 || !want->isStruct()))
     results = decl.outputs.size() == 1 ? std::vector<Ty>{*want} : want->parts;
   if (!prepareCall(decl, e, results.size() == decl.outputs.size() ? &results : nullptr, call, guess))
     return guess;

@@ -62,7 +62,8 @@ void Checker::refuseDeclaration(const ast::Decl &decl) {
   using K = ast::DeclKind;
   Span at = decl.name.span.valid() ? decl.name.span : decl.span;
   if (decl.kind == K::Import) report.unsupported(at, "modules (`import`) are");
-  if (decl.kind == K::Struct) report.unsupported(at, "structures (`struct`) are");
+  if (decl.kind == K::Struct && decl.fields.empty())
+    report.error(kinds::missingDefinition, at, fmt::format("the struct `{}` has no fields", decl.name.text), "nothing in it");
   if (decl.isExtern) report.unsupported(at, "C functions (`extern`) are");
   if (!decl.derivative.text.empty())
     report.unsupported(decl.derivative.span, "derivatives (`derivative`) are");
@@ -97,33 +98,46 @@ void Checker::evaluate(const ast::Decl &decl, const Module &home, Constant &cons
   auto ty = StaticEvaluator(*this, signature.env, report).type(decl.type);
   constant.failed = true;
   if (!ty) return;
-  if (ty->kind != Ty::Kind::Plain) {
+  if (ty->kind != Ty::Kind::Plain && !ty->isStruct()) {
     report.unsupported(decl.type.span, "constants of tuple types are");
     return;
   }
   constant.type = *ty;
   size_t errors = report.errorCount();
   Value value = body.constant(*decl.value, *ty, fmt::format("`{}`", decl.name.text));
-  if (!value.plain() || report.errorCount() != errors) return;
+  if (value.unknown() || report.errorCount() != errors) return;
   constant.failed = false;
-  constant.value = fold(*value.expr);
-  if (!constant.value) computeConstant(decl, constant, std::move(instance), value.expr);
+  std::vector<const Expr *> leaves;
+  flatten(value, leaves);
+  for (const Expr *leaf : leaves) {
+    auto folded = fold(*leaf);
+    if (!folded) {
+      constant.leaves.clear();
+      return computeConstant(decl, constant, std::move(instance), leaves);
+    }
+    constant.leaves.push_back(std::move(*folded));
+  }
 }
 
 /// A constant that needs calls or comprehensions: a fun without inputs.
 void Checker::computeConstant(const ast::Decl &decl, Constant &constant,
-                              std::unique_ptr<NodeInstance> instance, const Expr *value) {
+                              std::unique_ptr<NodeInstance> instance,
+                              const std::vector<const Expr *> &leaves) {
   int use = nameUses[decl.name.text]++;
   instance->name = use ? fmt::format("{}_{}", decl.name.text, use) : decl.name.text;
   instance->display = decl.name.text;
   instance->isFun = true;
   instance->doc = decl.doc;
-  instance->vars.push_back({Var::Kind::Output, decl.name.text, constant.type.type, decl.name.span, nullptr});
-  instance->outputs = {0};
-  Equation &equation = instance->body.equations.emplace_back();
-  equation.span = decl.value->span;
-  equation.targets = {0};
-  equation.value = value;
+  for (const Expr *leaf : leaves) {
+    auto id = static_cast<VarId>(instance->vars.size());
+    std::string name = leaves.size() == 1 ? decl.name.text : fmt::format("{}.{}", decl.name.text, id);
+    instance->vars.push_back({Var::Kind::Output, name, leaf->type, decl.name.span, nullptr});
+    instance->outputs.push_back(id);
+    Equation &equation = instance->body.equations.emplace_back();
+    equation.span = decl.value->span;
+    equation.targets = {id};
+    equation.value = leaf;
+  }
   constant.computed = instance.get();
   program.nodes.push_back(std::move(instance));
 }

@@ -14,8 +14,10 @@ namespace mlr::checking {
 struct Constant {
   bool failed = false, inProgress = false;
   Ty type;
-  std::optional<Array> value;             ///< known at compile time
-  NodeInstance *computed = nullptr; ///< else a fun without inputs that computes it
+  std::vector<Array> leaves;        ///< known at compile time: one a leaf
+  NodeInstance *computed = nullptr; ///< else a fun without inputs that computes them
+  /// The value of a constant that is no struct and known; else null.
+  const Array *value() const { return type.kind == Ty::Kind::Plain && !leaves.empty() ? &leaves[0] : nullptr; }
 };
 
 /// A node or fun with its static parameters fixed, before its body is looked at.
@@ -64,7 +66,7 @@ private:
   NodeInstance *newInstance(const ast::Decl &decl, std::string display, Span usedAt);
   void evaluate(const ast::Decl &decl, const Module &module, Constant &constant);
   void computeConstant(const ast::Decl &decl, Constant &constant, std::unique_ptr<NodeInstance> instance,
-                       const Expr *value);
+                       const std::vector<const Expr *> &leaves);
   bool orderNodes();
 
   const CheckOptions &options;

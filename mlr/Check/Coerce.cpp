@@ -194,12 +194,14 @@ bool Body::fitPlain(Value &v, const Ty &ty, const ast::Expr &e, const std::strin
 
 bool Body::fit(Value &v, const Ty &ty, const ast::Expr &e, const std::string &what) {
   if (v.unknown() || ty.kind == Ty::Kind::Unknown) return false;
+  if (v.fills() && !v.truth && ty.isStruct()) v = spread(std::move(v), ty);
   if (v.plain() && ty.kind == Ty::Kind::Plain) {
     if (fitPlain(v, ty, e, what)) return true;
     v = Value();
     return false;
   }
-  if (v.kind == ty.kind && v.parts.size() == ty.parts.size()) {
+  if (v.kind == ty.kind && v.nominal == ty.nominal && v.parts.size() == ty.parts.size() &&
+      (!v.nominal || v.lead == ty.type.shape)) {
     bool ok = true;
     for (size_t i = 0; i < v.parts.size(); ++i) {
       const ast::Expr &part =
@@ -293,9 +295,14 @@ bool Body::unifyShapes(std::vector<Value> &values, const std::vector<const ast::
 /// fill. Works leaf by leaf on tuples.
 bool Body::join(std::vector<Value> &values, const std::vector<const ast::Expr *> &where,
                 const std::string &spelling) {
+  for (size_t i = 0; i < values.size(); ++i)
+    for (size_t j = 0; values[i].isStruct() && j < values.size(); ++j)
+      if (values[j].fills() && !values[j].truth) values[j] = spread(std::move(values[j]), values[i].ty());
   size_t arity = values[0].parts.size();
   for (size_t i = 1; i < values.size(); ++i) {
-    if (values[i].kind == values[0].kind && values[i].parts.size() == arity) continue;
+    if (values[i].kind == values[0].kind && values[i].parts.size() == arity &&
+        (values[i].plain() || (values[i].nominal == values[0].nominal && values[i].lead == values[0].lead)))
+      continue;
     Diagnostic &d = error(kinds::typeMismatch, where[0]->span.to(where[i]->span),
                           fmt::format("the operands of `{}` have types {} and {}", spelling,
                                       toString(values[0].ty()), toString(values[i].ty())));
@@ -343,7 +350,7 @@ Value Body::guessJoin(const Value &a, const Value &b, const std::vector<const as
                       const std::string &spelling) {
   if (a.unknown()) return b;
   if (b.unknown()) return a;
-  if (a.kind == Ty::Kind::Tuple && b.kind == a.kind && a.parts.size() == b.parts.size()) {
+  if (a.kind == Ty::Kind::Tuple && b.kind == a.kind && a.nominal == b.nominal && a.parts.size() == b.parts.size()) {
     Value out;
     out.kind = Ty::Kind::Tuple;
     out.nominal = a.nominal;

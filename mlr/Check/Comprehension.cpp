@@ -56,10 +56,9 @@ Value Body::elabComprehension(const ast::Expr &e, const Ty *want) {
   std::vector<IndexId> indices;
   bool ok = enterIndices(e, indices);
   Ty element;
-  if (want && want->kind == Ty::Kind::Plain && want->type.shape.size() >= indices.size()) {
+  if (want && (want->kind == Ty::Kind::Plain || want->isStruct()) && want->type.shape.size() >= indices.size()) {
     element = *want;
-    element.type.shape.erase(element.type.shape.begin(),
-                             element.type.shape.begin() + static_cast<ptrdiff_t>(indices.size()));
+    for (size_t i = 0; i < indices.size(); ++i) element = checking::element(want->type.shape[i], std::move(element));
   }
   Value body = elab(*e.args[0], &element);
   comprehended.resize(comprehended.size() - indices.size());
@@ -92,7 +91,16 @@ Value Body::elabComprehension(const ast::Expr &e, const Ty *want) {
     build->indices = own;
     leaf.expr = build;
   });
-  return ok ? body : Value();
+  Shape sizes;
+  for (IndexId index : indices) sizes.push_back(instance.indices[index].size);
+  return ok ? stacked(std::move(body), sizes) : Value();
+}
+
+/// Leaves that got axes in front: the structs that they are of say so.
+Value Body::stacked(Value v, const Shape &axes) const {
+  for (Value &part : v.parts) part = stacked(std::move(part), axes);
+  if (v.isStruct()) v.lead.insert(v.lead.begin(), axes.begin(), axes.end());
+  return v;
 }
 
 // ---- reductions ------------------------------------------------------------------------------------------

@@ -8,9 +8,22 @@ namespace mlr::checking {
 
 Value Body::elabElementary(const ast::Expr &e, const Ty *want) {
   const ast::Decl *narrow = module.elementary(e.text, false);
-  std::vector<Value> given, args;
+  std::vector<Value> args;
+  if (!elabArguments(e, narrow->inputs.size(), args)) return Value();
+  bool structs = false;
+  for (const Value &arg : args) structs |= arg.isStruct();
+  if (!structs) return elementary(e, std::move(args), want);
   std::vector<const ast::Expr *> where;
-  if (!elabArguments(e, narrow->inputs.size(), given)) return Value();
+  for (const ast::ExprPtr &arg : e.args) where.push_back(arg.get());
+  if (!alikeStructs(args, where, e.text, true)) return Value();
+  for (Value &arg : args) arg = named(std::move(arg));
+  return overLeaves(args, [&](std::vector<Value> leaves) { return elementary(e, std::move(leaves), nullptr); });
+}
+
+Value Body::elementary(const ast::Expr &e, std::vector<Value> given, const Ty *want) {
+  const ast::Decl *narrow = module.elementary(e.text, false);
+  std::vector<Value> args;
+  std::vector<const ast::Expr *> where;
   for (size_t i = 0; i < given.size(); ++i) {
     if (given[i].kind == Ty::Kind::Tuple) {
       error(kinds::typeMismatch, e.args[i]->span, fmt::format("`{}` does not take tuples", e.text),

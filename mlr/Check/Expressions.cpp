@@ -7,6 +7,8 @@ namespace mlr::checking {
 
 Value Body::elab(const ast::Expr &e, const Ty *want) {
   using K = ast::ExprKind;
+  if (!given.empty())
+    if (auto at = given.find(&e); at != given.end()) return copy(at->second);
   switch (e.kind) {
   case K::Number: return elabNumber(e);
   case K::Bool: {
@@ -28,8 +30,8 @@ Value Body::elab(const ast::Expr &e, const Ty *want) {
     error(kinds::typeMismatch, e.span, "a text is not a value", "only `load` takes texts");
     return Value();
   case K::Field: return elabField(e);
-  case K::StructLiteral:
-  case K::StructUpdate: report.unsupported(e.span, "structs are"); return Value();
+  case K::StructLiteral: return elabStruct(e, want);
+  case K::StructUpdate: return elabUpdate(e, want);
   case K::When: report.unsupported(e.span, "clocks (`when`, `every`) are"); return Value();
   case K::MergeBool:
   case K::MergeEnum: report.unsupported(e.span, "clocks (`merge`) are"); return Value();
@@ -59,20 +61,19 @@ Value Body::elabStatic(const ast::Expr &e, const StaticValue &value) {
 
 Value Body::elabConstant(const ast::Expr &e, const ast::Decl &decl) {
   const Constant &constant = checker.constant(decl, *module.home(decl));
-  auto typed = [&](Expr *tree) {
-    Value v = plain(tree);
-    v.nominal = constant.type.nominal;
-    return v;
-  };
   if (constant.failed) { // its declared type still tells what stands beside it
-    bool known = unit && constant.type.kind == Ty::Kind::Plain;
-    return known ? typed(makeVar(newHidden(constant.type.type, e.span, e.text), e.span)) : Value();
+    if (!unit) return Value();
+    return assemble(constant.type, [&](const Ty &ty) { return plain(makeVar(newHidden(ty.type, e.span, decl.name.text), e.span)); });
   }
-  if (constant.value) return typed(makeConst(*constant.value, e.span));
-  Expr *call = make(ExprKind::Call, constant.type.type, e.span);
-  call->callee = constant.computed;
-  checker.noteCall(instance, *constant.computed);
-  return typed(call);
+  uint32_t leaf = 0;
+  if (constant.computed) checker.noteCall(instance, *constant.computed);
+  return assemble(constant.type, [&](const Ty &ty) {
+    if (!constant.computed) return plain(makeConst(constant.leaves[leaf++], e.span));
+    Expr *call = make(ExprKind::Call, ty.type, e.span);
+    call->callee = constant.computed;
+    call->result = leaf++;
+    return plain(call);
+  });
 }
 
 /// The tree of reads of a variable's leaves; while guessing, leaves may not exist yet.
@@ -154,20 +155,35 @@ Value Body::elabTuple(const ast::Expr &e, const Ty *want) {
 /// Elements stacked along a new leading axis: each gets an axis of 1 in front, then they are concatenated.
 Value Body::elabList(const std::vector<ast::ExprPtr> &elements, Span span, const Ty *want) {
   Ty element;
-  if (want && want->kind == Ty::Kind::Plain && !want->type.shape.empty()) {
-    element = *want;
-    element.type.shape.erase(element.type.shape.begin());
-  }
+  if (want && (want->kind == Ty::Kind::Plain || want->isStruct()) && !want->type.shape.empty())
+    element = checking::element(want->type.shape[0], *want);
   std::vector<const ast::Expr *> where;
   for (const ast::ExprPtr &arg : elements) where.push_back(arg.get());
-  std::vector<Value> values = elabAlike(where, element.kind == Ty::Kind::Plain ? &element : nullptr);
-  bool ok = true;
+  std::vector<Value> values = elabAlike(where, element.kind != Ty::Kind::Unknown ? &element : nullptr);
+  bool ok = true, structs = false;
+  for (const Value &v : values) structs |= v.isStruct();
   for (size_t i = 0; i < values.size(); ++i) {
-    ok &= values[i].plain();
-    if (values[i].kind == Ty::Kind::Tuple)
+    ok &= values[i].plain() || (structs && !values[i].unknown());
+    if (values[i].kind == Ty::Kind::Tuple && !structs)
       error(kinds::typeMismatch, where[i]->span, "a tensor cannot hold tuples", toString(values[i].ty()));
   }
   if (!ok || !join(values, where, "[..]")) return Value();
+  return stackList(std::move(values), span);
+}
+
+/// Values of one type along a new leading axis, structs leaf by leaf.
+Value Body::stackList(std::vector<Value> values, Span span) {
+  if (values[0].isStruct()) {
+    Value out = values[0];
+    out.lead.insert(out.lead.begin(), static_cast<int64_t>(values.size()));
+    for (size_t part = 0; part < out.parts.size(); ++part) {
+      std::vector<Value> leaves;
+      for (Value &v : values) leaves.push_back(std::move(v.parts[part]));
+      out.parts[part] = stackList(std::move(leaves), span);
+      if (out.parts[part].unknown()) return Value();
+    }
+    return out;
+  }
   Flex flex = values[0].flex;
   Shape shape = values[0].shape();
   shape.insert(shape.begin(), 1);
@@ -224,16 +240,29 @@ static const char *wanted(OpKind op, Scalar s) {
   return s != Scalar::Bool ? nullptr : "numbers";
 }
 
+/// Takes floats to floats, so that it goes through structs of them.
+static bool arithmetic(OpKind op) { return op <= OpKind::RoundEven; }
+
 /// An operator on operands of one type, broadcast to one shape. Unknown operands (while guessing) are assumed
 /// to be like the others.
 Value Body::elementwise(OpKind op, std::vector<Value> operands, const ast::Expr &e,
                         const std::string &spelling) {
   std::vector<const ast::Expr *> where;
   std::vector<Value> known;
+  for (const ast::ExprPtr &arg : e.args) where.push_back(arg.get());
+  bool structs = false, some = false;
+  for (const Value &operand : operands) structs |= operand.isStruct(), some |= operand.unknown();
+  if (structs && arithmetic(op)) {
+    if (some && !report.isQuiet()) return Value();
+    if (!alikeStructs(operands, where, spelling, true)) return Value();
+    for (Value &operand : operands) operand = named(std::move(operand));
+    return overLeaves(operands, [&](std::vector<Value> leaves) { return elementwise(op, std::move(leaves), e, spelling); });
+  }
+  where.clear();
   for (size_t i = 0; i < operands.size(); ++i) {
     if (operands[i].unknown()) continue;
     if (operands[i].kind == Ty::Kind::Tuple) {
-      error(kinds::typeMismatch, e.args[i]->span, fmt::format("`{}` does not take tuples", spelling),
+      error(kinds::typeMismatch, e.args[i]->span, fmt::format("`{}` does not take {}", spelling, operands[i].nominal ? "structs" : "tuples"),
             toString(operands[i].ty()));
       return Value();
     }

@@ -174,26 +174,16 @@ bool Body::elabSlide(const ast::Index &index, int64_t size, const ast::Expr &arr
 }
 
 Value Body::elabIndex(const ast::Expr &e) {
+  return indexValue(elab(*e.args[0]), e);
+}
+
+/// The indices of `e` on the first axes of `shape`; the others are whole.
+bool Body::elabReads(const ast::Expr &e, const Shape &shape, std::vector<ReadIndex> &reads) {
   const ast::Expr &array = *e.args[0];
-  Value v = elab(array);
-  if (v.unknown()) return Value();
-  if (v.plain() && v.flex == Flex::None && !comprehended.empty() && !report.isQuiet()) v.expr = named(v.expr);
-  if (!v.plain() || v.shape().size() < e.indices.size()) {
-    size_t rank = v.plain() ? v.shape().size() : 0;
-    Diagnostic &d =
-        error(kinds::shapeMismatch, e.span,
-              v.plain() ? fmt::format("`{}` has {} {}, and {} {} given", text(array), rank,
-                                      rank == 1 ? "axis" : "axes", e.indices.size(),
-                                      e.indices.size() == 1 ? "index is" : "indices are")
-                        : fmt::format("`{}` is a tuple and has no elements to index", text(array)));
-    describeOperand(d, array, v, false);
-    if (!v.plain()) d.helps.push_back(fmt::format("take it apart: `(a, b) = {};`", text(array)));
-    return Value();
-  }
-  std::vector<ReadIndex> reads(v.shape().size());
+  reads.resize(shape.size());
   bool ok = true;
   for (size_t i = 0; i < reads.size(); ++i) {
-    int64_t size = v.shape()[i];
+    int64_t size = shape[i];
     if (i >= e.indices.size()) {
       reads[i].kind = ReadIndex::Kind::Range;
       reads[i].count = size;
@@ -205,6 +195,70 @@ Value Body::elabIndex(const ast::Expr &e) {
     else if (index.kind == ast::Index::Kind::Range) ok &= elabRange(index, size, array, reads[i]);
     else ok &= elabSlide(index, size, array, reads[i]);
   }
+  return ok;
+}
+
+/// A stacked struct is read leaf by leaf at the same positions.
+Value Body::indexStruct(Value v, const ast::Expr &e) {
+  std::vector<ReadIndex> reads;
+  bool ok = elabReads(e, v.lead, reads);
+  if (!ok && !report.isQuiet()) return Value();
+  Shape lead;
+  for (const ReadIndex &axis : reads)
+    if (axis.kind != ReadIndex::Kind::At) lead.push_back(axis.count);
+  size_t outer = v.lead.size();
+  bool first = true;
+  auto readLeaves = [&](auto &self, Value &part) -> void {
+    for (Value &inner : part.parts) self(self, inner);
+    if (part.isStruct()) {
+      Shape own = lead;
+      own.insert(own.end(), part.lead.begin() + static_cast<ptrdiff_t>(outer), part.lead.end());
+      part.lead = std::move(own);
+    }
+    if (!part.plain()) return;
+    std::vector<ReadIndex> axes = reads;
+    Shape shape = lead;
+    for (ReadIndex &axis : axes)
+      if (axis.at && !first) axis.at = clone(axis.at);
+    first = false;
+    for (size_t i = outer; i < part.shape().size(); ++i) {
+      ReadIndex &whole = axes.emplace_back();
+      whole.kind = ReadIndex::Kind::Range;
+      whole.count = part.shape()[i];
+      whole.inBounds = true;
+      shape.push_back(whole.count);
+    }
+    if (!ok) part.expr = make(ExprKind::Var, {part.type().scalar, std::move(shape)}, e.span);
+    else part.expr = read(comprehended.empty() || report.isQuiet() ? part.expr : named(part.expr), std::move(axes), e.span);
+  };
+  readLeaves(readLeaves, v);
+  return v;
+}
+
+Value Body::indexValue(Value v, const ast::Expr &e) {
+  const ast::Expr &array = *e.args[0];
+  if (v.unknown()) return Value();
+  if (v.isStruct() && v.lead.size() >= e.indices.size()) return indexStruct(std::move(v), e);
+  if (v.plain() && v.flex == Flex::None && !comprehended.empty() && !report.isQuiet()) v.expr = named(v.expr);
+  if (!v.plain() || v.shape().size() < e.indices.size()) {
+    size_t rank = v.plain() ? v.shape().size() : 0;
+    Diagnostic &d =
+        error(kinds::shapeMismatch, e.span,
+              v.plain() ? fmt::format("`{}` has {} {}, and {} {} given", text(array), rank,
+                                      rank == 1 ? "axis" : "axes", e.indices.size(),
+                                      e.indices.size() == 1 ? "index is" : "indices are")
+              : v.isStruct() ? fmt::format("`{}` is a struct with {} {} in front of its fields, and {} {} given",
+                                           text(array), v.lead.size(), v.lead.size() == 1 ? "axis" : "axes",
+                                           e.indices.size(), e.indices.size() == 1 ? "index is" : "indices are")
+                        : fmt::format("`{}` is a tuple and has no elements to index", text(array)));
+    describeOperand(d, array, v, false);
+    if (v.isStruct() && !v.nominal->decl->fields.empty())
+      d.helps.push_back(fmt::format("index a field: `{}.{}[..]`", text(array), v.nominal->decl->fields[0].name.text));
+    else if (!v.plain()) d.helps.push_back(fmt::format("take it apart: `(a, b) = {};`", text(array)));
+    return Value();
+  }
+  std::vector<ReadIndex> reads;
+  bool ok = elabReads(e, v.shape(), reads);
   if (!ok && report.isQuiet()) {
     // The positions are not known yet, but the type is.
     Shape shape;

@@ -50,7 +50,7 @@ const std::vector<std::string_view> &builtinNames() {
       "bf16",   "f32",  "f64",    "sum",   "prod",   "max",    "min",   "all",       "any",    "argmax",
       "argmin", "mean", "sqrt",   "abs",   "floor",  "ceil",   "trunc", "round",     "fma",    "where",
       "shl",    "shr",  "bitand", "bitor", "bitxor", "bitnot", "bits",  "from_bits", "concat", "reshape",
-      "zeros",  "ones", "at",     "isnan", "window", "count",  "load"};
+      "zeros",  "ones", "at",     "isnan", "window", "count",  "load",   "map",       "reduce"};
   return names;
 }
 
@@ -60,8 +60,8 @@ bool isBuiltin(std::string_view name) {
 }
 
 bool isLaterBuiltin(std::string_view name) {
-  static constexpr std::array<std::string_view, 13> later = {
-      "pack", "unpack", "hold", "split",         "join",  "map",   "reduce",
+  static constexpr std::array<std::string_view, 11> later = {
+      "pack", "unpack", "hold", "split", "join",
       "grad", "vjp",    "jvp",  "stop_gradient", "merge", "random"};
   return std::find(later.begin(), later.end(), name) != later.end();
 }
@@ -76,11 +76,11 @@ void DeclTable::collectExpr(const Module &module, const ast::Expr *root, bool ow
       entry.facts.state |= time;
       if (e.op == ast::Op::Eby && !entry.facts.end) entry.facts.end = true, entry.facts.endUse = &e;
     }
-    if (e.kind != K::Call && e.kind != K::Reduce && e.kind != K::Name) return;
+    if (e.kind != K::Call && e.kind != K::Reduce && e.kind != K::Name && e.kind != K::StructLiteral) return;
     if (e.kind == K::Name && entry.locals.count(e.text)) return;
     if (const ast::Decl *decl = module.find(e.text)) {
-      if ((e.kind == K::Name) != (decl->kind == ast::DeclKind::Const)) return;
-      entry.uses.emplace_back(decl, &e);
+      if (e.kind != K::Name && decl->kind == ast::DeclKind::Const) return;
+      entry.uses.push_back({decl, e.span, e.text, &e});
       entry.ownTime.push_back(own);
     } else if (own && e.kind == K::Call && e.text == "window") {
       entry.facts.state = true;
@@ -116,6 +116,20 @@ static void collectLocals(const ast::Block &block, std::unordered_set<std::strin
   }
 }
 
+void DeclTable::collectType(const Module &module, const ast::TypeExpr &type, Entry &entry) {
+  for (const ast::TypeExpr &part : type.tuple) collectType(module, part, entry);
+  const ast::Decl *decl = entry.locals.count(type.name.text) ? nullptr : module.find(type.name.text);
+  if (decl && decl->kind == ast::DeclKind::Struct) {
+    entry.uses.push_back({decl, type.name.span, type.name.text});
+    entry.ownTime.push_back(true);
+  }
+  for (const ast::ExprPtr &dim : type.dims) collectExpr(module, dim.get(), true, entry);
+  for (const ast::StaticArg &arg : type.args) {
+    collectExpr(module, arg.value.get(), true, entry);
+    for (const ast::ExprPtr &size : arg.shape) collectExpr(module, size.get(), true, entry);
+  }
+}
+
 void DeclTable::collect(const Module &module, const ast::Decl &decl) {
   Entry &entry = entries[&decl];
   entry.facts.scan = decl.kind == ast::DeclKind::Node; // in a comprehension, nodes are called in a scan
@@ -125,12 +139,10 @@ void DeclTable::collect(const Module &module, const ast::Decl &decl) {
   collectLocals(decl.body, entry.locals);
   if (decl.value) collectExpr(module, decl.value.get(), true, entry);
   for (const ast::StaticParam &p : decl.statics) collectExpr(module, p.defaultValue.get(), true, entry);
-  auto types = [&](const ast::TypeExpr &type) {
-    for (const ast::ExprPtr &dim : type.dims) collectExpr(module, dim.get(), true, entry);
-  };
-  types(decl.type);
-  for (const ast::Param &p : decl.inputs) types(p.type);
-  for (const ast::Param &p : decl.outputs) types(p.type);
+  collectType(module, decl.type, entry);
+  for (const ast::FieldDecl &f : decl.fields) collectType(module, f.type, entry);
+  for (const ast::Param &p : decl.inputs) collectType(module, p.type, entry);
+  for (const ast::Param &p : decl.outputs) collectType(module, p.type, entry);
   collectBlock(module, decl.body, true, entry);
   entry.locals.clear();
 }
@@ -167,7 +179,7 @@ void DeclTable::sort(const Module &module, Reporter &report) {
     while (!frames.empty()) {
       Frame &frame = frames.back();
       if (frame.next < frame.entry->uses.size()) {
-        const ast::Decl *used = frame.entry->uses[frame.next++].first;
+        const ast::Decl *used = frame.entry->uses[frame.next++].decl;
         Entry &entry = entries[used];
         if (entry.number < 0) enter(used);
         else if (entry.onStack) frame.entry->low = std::min(frame.entry->low, entry.number);
@@ -194,13 +206,13 @@ void DeclTable::closeComponent(const std::vector<const ast::Decl *> &component, 
     Entry &entry = entries[decl];
     entry.onStack = false;
     for (size_t i = 0; i < entry.uses.size(); ++i) {
-      const ast::Decl *used = entry.uses[i].first;
+      const ast::Decl *used = entry.uses[i].decl;
       Entry &callee = entries[used];
       cyclic |= used == decl;
       if (used != decl) callee.called = true;
       entry.facts.state |= callee.facts.state && entry.ownTime[i];
       if (callee.facts.end && entry.ownTime[i] && !entry.facts.end)
-        entry.facts.end = true, entry.facts.endUse = entry.uses[i].second;
+        entry.facts.end = true, entry.facts.endUse = entry.uses[i].expr;
       entry.facts.scan |= callee.facts.scan;
     }
     order.push_back(decl);
@@ -215,13 +227,13 @@ void DeclTable::reportCycle(const std::vector<const ast::Decl *> &component, Rep
   const ast::Decl *start = component.front();
   for (const ast::Decl *decl : component)
     if (decl->span.begin < start->span.begin) start = decl;
-  std::unordered_map<const ast::Decl *, std::pair<const ast::Decl *, const ast::Expr *>> from;
+  std::unordered_map<const ast::Decl *, std::pair<const ast::Decl *, Use>> from;
   std::vector<const ast::Decl *> queue{start};
   for (size_t i = 0; i < queue.size() && !from.count(start); ++i)
-    for (auto [used, where] : entries[queue[i]].uses)
-      if (entries[used].facts.recursive && from.emplace(used, std::pair(queue[i], where)).second)
-        queue.push_back(used);
-  std::vector<const ast::Expr *> chain;
+    for (const Use &use : entries[queue[i]].uses)
+      if (entries[use.decl].facts.recursive && from.emplace(use.decl, std::pair(queue[i], use)).second)
+        queue.push_back(use.decl);
+  std::vector<Use> chain;
   std::string path = start->name.text;
   const ast::Decl *at = start;
   do {
@@ -233,16 +245,17 @@ void DeclTable::reportCycle(const std::vector<const ast::Decl *> &component, Rep
   } while (at != start);
   if (chain.empty()) return;
   std::reverse(chain.begin(), chain.end());
-  bool isConst = start->kind == ast::DeclKind::Const;
+  bool isConst = start->kind == ast::DeclKind::Const, isStruct = start->kind == ast::DeclKind::Struct;
   Diagnostic &d = report.error(
-      kinds::recursiveInstantiation, chain.front()->span,
-      fmt::format("`{}` {} itself", start->name.text, isConst ? "is defined by" : "instantiates"),
+      kinds::recursiveInstantiation, chain.front().span,
+      fmt::format("`{}` {} itself", start->name.text, isConst ? "is defined by" : isStruct ? "contains" : "instantiates"),
       chain.size() == 1 ? "here"
-                        : fmt::format("`{}` needs `{}` here", start->name.text, chain.front()->text));
+                        : fmt::format("`{}` needs `{}` here", start->name.text, chain.front().name));
   for (size_t i = 1; i < chain.size() && i < 8; ++i)
-    d.labels.push_back({chain[i]->span, fmt::format("which needs `{}` here", chain[i]->text), false});
+    d.labels.push_back({chain[i].span, fmt::format("which needs `{}` here", chain[i].name), false});
   if (path.size() < 200) d.notes.push_back("the chain: " + path);
   d.notes.push_back(isConst ? "a constant must be computable before the program runs"
+                    : isStruct ? "the size of every value is known at compile time, so a struct cannot contain itself"
                             : "every instance is laid out at compile time, so a node cannot contain itself; "
                               "use `scan` to repeat");
 }

@@ -62,9 +62,15 @@ public:
   std::vector<const ast::Decl *> order;
 
 private:
+  struct Use {
+    const ast::Decl *decl;
+    Span span;
+    std::string_view name;
+    const ast::Expr *expr = nullptr; ///< null in a type
+  };
   struct Entry {
     DeclFacts facts;
-    std::vector<std::pair<const ast::Decl *, const ast::Expr *>> uses; ///< with the place of the use
+    std::vector<Use> uses;
     std::vector<bool> ownTime;                                         ///< the use is in the own time
     std::unordered_set<std::string_view> locals;                       ///< only while collecting
     int low = -1, number = -1;
@@ -73,6 +79,7 @@ private:
   void collect(const Module &module, const ast::Decl &decl);
   void collectBlock(const Module &module, const ast::Block &block, bool own, Entry &entry);
   void collectExpr(const Module &module, const ast::Expr *e, bool own, Entry &entry);
+  void collectType(const Module &module, const ast::TypeExpr &type, Entry &entry);
   void sort(const Module &module, Reporter &report);
   void closeComponent(const std::vector<const ast::Decl *> &component, Reporter &report);
   void reportCycle(const std::vector<const ast::Decl *> &component, Reporter &report);

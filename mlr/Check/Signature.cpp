@@ -23,6 +23,19 @@ static const ast::StaticParam *parameter(const ast::Decl &decl, std::string_view
   return nullptr;
 }
 
+/// What arguments are given for: the inputs of a node or fun, the fields of a struct.
+struct Slot {
+  const ast::Name *name;
+  const ast::TypeExpr *type;
+};
+
+static std::vector<Slot> slotsOf(const ast::Decl &decl) {
+  std::vector<Slot> out;
+  for (const ast::Param &param : decl.inputs) out.push_back({&param.name, &param.type});
+  for (const ast::FieldDecl &field : decl.fields) out.push_back({&field.name, &field.type});
+  return out;
+}
+
 std::string Signature::display() const {
   if (env.values.empty()) return decl->name.text;
   std::string out = decl->name.text + "<<";
@@ -179,7 +192,7 @@ void Body::unifyName(const ast::Decl &decl, const ast::TypeExpr &type, const Ty 
   *value = StaticValue::ofType(std::move(bound));
 }
 
-void Body::unifyDims(const ast::Decl &decl, const ast::TypeExpr &type, const Shape &shape, Env &target) {
+void Body::unifyDims(const ast::Decl &decl, const std::vector<ast::ExprPtr> &dims, const Shape &shape, Env &target) {
   // Axes that are one size each, and what shape parameters already cover.
   size_t covered = 0;
   StaticValue *open = nullptr;
@@ -187,7 +200,7 @@ void Body::unifyDims(const ast::Decl &decl, const ast::TypeExpr &type, const Sha
     const ast::StaticParam *param = dim.kind == ast::ExprKind::Name ? parameter(decl, dim.text) : nullptr;
     return param && param->kind.name.text == "shape" ? target.find(dim.text) : nullptr;
   };
-  for (const ast::ExprPtr &dim : type.dims) {
+  for (const ast::ExprPtr &dim : dims) {
     StaticValue *value = shapeOf(*dim);
     if (!value) ++covered;
     else if (value->kind == StaticValue::Kind::Shape) covered += value->shape.size();
@@ -196,8 +209,7 @@ void Body::unifyDims(const ast::Decl &decl, const ast::TypeExpr &type, const Sha
   }
   if (covered > shape.size() || (!open && covered != shape.size())) return;
   size_t at = 0;
-  StaticEvaluator evaluator(checker, target, report, true);
-  for (const ast::ExprPtr &dim : type.dims) {
+  for (const ast::ExprPtr &dim : dims) {
     if (StaticValue *value = shapeOf(*dim)) {
       size_t rank = value == open ? shape.size() - covered : value->shape.size();
       if (value == open) {
@@ -207,27 +219,60 @@ void Body::unifyDims(const ast::Decl &decl, const ast::TypeExpr &type, const Sha
       at += rank;
       continue;
     }
-    int64_t axis = shape[at++];
-    auto linear = evaluator.linear(*dim);
-    if (!linear || linear->unknown.empty() || linear->factor == 0) continue;
-    const ast::StaticParam *param = parameter(decl, linear->unknown);
-    if (!param || param->kind.name.text != "size") continue;
-    int64_t size = (axis - linear->constant) / linear->factor;
-    if ((axis - linear->constant) % linear->factor != 0) continue; // reported when nothing else gives it
-    if (size >= 0 && size <= maxSize)
-      *target.find(linear->unknown) = StaticValue::ofSize(size);
+    unifySize(decl, *dim, shape[at++], target);
+  }
+}
+
+/// A size that is linear in one unbound parameter gives its value.
+void Body::unifySize(const ast::Decl &decl, const ast::Expr &written, int64_t actual, Env &target) {
+  auto linear = StaticEvaluator(checker, target, report, true).linear(written);
+  if (!linear || linear->unknown.empty() || linear->factor == 0) return;
+  const ast::StaticParam *param = parameter(decl, linear->unknown);
+  if (!param || param->kind.name.text != "size") return;
+  if ((actual - linear->constant) % linear->factor != 0) return; // reported when nothing else gives it
+  int64_t size = (actual - linear->constant) / linear->factor;
+  if (size >= 0 && size <= maxSize) *target.find(linear->unknown) = StaticValue::ofSize(size);
+}
+
+/// What a declared struct type, such as `Dense<<2 * N, O>>` or a `type` parameter, learns from an actual one.
+void Body::unifyStruct(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty, Env &target) {
+  if (type.hasDims) unifyDims(decl, type.dims, ty.type.shape, target);
+  const ast::StaticParam *own = parameter(decl, type.name.text);
+  if (own) {
+    StaticValue *value = target.find(type.name.text);
+    if (own->kind.name.text != "type" || value->kind != StaticValue::Kind::Unbound) return;
+    Ty bound = ty;
+    for (size_t i = 0; type.hasDims && i < ty.type.shape.size(); ++i) bound = element(ty.type.shape[i], std::move(bound));
+    *value = StaticValue::ofType(std::move(bound));
+    return;
+  }
+  const ast::Decl &declared = *ty.nominal->decl;
+  if (target.module->find(type.name.text) != &declared) return;
+  size_t position = 0;
+  for (const ast::StaticArg &arg : type.args) {
+    const ast::StaticParam *param = nullptr;
+    if (!arg.name.text.empty()) param = parameter(declared, arg.name.text);
+    else if (position < declared.statics.size()) param = &declared.statics[position++];
+    if (!param) continue;
+    const StaticValue &actual = *ty.nominal->env.find(param->name.text);
+    if (actual.kind == StaticValue::Kind::Shape && arg.isShape) unifyDims(decl, arg.shape, actual.shape, target);
+    if (!arg.value) continue;
+    if (actual.kind == StaticValue::Kind::Size) unifySize(decl, *arg.value, actual.size, target);
+    else if (arg.value->kind == ast::ExprKind::Name && arg.value->statics.empty() && parameter(decl, arg.value->text))
+      if (StaticValue *open = target.find(arg.value->text); open->kind == StaticValue::Kind::Unbound) *open = actual;
   }
 }
 
 /// What a declared type and an actual one say about unbound parameters. Literals say something only if
 /// nothing else did (`literals`).
 void Body::unify(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty, Env &target, bool literals) {
-  if (ty.kind == Ty::Kind::Tuple && ty.parts.size() == type.tuple.size())
+  if (ty.kind == Ty::Kind::Tuple && !ty.nominal && ty.parts.size() == type.tuple.size())
     for (size_t i = 0; i < ty.parts.size(); ++i) unify(decl, type.tuple[i], ty.parts[i], target, literals);
+  if (ty.isStruct() && type.tuple.empty()) return unifyStruct(decl, type, ty, target);
   if (ty.kind != Ty::Kind::Plain || !type.tuple.empty()) return;
   bool flexible = ty.flex != Flex::None;
   if (type.hasDims && (!flexible || literals || !ty.type.shape.empty()))
-    unifyDims(decl, type, ty.type.shape, target);
+    unifyDims(decl, type.dims, ty.type.shape, target);
   if (flexible && !literals) return;
   Ty actual = ty;
   const ast::StaticParam *param = parameter(decl, type.name.text);
@@ -247,9 +292,10 @@ bool Body::unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const
          before = now, now = unbound())
       pass();
   };
+  std::vector<Slot> slots = slotsOf(decl);
   auto inputs = [&](bool literals) {
     for (size_t i = 0; i < args.size(); ++i)
-      if (literals || !args[i].truth) unify(decl, decl.inputs[i].type, args[i].ty(), target, literals);
+      if (literals || !args[i].truth) unify(decl, *slots[i].type, args[i].ty(), target, literals);
   };
   repeat([&] { inputs(false); });
   if (want)
@@ -271,8 +317,9 @@ bool Body::unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const
 
 /// An input whose type is the parameter alone is given a tuple.
 static bool takesTuple(const ast::StaticParam &param, const ast::Decl &decl, const std::vector<Value> &args) {
+  std::vector<Slot> slots = slotsOf(decl);
   for (size_t i = 0; i < args.size(); ++i)
-    if (args[i].kind == Ty::Kind::Tuple && decl.inputs[i].type.name.text == param.name.text) return true;
+    if (args[i].kind == Ty::Kind::Tuple && slots[i].type->name.text == param.name.text) return true;
   return false;
 }
 
@@ -280,8 +327,9 @@ static bool takesTuple(const ast::StaticParam &param, const ast::Decl &decl, con
 bool Body::noSizeFits(const ast::Decl &decl, const ast::StaticParam &param, const std::vector<Value> &args,
                       const Env &target) {
   StaticEvaluator evaluator(checker, target, report, true);
+  std::vector<Slot> slots = slotsOf(decl);
   for (size_t i = 0; i < args.size(); ++i) {
-    const ast::TypeExpr &type = decl.inputs[i].type;
+    const ast::TypeExpr &type = *slots[i].type;
     if (!args[i].plain() || type.dims.size() != args[i].shape().size()) continue;
     for (size_t axis = 0; axis < type.dims.size(); ++axis) {
       auto size = evaluator.linear(*type.dims[axis]);
@@ -292,8 +340,8 @@ bool Body::noSizeFits(const ast::Decl &decl, const ast::StaticParam &param, cons
       std::string quoted = "`" + text(*type.dims[axis]) + "`";
       Diagnostic &d =
           error(kinds::shapeMismatch, args[i].expr->span,
-                fmt::format("the input `{}` of `{}` has {} elements along axis {}, and {} is {} for no {}",
-                            decl.inputs[i].name.text, decl.name.text, quoted, axis, actual, quoted, param.name.text),
+                fmt::format("the {} `{}` of `{}` has {} elements along axis {}, and {} is {} for no {}",
+                            decl.kind == ast::DeclKind::Struct ? "field" : "input", slots[i].name->text, decl.name.text, quoted, axis, actual, quoted, param.name.text),
                 fmt::format("this is {}", toString(args[i].ty())));
       d.labels.push_back({type.span, fmt::format("declared `{}`", text(type.span)), false});
       return true;

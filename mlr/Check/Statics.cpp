@@ -141,8 +141,8 @@ std::optional<LinearSize> StaticEvaluator::name(const ast::Expr &e) {
   if (const ast::Decl *decl = env.module->find(e.text); decl && decl->kind == ast::DeclKind::Const) {
     const Constant &constant = checker.constant(*decl, *env.module->home(*decl));
     if (constant.failed) return std::nullopt;
-    if (constant.value && constant.value->type().isScalar() && isInt(constant.value->type().scalar))
-      return LinearSize{integerAt(*constant.value, 0), 0, {}};
+    if (const Array *value = constant.value(); value && value->type().isScalar() && isInt(value->type().scalar))
+      return LinearSize{integerAt(*value, 0), 0, {}};
     return fail(kinds::notConstant, e, fmt::format("`{}` cannot be a size", e.text),
                 fmt::format("it is a constant of type {}", toString(constant.type)));
   }

@@ -94,7 +94,9 @@ SymbolId Body::newSymbol(const ast::Name &name, Var::Kind kind, Scope &at) {
 
 void Body::declareLeaves(Symbol &symbol, const Ty &ty, const std::string &name) {
   for (size_t i = 0; i < ty.parts.size(); ++i)
-    declareLeaves(symbol, ty.parts[i], fmt::format("{}.{}", name, i));
+    declareLeaves(symbol, ty.parts[i],
+                  ty.isStruct() ? fmt::format("{}.{}", name, ty.nominal->decl->fields[i].name.text)
+                                : fmt::format("{}.{}", name, i));
   if (ty.kind != Ty::Kind::Plain) return;
   if (auto count = elementCount(ty.type.shape); !count || *count > maxSize)
     error(kinds::invalidSize, symbol.span,

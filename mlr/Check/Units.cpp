@@ -42,7 +42,7 @@ std::vector<Ty> Body::targetTypes(const Unit &u, const Value &value) {
   Ty ty = value.ty();
   if (u.kind == Unit::Kind::Stacked) ty = prepend({u.scope->time->length}, ty);
   if (u.targets.size() == 1 && u.stmt->targets.size() == 1) return {ty};
-  if (ty.parts.size() == u.targets.size()) return ty.parts;
+  if (ty.parts.size() == u.targets.size() && !ty.isStruct()) return ty.parts;
   return std::vector<Ty>(u.targets.size());
 }
 
@@ -85,7 +85,8 @@ void Body::elaborateEquation(Unit &u) {
     u.complete = define(symbols[u.targets[0]], std::move(value), e);
     return;
   }
-  if (value.parts.size() != written) {
+  if (value.parts.size() != written || value.isStruct()) {
+    if (value.isStruct()) value.parts.resize(1);
     error(kinds::wrongArguments, u.stmt->targets[0].span.to(u.stmt->targets.back().span),
           fmt::format("{} variables are defined by {} value{}", written,
                       std::max<size_t>(1, value.parts.size()), value.parts.size() > 1 ? "s" : ""),
@@ -116,7 +117,7 @@ bool Body::elaborateCallEquation(Unit &u) {
   std::vector<Ty> results = call.signature.outputs;
   if (results.size() != u.targets.size()) {
     if (u.targets.size() == 1) results = {Ty{Ty::Kind::Tuple, Flex::None, {}, results, nullptr}};
-    else if (results.size() == 1 && results[0].parts.size() == u.targets.size())
+    else if (results.size() == 1 && !results[0].isStruct() && results[0].parts.size() == u.targets.size())
       results = Ty(results[0]).parts;
   }
   if (results.size() != u.targets.size()) {
