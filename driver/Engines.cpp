@@ -9,6 +9,32 @@ namespace mlr::driver {
 
 namespace {
 
+/// The conditions of a variable's clock, outermost first; a reset has the instants of the time around it.
+std::vector<PortClock> clockOf(const NodeInstance &node, const Var &var) {
+  std::vector<PortClock> conditions;
+  for (const Clock *c = var.clock; c; c = c->parent) {
+    if (c->kind == Clock::Kind::Reset) continue;
+    PortClock condition;
+    condition.isPeriodic = c->kind == Clock::Kind::Every;
+    condition.period = c->period;
+    condition.phase = c->phase;
+    condition.value = c->value;
+    for (size_t i = 0; !condition.isPeriodic && i < node.inputs.size(); ++i)
+      if (node.inputs[i] == c->selector) condition.selector = i;
+    conditions.insert(conditions.begin(), condition);
+  }
+  return conditions;
+}
+
+std::vector<Port> portsOf(const NodeInstance &node, const std::vector<VarId> &vars) {
+  std::vector<Port> ports;
+  for (VarId v : vars) {
+    const Var &var = node.vars[v];
+    ports.push_back({var.name, var.type, var.constructors, clockOf(node, var)});
+  }
+  return ports;
+}
+
 class InterpreterEngine : public Engine {
 public:
   explicit InterpreterEngine(const CommandLine &options) : compilation(options) {}
@@ -24,8 +50,8 @@ public:
     }
     const NodeInstance &node = *compilation.program.roots[0];
     sig.node = node.name;
-    for (VarId v : node.inputs) sig.inputs.push_back({node.vars[v].name, node.vars[v].type});
-    for (VarId v : node.outputs) sig.outputs.push_back({node.vars[v].name, node.vars[v].type});
+    sig.inputs = portsOf(node, node.inputs);
+    sig.outputs = portsOf(node, node.outputs);
     interpreter.emplace(node, eval::Options{compilation.options.unfused});
     return true;
   }
@@ -40,6 +66,7 @@ public:
       }
       return Failure{where + e->message};
     }
+    presence = interpreter->present();
     return std::get<std::vector<Array>>(std::move(result));
   }
 
@@ -78,6 +105,11 @@ public:
     auto it = llvm::find_if(found, [&](const Signature &s) { return wanted.empty() ? found.size() == 1 : s.node == wanted; });
     if (it == found.end()) return fail("say which node to run with --node");
     sig = *it;
+    for (const NodeInstance *root : compilation.program.roots) // the dialect knows types only
+      if (root->name == sig.node) {
+        for (size_t i = 0; i < sig.inputs.size(); ++i) complete(sig.inputs[i], *root, root->inputs);
+        for (size_t i = 0; i < sig.outputs.size(); ++i) complete(sig.outputs[i], *root, root->outputs);
+      }
     auto compiled = target::Jit::compile(*compilation.module, host);
     if (auto *e = std::get_if<target::Error>(&compiled)) return fail(e->message);
     jit = std::move(std::get<std::unique_ptr<target::Jit>>(compiled));
@@ -93,10 +125,10 @@ public:
   const Signature &signature() const override { return sig; }
   std::variant<std::vector<Array>, Failure> step(const std::vector<Array> &inputs) override {
     size_t offset = 0;
-    for (const Array &a : inputs) {
-      offset = place(offset, a.type());
-      std::copy_n(a.data(), a.bytes(), in->data() + offset);
-      offset += a.bytes();
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      offset = place(offset, sig.inputs[i].type);
+      std::copy_n(inputs[i].data(), inputs[i].bytes(), in->data() + offset);
+      offset += sig.inputs[i].type.bytes();
     }
     node->step(state->data(), scratch->data(), in->data(), out->data());
     std::vector<Array> outputs;
@@ -111,6 +143,10 @@ public:
   }
 
 private:
+  static void complete(Port &port, const NodeInstance &node, const std::vector<VarId> &vars) {
+    for (Port &source : portsOf(node, vars))
+      if (source.name == port.name && source.type == port.type) port = std::move(source);
+  }
   /// Where the next field of a C struct goes.
   static size_t place(size_t offset, const Type &type) {
     size_t alignment = byteSize(type.scalar);

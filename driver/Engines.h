@@ -11,7 +11,13 @@ class Engine {
 public:
   virtual ~Engine() = default;
   virtual const Signature &signature() const = 0;
+  /// Array() for an input that is absent.
   virtual std::variant<std::vector<Array>, Failure> step(const std::vector<Array> &inputs) = 0;
+  /// By output, whether it had a value at the last instant; empty: all had.
+  const std::vector<bool> &present() const { return presence; }
+
+protected:
+  std::vector<bool> presence;
 };
 
 /// Null after an error that was told on standard error.

@@ -130,7 +130,7 @@ static std::vector<Port> portsOf(mlir::ArrayAttr names, mlir::TypeRange types) {
   for (auto [name, type] : llvm::zip(names, types)) {
     Type t{scalarOf(type), {}};
     if (auto tensor = llvm::dyn_cast<mlir::RankedTensorType>(type)) t.shape.assign(tensor.getShape().begin(), tensor.getShape().end());
-    ports.push_back({llvm::cast<mlir::StringAttr>(name).str(), t});
+    ports.push_back({llvm::cast<mlir::StringAttr>(name).str(), t, {}, {}});
   }
   return ports;
 }
@@ -160,7 +160,7 @@ static void noteSignaturesOfLoops(Compilation &c) {
     if (mlir::failed(buffers)) continue;
     Signature signature{name.str(), {}, {}};
     for (const store::Buffer &b : *buffers) {
-      Port port{b.name, {scalarOf(b.element), Shape(b.shape.begin(), b.shape.end())}};
+      Port port{b.name, {scalarOf(b.element), Shape(b.shape.begin(), b.shape.end())}, {}, {}};
       if (b.space == store::Space::In) signature.inputs.push_back(port);
       if (b.space == store::Space::Out) signature.outputs.push_back(port);
     }

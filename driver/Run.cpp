@@ -63,7 +63,7 @@ int runProgram(const CommandLine &options) {
     for (int64_t t = 0; t < steps; ++t) {
       auto result = engine.step(inputs.at(t));
       if (auto *f = std::get_if<Failure>(&result)) return fail(fmt::format("instant {}: {}", t, f->message));
-      outputs.add(std::get<std::vector<Array>>(result));
+      outputs.add(std::get<std::vector<Array>>(result), engine.present());
       progress.at(t + 1);
     }
   }

@@ -3,6 +3,7 @@
 #include "runtime/DataFile.h"
 #include "support/Half.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -113,6 +114,16 @@ static bool endsWith(const std::string &s, const char *suffix) {
   return s.size() >= std::strlen(suffix) && s.compare(s.size() - std::strlen(suffix), std::string::npos, suffix) == 0;
 }
 
+/// Values of an enum are the numbers of its constructors.
+static std::optional<Failure> fitEnum(const Array &a, const Port &port, const std::string &what) {
+  if (port.constructors.empty() || a.type().scalar != Scalar::I32) return std::nullopt;
+  for (int64_t i = 0; i < a.type().elements(); ++i)
+    if (int32_t v = a.as<int32_t>()[i]; v < 0 || v >= static_cast<int64_t>(port.constructors.size()))
+      return Failure{fmt::format("{} holds {}; input `{}` has the values {}, numbered from 0", what, v, port.name,
+                                 fmt::join(port.constructors, ", "))};
+  return std::nullopt;
+}
+
 /// Checks that `a` is [instants, shape...] of the port, cutting a flat recording into blocks where asked; `leftOver` are
 /// the samples behind the last whole block.
 static std::variant<Array, Failure> fit(Array a, const Port &port, const std::string &what, bool csv, bool blocks,
@@ -133,6 +144,7 @@ static std::variant<Array, Failure> fit(Array a, const Port &port, const std::st
     shape.insert(shape.begin(), n);
     a = Array(Type{a.type().scalar, shape}, std::move(cut));
   }
+  if (auto f = fitEnum(a, port, what)) return *f;
   Shape wanted = port.type.shape;
   wanted.insert(wanted.begin(), shape.empty() ? 0 : shape[0]);
   if (a.type().scalar != port.type.scalar || shape != wanted)
@@ -146,13 +158,16 @@ std::variant<InputStreams, Failure> InputStreams::open(const std::vector<std::st
     Array array;
     std::string file;
     bool csv, blocks;
+    std::vector<bool> present;
   };
   std::map<std::string, Found> found;
+  std::map<std::string, data::CellRule> rules;
+  for (const Port &port : signature.inputs) rules[port.name] = {port.constructors, !port.clock.empty()};
   for (const std::string &path : files) {
-    auto result = data::loadAll(path);
+    auto result = data::loadStreams(path, rules);
     if (auto *e = std::get_if<data::Error>(&result)) return Failure{fmt::format("{}: {}", path, e->message)};
     bool csv = endsWith(path, ".csv"), anonymous = endsWith(path, ".wav") || endsWith(path, ".npy");
-    for (auto &[name, array] : std::get<data::Arrays>(result)) {
+    for (auto &[name, array] : std::get<data::Streams>(result).arrays) {
       std::string key = name;
       if (anonymous) {
         if (signature.inputs.size() != 1)
@@ -162,7 +177,7 @@ std::variant<InputStreams, Failure> InputStreams::open(const std::vector<std::st
       }
       if (auto it = found.find(key); it != found.end())
         return Failure{fmt::format("`{}` is in {} and in {}: one stream, one file", key, it->second.file, path)};
-      found[key] = Found{array, path, csv, anonymous};
+      found[key] = Found{array, path, csv, anonymous, std::get<data::Streams>(result).present[name]};
     }
   }
   InputStreams streams;
@@ -183,48 +198,131 @@ std::variant<InputStreams, Failure> InputStreams::open(const std::vector<std::st
                                     it->second.file, leftOver, it->second.array.type().elements(), port.type.elements());
     Array &a = std::get<Array>(fitted);
     int64_t n = a.type().shape[0];
-    if (streams.instants && *streams.instants != n)
+    bool isBase = port.clock.empty() || it->second.csv;
+    if (isBase && streams.instants && *streams.instants != n)
       return Failure{fmt::format("input `{}` has {} instants, the inputs before it have {}", port.name, n, *streams.instants)};
-    streams.instants = n;
-    streams.streams.push_back(a);
-    streams.types.push_back(port.type);
+    if (isBase) streams.instants = n;
+    streams.streams.push_back({a, port.type, it->second.present, {}, 0, {}});
   }
+  if (auto f = streams.place(signature)) return *f;
   return streams;
 }
 
-std::vector<Array> InputStreams::at(int64_t instant) const {
-  std::vector<Array> values;
-  for (size_t i = 0; i < streams.size(); ++i) {
-    size_t size = types[i].bytes();
-    const std::byte *from = streams[i].data() + instant * size;
-    values.emplace_back(types[i], std::vector<std::byte>(from, from + size));
+static int64_t integerAt(const Array &a, int64_t row) {
+  return a.type().scalar == Scalar::I32 ? a.as<int32_t>()[row] : a.as<uint8_t>()[row];
+}
+
+/// Whether a stream on a slower clock has a value at an instant, as its clock has it; nothing: inputs do not say.
+std::optional<bool> InputStreams::isPresent(const Port &port, Stream &stream, int64_t t) const {
+  stream.passed.resize(port.clock.size());
+  for (size_t k = 0; k < port.clock.size(); ++k) {
+    const PortClock &c = port.clock[k];
+    if (c.isPeriodic) {
+      if (stream.passed[k]++ % c.period != c.phase) return false;
+      continue;
+    }
+    if (!c.selector) return std::nullopt;
+    const Stream &selector = streams[*c.selector];
+    int64_t row = selector.rows.empty() ? t : selector.rows[t];
+    if (row < 0 || integerAt(selector.values, row) != c.value) return false;
   }
-  return values;
+  return true;
+}
+
+/// `isOpen`: no stream says how many instants there are.
+std::optional<Failure> InputStreams::placeOne(const Port &port, Stream &stream, int64_t t, bool isOpen) {
+  std::optional<bool> wanted = isPresent(port, stream, t);
+  bool isCsv = !stream.present.empty();
+  if (!wanted && !isCsv)
+    return Failure{fmt::format("input `{}` is on a clock that the inputs do not determine: give it in a .csv", port.name)};
+  if (isCsv && wanted && *wanted != stream.present[t])
+    return Failure{fmt::format("input `{}` {} at instant {}, where its clock is {}", port.name,
+                               *wanted ? "has no value" : "has a value", t, *wanted ? "active" : "not active")};
+  bool isThere = wanted ? *wanted : stream.present[t];
+  int64_t row = !isThere ? -1 : isCsv ? t : stream.next++;
+  stream.rows.push_back(row);
+  if (row < stream.values.type().shape[0]) return std::nullopt;
+  ended = true;
+  if (isOpen) return std::nullopt;
+  return Failure{fmt::format("input `{}` has {} values, but its clock is active more often: also at instant {}", port.name,
+                             stream.values.type().shape[0], t)};
+}
+
+/// Finds out at which instants the streams on slower clocks have which value.
+std::optional<Failure> InputStreams::place(const Signature &signature) {
+  std::vector<size_t> slow;
+  for (size_t i = 0; i < streams.size(); ++i)
+    if (!signature.inputs[i].clock.empty()) slow.push_back(i);
+  // A selector has fewer conditions than what it selects.
+  std::stable_sort(slow.begin(), slow.end(), [&](size_t a, size_t b) {
+    return signature.inputs[a].clock.size() < signature.inputs[b].clock.size();
+  });
+  if (slow.empty()) return std::nullopt;
+  bool isOpen = !instants;
+  for (int64_t t = 0; isOpen ? !ended : t < *instants; ++t) {
+    for (size_t i : slow)
+      if (auto f = placeOne(signature.inputs[i], streams[i], t, isOpen); f || ended) {
+        if (f) return f;
+        break;
+      }
+    if (isOpen && ended) instants = t;
+  }
+  for (size_t i : slow)
+    if (int64_t rows = streams[i].values.type().shape[0]; streams[i].present.empty() && streams[i].next < rows)
+      return Failure{fmt::format("input `{}` has {} values, but its clock is active at {} instants only",
+                                 signature.inputs[i].name, rows, streams[i].next)};
+  return std::nullopt;
+}
+
+std::vector<Array> InputStreams::at(int64_t instant) const {
+  std::vector<Array> arrays;
+  for (const Stream &stream : streams) {
+    int64_t row = stream.rows.empty() ? instant : stream.rows[instant];
+    size_t size = stream.type.bytes();
+    const std::byte *from = stream.values.data() + std::max<int64_t>(row, 0) * size;
+    if (row < 0) arrays.emplace_back();
+    else arrays.emplace_back(stream.type, std::vector<std::byte>(from, from + size));
+  }
+  return arrays;
 }
 
 // ---- outputs ---------------------------------------------------------------------------------------------------
 
 OutputStreams::OutputStreams(const Signature &signature, std::optional<int64_t> expectedSteps)
-    : signature(&signature), bytes(signature.outputs.size()) {
+    : signature(&signature), bytes(signature.outputs.size()), present(signature.outputs.size()) {
   if (expectedSteps)
     for (size_t i = 0; i < bytes.size(); ++i)
       bytes[i].reserve(std::min<size_t>(*expectedSteps * signature.outputs[i].type.bytes(), size_t(1) << 30));
 }
 
-void OutputStreams::add(const std::vector<Array> &values) {
-  for (size_t i = 0; i < values.size(); ++i)
-    bytes[i].insert(bytes[i].end(), values[i].data(), values[i].data() + values[i].bytes());
+void OutputStreams::add(const std::vector<Array> &values, const std::vector<bool> &now) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    bool isPresent = now.empty() || now[i];
+    if (isPresent) bytes[i].insert(bytes[i].end(), values[i].data(), values[i].data() + values[i].bytes());
+    if (!isPresent && present[i].empty()) present[i].assign(count, true);
+    if (!isPresent || !present[i].empty()) present[i].push_back(isPresent);
+  }
   ++count;
 }
 
-std::vector<std::pair<std::string, Array>> OutputStreams::stacked() const {
-  std::vector<std::pair<std::string, Array>> columns;
+std::vector<data::Column> OutputStreams::stacked() const {
+  std::vector<data::Column> columns;
   for (size_t i = 0; i < bytes.size(); ++i) {
-    Type type = signature->outputs[i].type;
-    type.shape.insert(type.shape.begin(), count);
-    columns.emplace_back(signature->outputs[i].name, Array(type, bytes[i]));
+    const Port &port = signature->outputs[i];
+    Type type = port.type;
+    int64_t rows = present[i].empty() ? count : std::count(present[i].begin(), present[i].end(), true);
+    type.shape.insert(type.shape.begin(), rows);
+    columns.push_back({port.name, Array(type, bytes[i]), present[i], port.constructors});
   }
   return columns;
+}
+
+/// The rows of a column by instant; -1 where it is absent.
+static std::vector<int64_t> rowsOf(const data::Column &column, int64_t count) {
+  std::vector<int64_t> rows;
+  int64_t next = 0;
+  for (int64_t t = 0; t < count; ++t) rows.push_back(column.present.empty() || column.present[t] ? next++ : -1);
+  return rows;
 }
 
 static double elementAsDouble(const Array &a, int64_t i) {
@@ -246,8 +344,9 @@ static double elementAsDouble(const Array &a, int64_t i) {
   return 0;
 }
 
-/// IEEE 1364 value change dump: floats as `real`, integers and bools as vectors; one time unit an instant.
-static std::string vcd(const std::vector<std::pair<std::string, Array>> &columns, int64_t count) {
+/// IEEE 1364 value change dump: floats as `real`, integers and bools as vectors; one time unit an instant. An absent
+/// vector is x, an absent real keeps its value, as the format has nothing for it.
+static std::string vcd(const std::vector<data::Column> &columns, int64_t count) {
   std::string text = "$timescale 1 s $end\n$scope module main $end\n";
   auto id = [](size_t k) {
     std::string s;
@@ -259,13 +358,16 @@ static std::string vcd(const std::vector<std::pair<std::string, Array>> &columns
     const Array *array;
     int64_t offset, stride;
     std::string id;
+    std::vector<int64_t> rows;
   };
   std::vector<Wire> wires;
-  for (auto &[name, array] : columns) {
-    int64_t size = count ? array.type().elements() / count : 0;
+  for (const data::Column &column : columns) {
+    const std::string &name = column.name;
+    const Array &array = column.values;
+    int64_t lines = array.type().shape[0], size = lines ? array.type().elements() / lines : 0;
     for (int64_t e = 0; e < size; ++e) {
       Scalar s = array.type().scalar;
-      wires.push_back({&array, e, size, id(wires.size())});
+      wires.push_back({&array, e, size, id(wires.size()), rowsOf(column, count)});
       text += fmt::format("$var {} {} {} {}{} $end\n", isFloat(s) ? "real" : "wire", isFloat(s) ? 64 : bitWidth(s),
                           wires.back().id, name, array.type().shape.size() > 1 ? fmt::format("({})", e) : "");
     }
@@ -274,9 +376,14 @@ static std::string vcd(const std::vector<std::pair<std::string, Array>> &columns
   for (int64_t t = 0; t < count; ++t) {
     text += fmt::format("#{}\n", t);
     for (const Wire &w : wires) {
-      int64_t at = t * w.stride + w.offset;
+      int64_t row = w.rows[t], at = row * w.stride + w.offset;
       size_t size = byteSize(w.array->type().scalar);
-      if (t > 0 && !std::memcmp(w.array->data() + at * size, w.array->data() + (at - w.stride) * size, size)) continue;
+      if (row < 0) {
+        if (!isFloat(w.array->type().scalar) && (t == 0 || w.rows[t - 1] >= 0)) text += fmt::format("bx {}\n", w.id);
+        continue;
+      }
+      bool hadValue = t > 0 && w.rows[t - 1] >= 0;
+      if (hadValue && !std::memcmp(w.array->data() + at * size, w.array->data() + (at - w.stride) * size, size)) continue;
       if (isFloat(w.array->type().scalar)) {
         text += fmt::format("r{:.17g} {}\n", elementAsDouble(*w.array, at), w.id);
       } else {
@@ -293,7 +400,9 @@ std::optional<Failure> OutputStreams::save(const std::string &path) const {
   auto columns = stacked();
   std::optional<data::Error> error;
   if (endsWith(path, ".npz")) {
-    error = data::saveNpz(path, data::Arrays(columns.begin(), columns.end()));
+    data::Arrays arrays;
+    for (const data::Column &column : columns) arrays.emplace(column.name, column.values);
+    error = data::saveNpz(path, arrays);
   } else if (endsWith(path, ".csv") || path.empty()) {
     error = data::saveCsv(path.empty() ? "/dev/stdout" : path, columns);
   } else if (endsWith(path, ".vcd")) {
@@ -317,12 +426,14 @@ std::optional<Failure> OutputStreams::plot(const std::string &path, const std::s
   script += fmt::format("set title \"{}\" noenhanced\nset xlabel 'instant'\nset key outside right noenhanced\nset grid\n", title);
   int64_t lines = 0;
   auto columns = stacked();
-  for (auto &[name, array] : columns) {
-    int64_t size = count ? array.type().elements() / count : 0;
+  for (const data::Column &column : columns) {
+    int64_t values = column.values.type().shape[0], size = values ? column.values.type().elements() / values : 0;
+    std::vector<int64_t> rows = rowsOf(column, count);
     for (int64_t e = 0; e < size && lines < maxLines; ++e, ++lines) {
-      plots += fmt::format("{}'-' with lines title \"{}{}\"", plots.empty() ? "plot " : ", ", name,
+      plots += fmt::format("{}'-' with lines title \"{}{}\"", plots.empty() ? "plot " : ", ", column.name,
                            size > 1 ? fmt::format("[{}]", e) : "");
-      for (int64_t t = 0; t < count; ++t) data += fmt::format("{} {:.9g}\n", t, elementAsDouble(array, t * size + e));
+      for (int64_t t = 0; t < count; ++t)
+        if (rows[t] >= 0) data += fmt::format("{} {:.9g}\n", t, elementAsDouble(column.values, rows[t] * size + e));
       data += "e\n";
     }
   }

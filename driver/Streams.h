@@ -1,6 +1,7 @@
 // Streams of a run: files in and out, matched to the ports of a node by name.
 #pragma once
 
+#include "runtime/DataFile.h"
 #include "support/Array.h"
 
 #include <map>
@@ -11,10 +12,20 @@
 
 namespace mlr::driver {
 
-/// An input or output of a node: one value of `type` an instant.
+/// One condition of a slower clock.
+struct PortClock {
+  bool isPeriodic = false;
+  int64_t period = 1, phase = 0;     ///< of the instants that the conditions before it let through
+  std::optional<size_t> selector;    ///< the input whose value decides; nothing: something else
+  int64_t value = 1;
+};
+
+/// An input or output of a node: one value of `type` an instant of its clock.
 struct Port {
   std::string name;
   Type type;
+  std::vector<std::string> constructors = {};  ///< of an enum, by number; else empty
+  std::vector<PortClock> clock = {};           ///< outermost first; empty: the base clock
 };
 struct Signature {
   std::string node;
@@ -30,18 +41,30 @@ struct Failure {
 class InputStreams {
 public:
   /// Reads the files and matches them to the ports. Errors name the file and the column or array: missing, of another
-  /// type or shape, of different lengths. A .wav or .npy serves the only input: i16 samples, or blocks if it is a tensor.
+  /// type or shape, of different lengths. A stream on a slower clock has its present instants only, in a .csv empty cells
+  /// at the others; that has to agree with its clock where inputs determine it. Enums may be names in a .csv. A .wav or .npy serves the only input: i16 samples, or blocks if it is a tensor.
   static std::variant<InputStreams, Failure> open(const std::vector<std::string> &files, const Signature &signature);
   /// Instants that the files hold; nothing when the node has no inputs.
   std::optional<int64_t> length() const { return instants; }
   /// What a run to the end of the files leaves unread, for the user; empty if nothing.
   std::string warning;
-  /// The values of one instant, in order of the ports.
+  /// The values of one instant, in order of the ports; Array() where absent.
   std::vector<Array> at(int64_t instant) const;
 
 private:
-  std::vector<Array> streams;
-  std::vector<Type> types;
+  struct Stream {
+    Array values;
+    Type type;
+    std::vector<bool> present;   ///< of a .csv on a slower clock, by line
+    std::vector<int64_t> rows;   ///< on a slower clock, by instant: the row of `values`; -1: absent
+    int64_t next = 0;            ///< row of the next present instant, if there are only those
+    std::vector<int64_t> passed; ///< by condition of its clock: instants at which it was asked
+  };
+  std::optional<Failure> place(const Signature &signature);
+  std::optional<Failure> placeOne(const Port &port, Stream &stream, int64_t t, bool isOpen);
+  std::optional<bool> isPresent(const Port &port, Stream &stream, int64_t t) const;
+  std::vector<Stream> streams;
+  bool ended = false;  ///< a stream on a slower clock has no more values
   std::optional<int64_t> instants;
 };
 
@@ -49,16 +72,18 @@ private:
 class OutputStreams {
 public:
   OutputStreams(const Signature &signature, std::optional<int64_t> expectedSteps);
-  void add(const std::vector<Array> &values);
+  /// `present` by output; empty: all.
+  void add(const std::vector<Array> &values, const std::vector<bool> &present);
   /// By extension: .npz .csv .vcd; "" prints CSV to standard output.
   std::optional<Failure> save(const std::string &path) const;
   /// Draws every scalar or short vector output over the instants with gnuplot: .svg, .png, or "-" for the terminal.
   std::optional<Failure> plot(const std::string &path, const std::string &title) const;
 
 private:
-  std::vector<std::pair<std::string, Array>> stacked() const;
+  std::vector<data::Column> stacked() const;
   const Signature *signature;
   std::vector<std::vector<std::byte>> bytes;
+  std::vector<std::vector<bool>> present;
   int64_t count = 0;
 };
 

@@ -24,6 +24,8 @@ struct Table {
   std::vector<double> cells; ///< row-major
   std::vector<WideCell> wide; ///< in order of their cells
   std::vector<bool> hasWide;  ///< by column
+  std::vector<const CellRule *> rules; ///< by column, null: numbers only; empty: of all columns
+  std::vector<bool> empty;             ///< by cell, if there are rules
 };
 
 /// Splits the text into cells; never looks back.
@@ -121,58 +123,44 @@ void keepWide(Table &table, std::string_view cell, double rounded) {
   table.hasWide[table.cells.size() % table.columns] = true;
 }
 
+/// The position of a name among those of the column.
+bool named(const CellRule *rule, const std::string &cell, double &value) {
+  if (!rule) return false;
+  auto found = std::find(rule->names.begin(), rule->names.end(), cell);
+  if (found == rule->names.end()) return false;
+  value = static_cast<double>(found - rule->names.begin());
+  return true;
+}
+
+/// `value`: of the cell, where number() said why it is none.
+Error badCell(const Table &table, const CellRule *rule, size_t c, const std::string &cell, double value, size_t line) {
+  std::string column = table.names.empty() ? std::to_string(c + 1) : "'" + table.names[c].substr(0, 60) + "'";
+  std::string what = "holds '" + cell.substr(0, 40) + "', not ";
+  if (cell.empty()) what = "is empty";
+  else if (std::isinf(value)) what = "holds " + cell.substr(0, 40) + ", which is beyond f64";
+  else if (!rule || rule->names.empty()) what += "a number";
+  else
+    for (size_t i = 0; i < rule->names.size() && i < 8; ++i) what += (i ? ", " : "") + rule->names[i];
+  return Error{"line " + std::to_string(line) + ", column " + column + " " + what};
+}
+
 std::optional<Error> addRow(Table &table, const std::vector<std::string> &cells, size_t line) {
   if (cells.size() != table.columns)
     return Error{"line " + std::to_string(line) + " has " + std::to_string(cells.size()) +
                  " cells, the first line has " + std::to_string(table.columns)};
   for (size_t c = 0; c < cells.size(); ++c) {
+    const CellRule *rule = table.rules.empty() ? nullptr : table.rules[c];
+    bool isEmpty = cells[c].empty() && rule && rule->mayBeEmpty;
     double value = 0;
-    if (!number(cells[c], value)) {
-      std::string column =
-          table.names.empty() ? std::to_string(c + 1) : "'" + table.names[c].substr(0, 60) + "'";
-      std::string what = cells[c].empty()     ? "is empty"
-                         : std::isinf(value) ? "holds " + cells[c].substr(0, 40) + ", which is beyond f64"
-                                             : "holds '" + cells[c].substr(0, 40) + "', not a number";
-      return Error{"line " + std::to_string(line) + ", column " + column + " " + what};
-    }
+    if (!isEmpty && !number(cells[c], value) && !named(rule, cells[c], value))
+      return badCell(table, rule, c, cells[c], value, line);
+    if (!table.rules.empty()) table.empty.push_back(isEmpty);
     keepWide(table, cells[c], value);
     table.cells.push_back(value);
   }
   ++table.rows;
   return std::nullopt;
 }
-
-Result<Table> parseTable(Bytes bytes) {
-  Table table;
-  CellReader reader(bytes);
-  std::vector<std::string> cells;
-  bool first = true;
-  while (!reader.done()) {
-    if (auto error = reader.line(cells)) return *error;
-    if (cells.size() == 1 && cells[0].empty()) continue; // blank line
-    if (first) {
-      first = false;
-      table.columns = cells.size();
-      double ignored;
-      bool data =
-          std::all_of(cells.begin(), cells.end(), [&](auto &c) { return c.empty() || number(c, ignored); });
-      if (!data) {
-        table.names = cells;
-        continue;
-      }
-    }
-    if (auto error = addRow(table, cells, reader.number)) return *error;
-  }
-  if (table.columns == 0) return Error{"the file is empty"};
-  return table;
-}
-
-/// Columns x[0], x[1], .. (or x[i,j]) that belong to one tensor.
-struct Group {
-  std::string name;
-  Shape shape;
-  std::vector<size_t> columns; ///< row-major
-};
 
 /// Splits "x[1,2]" into x and {1, 2}; false if it is a plain name.
 bool splitName(const std::string &text, std::string &name, std::vector<int64_t> &position) {
@@ -191,6 +179,55 @@ bool splitName(const std::string &text, std::string &name, std::vector<int64_t> 
     p = next + 1;
   }
 }
+
+/// The part of a column's name that names the stream: "x" of "x[1,2]".
+std::string streamOf(const std::string &column) {
+  std::string name;
+  std::vector<int64_t> position;
+  return splitName(column, name, position) ? name : column;
+}
+
+void applyRules(Table &table, const std::map<std::string, CellRule> &rules) {
+  if (rules.empty()) return;
+  for (const std::string &column : table.names) {
+    auto rule = rules.find(streamOf(column));
+    table.rules.push_back(rule == rules.end() ? nullptr : &rule->second);
+  }
+}
+
+Result<Table> parseTable(Bytes bytes, const std::map<std::string, CellRule> &rules = {}) {
+  Table table;
+  CellReader reader(bytes);
+  std::vector<std::string> cells;
+  bool first = true;
+  while (!reader.done()) {
+    if (auto error = reader.line(cells)) return *error;
+    bool mayBeEmpty = table.columns == 1 && !table.rules.empty() && table.rules[0] && table.rules[0]->mayBeEmpty;
+    if (cells.size() == 1 && cells[0].empty() && !mayBeEmpty) continue; // blank line
+    if (first) {
+      first = false;
+      table.columns = cells.size();
+      double ignored;
+      bool data =
+          std::all_of(cells.begin(), cells.end(), [&](auto &c) { return c.empty() || number(c, ignored); });
+      if (!data) {
+        table.names = cells;
+        applyRules(table, rules);
+        continue;
+      }
+    }
+    if (auto error = addRow(table, cells, reader.number)) return *error;
+  }
+  if (table.columns == 0) return Error{"the file is empty"};
+  return table;
+}
+
+/// Columns x[0], x[1], .. (or x[i,j]) that belong to one tensor.
+struct Group {
+  std::string name;
+  Shape shape;
+  std::vector<size_t> columns; ///< row-major
+};
 
 struct Placed {
   std::vector<int64_t> position;
@@ -332,16 +369,41 @@ void appendName(std::string &out, const std::string &name) {
 } // namespace
 
 Result<Arrays> parseCsv(Bytes bytes) {
-  auto parsed = parseTable(bytes);
+  auto streams = parseCsvStreams(bytes, {});
+  if (auto *error = std::get_if<Error>(&streams)) return *error;
+  return std::get<Streams>(std::move(streams)).arrays;
+}
+
+/// By line, whether a group's cells are filled; an error where only some are.
+static Result<std::vector<bool>> presenceOf(const Table &table, const Group &group) {
+  std::vector<bool> present(table.rows);
+  for (size_t r = 0; r < table.rows; ++r) {
+    size_t filled = 0;
+    for (size_t column : group.columns) filled += !table.empty[r * table.columns + column];
+    if (filled != 0 && filled != group.columns.size())
+      return Error{"some cells of '" + group.name.substr(0, 60) + "' are empty in line " + std::to_string(r + 2)};
+    present[r] = filled != 0;
+  }
+  return present;
+}
+
+Result<Streams> parseCsvStreams(Bytes bytes, const std::map<std::string, CellRule> &rules) {
+  auto parsed = parseTable(bytes, rules);
   if (auto *error = std::get_if<Error>(&parsed)) return *error;
   const Table &table = std::get<Table>(parsed);
   if (table.names.empty()) return Error{"the first line has no column names"};
   auto groups = groupsOf(table);
   if (auto *error = std::get_if<Error>(&groups)) return *error;
-  Arrays arrays;
-  for (const Group &group : std::get<std::vector<Group>>(groups))
-    arrays.emplace(group.name, exactArrayOf(table, group));
-  return arrays;
+  Streams streams;
+  for (const Group &group : std::get<std::vector<Group>>(groups)) {
+    streams.arrays.emplace(group.name, exactArrayOf(table, group));
+    auto rule = rules.find(group.name);
+    if (rule == rules.end() || !rule->second.mayBeEmpty) continue;
+    auto present = presenceOf(table, group);
+    if (auto *error = std::get_if<Error>(&present)) return *error;
+    streams.present.emplace(group.name, std::get<std::vector<bool>>(std::move(present)));
+  }
+  return streams;
 }
 
 Result<Array> parseCsvColumn(Bytes bytes, std::string_view name) {
@@ -366,17 +428,11 @@ Result<Array> parseCsvColumn(Bytes bytes, std::string_view name) {
   return noSuchName("column", name, names);
 }
 
-Result<std::string> formatCsv(const std::vector<std::pair<std::string, Array>> &columns) {
-  std::string out;
-  int64_t rows = -1;
+/// The line of names; the number of columns of each stream.
+static std::vector<size_t> formatNames(const std::vector<Column> &columns, std::string &out) {
   std::vector<size_t> widths;
-  for (auto &[name, array] : columns) {
-    const Shape &shape = array.type().shape;
-    if (shape.empty()) return Error{"'" + name + "' has no leading axis to write as lines"};
-    if (rows >= 0 && shape[0] != rows)
-      return Error{"'" + name + "' has " + std::to_string(shape[0]) + " lines, '" + columns[0].first +
-                   "' has " + std::to_string(rows)};
-    rows = shape[0];
+  for (const Column &column : columns) {
+    const Shape &shape = column.values.type().shape;
     Shape inner(shape.begin() + 1, shape.end());
     size_t width = static_cast<size_t>(elementCount(inner).value_or(0));
     widths.push_back(width);
@@ -386,18 +442,46 @@ Result<std::string> formatCsv(const std::vector<std::pair<std::string, Array>> &
       for (size_t k = inner.size(); k-- > 0; rest /= static_cast<size_t>(inner[k]))
         place = std::to_string(rest % static_cast<size_t>(inner[k])) + (place.empty() ? "" : ",") + place;
       if (!out.empty()) out += ',';
-      appendName(out, inner.empty() ? name : name + "[" + place + "]");
+      appendName(out, inner.empty() ? column.name : column.name + "[" + place + "]");
     }
   }
   out += '\n';
-  for (int64_t r = 0; r < rows; ++r) {
+  return widths;
+}
+
+static int64_t linesOf(const Column &column) {
+  return column.present.empty() ? column.values.type().shape[0] : static_cast<int64_t>(column.present.size());
+}
+
+static void appendCell(std::string &out, const Column &column, size_t i) {
+  const std::vector<std::string> &names = column.names;
+  bool isNamed = column.values.type().scalar == Scalar::I32 && !names.empty();
+  int32_t number = isNamed ? column.values.as<int32_t>()[i] : -1;
+  if (number >= 0 && static_cast<size_t>(number) < names.size()) appendName(out, names[static_cast<size_t>(number)]);
+  else appendElement(out, column.values, i);
+}
+
+Result<std::string> formatCsv(const std::vector<Column> &columns) {
+  std::string out;
+  for (const Column &column : columns) {
+    if (column.values.type().shape.empty()) return Error{"'" + column.name + "' has no leading axis to write as lines"};
+    if (linesOf(column) != linesOf(columns[0]))
+      return Error{"'" + column.name + "' has " + std::to_string(linesOf(column)) + " lines, '" + columns[0].name +
+                   "' has " + std::to_string(linesOf(columns[0]))};
+  }
+  std::vector<size_t> widths = formatNames(columns, out), next(columns.size(), 0);
+  int64_t lines = columns.empty() ? 0 : linesOf(columns[0]);
+  for (int64_t line = 0; line < lines; ++line) {
     bool first = true;
-    for (size_t c = 0; c < columns.size(); ++c)
+    for (size_t c = 0; c < columns.size(); ++c) {
+      const std::vector<bool> &present = columns[c].present;
+      bool isPresent = present.empty() || present[static_cast<size_t>(line)];
       for (size_t i = 0; i < widths[c]; ++i) {
         if (!first) out += ',';
         first = false;
-        appendElement(out, columns[c].second, static_cast<size_t>(r) * widths[c] + i);
+        if (isPresent) appendCell(out, columns[c], next[c]++);
       }
+    }
     out += '\n';
   }
   return out;

@@ -168,6 +168,17 @@ Result<Arrays> loadAll(const std::string &path) {
   return Arrays{{"", std::get<Array>(array)}};
 }
 
+Result<Streams> loadStreams(const std::string &path, const std::map<std::string, CellRule> &rules) {
+  if (lowerExtension(path) == ".csv") {
+    auto read = readFile(path);
+    if (auto *error = std::get_if<Error>(&read)) return *error;
+    return parseCsvStreams(std::get<std::string>(read), rules);
+  }
+  auto all = loadAll(path);
+  if (auto *error = std::get_if<Error>(&all)) return *error;
+  return Streams{std::get<Arrays>(std::move(all)), {}};
+}
+
 std::optional<Error> saveNpz(const std::string &path, const Arrays &arrays) {
   return writeResult(path, formatNpz(arrays));
 }
@@ -177,8 +188,7 @@ std::optional<Error> saveNpy(const std::string &path, const Array &array) {
 std::optional<Error> saveSafetensors(const std::string &path, const Arrays &arrays) {
   return writeResult(path, formatSafetensors(arrays));
 }
-std::optional<Error> saveCsv(const std::string &path,
-                             const std::vector<std::pair<std::string, Array>> &columns) {
+std::optional<Error> saveCsv(const std::string &path, const std::vector<Column> &columns) {
   return writeResult(path, formatCsv(columns));
 }
 std::optional<Error> saveText(const std::string &path, const std::string &text) {

@@ -32,14 +32,34 @@ Result<Array> load(const std::string &path, std::string_view name);
 /// exactly and f64 does not.
 Result<Arrays> loadAll(const std::string &path);
 
+/// What the cells of a .csv column may hold besides numbers.
+struct CellRule {
+  std::vector<std::string> names; ///< read as their positions, 0, 1, ..
+  bool mayBeEmpty = false;
+};
+struct Streams {
+  Arrays arrays;
+  /// Of the arrays whose cells may be empty: by line, whether there is a value; an absent one is zeros in the array.
+  std::map<std::string, std::vector<bool>> present;
+};
+/// As loadAll; in a .csv the columns named in `rules` follow them. Errors: also an unknown name in a cell, with the
+/// names that there are, and a tensor's line of which some cells are empty.
+Result<Streams> loadStreams(const std::string &path, const std::map<std::string, CellRule> &rules);
+
 /// Write to a temporary file beside `path` and rename: a file is whole or absent.
 std::optional<Error> saveNpz(const std::string &path, const Arrays &arrays);
 std::optional<Error> saveNpy(const std::string &path, const Array &array);
 std::optional<Error> saveSafetensors(const std::string &path, const Arrays &arrays);
-/// Columns in the given order; leading axis is the line, further axes become columns name[i,j].
-/// Floats in shortest form that reads back to the same bits.
-std::optional<Error> saveCsv(const std::string &path,
-                             const std::vector<std::pair<std::string, Array>> &columns);
+/// A stream as columns of a .csv.
+struct Column {
+  std::string name;
+  Array values;                  ///< its present instants along the leading axis
+  std::vector<bool> present = {};      ///< by line; empty: at all of them
+  std::vector<std::string> names = {}; ///< instead of the integers 0, 1, ..; empty: numbers
+};
+/// Columns in the given order; leading axis is the line, further axes become columns name[i,j]; a cell is empty where
+/// the stream is absent. Floats in shortest form that reads back to the same bits.
+std::optional<Error> saveCsv(const std::string &path, const std::vector<Column> &columns);
 std::optional<Error> saveText(const std::string &path, const std::string &text);
 
 } // namespace mlr::data

@@ -52,7 +52,8 @@ Result<std::string> formatSafetensors(const Arrays &arrays);
 
 Result<Arrays> parseCsv(Bytes bytes);
 Result<Array> parseCsvColumn(Bytes bytes, std::string_view name);
-Result<std::string> formatCsv(const std::vector<std::pair<std::string, Array>> &columns);
+Result<Streams> parseCsvStreams(Bytes bytes, const std::map<std::string, CellRule> &rules);
+Result<std::string> formatCsv(const std::vector<Column> &columns);
 
 Result<Array> parseWav(Bytes bytes);
 

@@ -1,5 +1,5 @@
 // Round trips through files, and against NumPy where python3-numpy is installed.
-#include "runtime/DataFile.h"
+#include "runtime/Formats.h"
 
 #include <cmath>
 #include <cstdio>
@@ -117,6 +117,36 @@ TEST(DataFile, CsvRoundTripKeepsFloatBits) {
   }
   auto all = loadAll(folder / "a.csv");
   EXPECT_EQ(std::get<Arrays>(all)["n"].as<double>()[0], -7);
+}
+
+TEST(DataFile, CsvCellsAreEmptyWhereAStreamIsAbsentAndNamesForEnums) {
+  Folder folder;
+  Array n = make<int32_t>(Scalar::I32, {3}, {7, 8, 9}), x = make<float>(Scalar::F32, {1, 2}, {1, 2});
+  Array m = make<int32_t>(Scalar::I32, {3}, {1, 0, 5});
+  ASSERT_FALSE(saveCsv(folder / "a.csv", {{"n", n}, {"x", x, {false, true, false}}, {"m", m, {}, {"Go", "Stop"}}}));
+  std::ifstream file(folder / "a.csv");
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  EXPECT_EQ(text, "n,x[0],x[1],m\n7,,,Stop\n8,1,2,Go\n9,,,5\n");
+
+  auto back = loadStreams(folder / "a.csv", {{"x", {{}, true}}, {"m", {{"Go", "Stop"}, false}}});
+  ASSERT_TRUE(std::holds_alternative<Streams>(back)) << std::get<Error>(back).message;
+  Streams &streams = std::get<Streams>(back);
+  expectSame(streams.arrays["x"], make<double>(Scalar::F64, {3, 2}, {0, 0, 1, 2, 0, 0}));
+  expectSame(streams.arrays["m"], make<double>(Scalar::F64, {3}, {1, 0, 5}));
+  EXPECT_EQ(streams.present["x"], (std::vector<bool>{false, true, false}));
+  EXPECT_TRUE(std::holds_alternative<Error>(loadAll(folder / "a.csv")));
+}
+
+TEST(DataFile, CsvCellsThatFollowNoRuleAreRefused) {
+  auto messageOf = [](const char *text) {
+    auto result = parseCsvStreams(text, {{"x", {{}, true}}, {"m", {{"Go", "Stop"}, false}}});
+    return std::holds_alternative<Error>(result) ? std::get<Error>(result).message : "";
+  };
+  EXPECT_EQ(messageOf("m\nWait\n"), "line 2, column 'm' holds 'Wait', not Go, Stop");
+  EXPECT_EQ(messageOf("m,n\n,1\n"), "line 2, column 'm' is empty");
+  EXPECT_EQ(messageOf("x\nGo\n"), "line 2, column 'x' holds 'Go', not a number");
+  EXPECT_EQ(messageOf("x[0],x[1]\n1,2\n3,\n"), "some cells of 'x' are empty in line 3");
+  EXPECT_EQ(messageOf("x\n\n3\n"), "");
 }
 
 TEST(DataFile, CsvColumnsFormATensorInOrderOfTheirIndices) {
