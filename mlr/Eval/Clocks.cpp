@@ -245,7 +245,8 @@ Activation *Machine::directlyBefore(Activation &run) {
   Activation &time = *run.in->time;
   Activation *around = predecessor(time);
   if (status != Status::Ok || !around) return nullptr;
-  if (isReset && isSelected(*run.in, *run.clock, 0)) return nullptr;
+  bool isEmpty = run.count == 0; // no instant that could reset it
+  if (isReset && !isEmpty && isSelected(*run.in, *run.clock, 0)) return nullptr;
   int64_t executed = status == Status::Ok ? count(*around) : 0;
   if (status != Status::Ok || executed == 0) return nullptr;
   Frame *there = inRun(*run.in, time, *around);
@@ -312,8 +313,8 @@ void Machine::endClocks(Frame &frame, int64_t t) {
 /// earlier runs what no later instant can ask for.
 bool Machine::settle(Activation &run) {
   if (!complete([&] {
-        passed(run);
-        if (status == Status::Ok) count(run);
+        count(run);
+        if (status == Status::Ok) passed(run);
       }))
     return false;
   if (!settle(run.body)) return false;
