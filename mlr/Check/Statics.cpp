@@ -215,6 +215,10 @@ std::optional<LinearSize> StaticEvaluator::linear(const ast::Expr &e) {
     if (!a || !b) return std::nullopt;
     return LinearSize{e.text == "min" ? std::min(*a, *b) : std::max(*a, *b), 0, {}};
   }
+  if (e.kind == ast::ExprKind::Call && e.text == "elements" && e.args.size() == 1 &&
+      e.args[0]->kind == ast::ExprKind::Name)
+    if (const StaticValue *shape = env.find(e.args[0]->text); shape && shape->kind == StaticValue::Kind::Shape)
+      return LinearSize{Type{Scalar::I32, shape->shape}.elements(), 0, {}};
   return fail(kinds::notConstant, e, fmt::format("`{}` cannot be a size", excerpt(report.sources(), e.span)),
               "sizes are made of integers, size parameters, constants and + - * / %");
 }

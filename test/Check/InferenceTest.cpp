@@ -186,5 +186,11 @@ TEST(Inference, TensorTypesAreTypeArguments) {  // R3.1
                  "a type parameter is a scalar or tensor type, and the argument is a tuple");
 }
 
+TEST(Inference, ElementsOfAShapeAreASize) { // R4.5
+  Checked c("fun flat<<S: shape, T: num>>(x: T[S]) -> (y: T[elements(S)]) { y = reshape<<[elements(S)]>>(x); }\n"
+            "node main(x: f32[2, 3], z: f64) -> (y: f32[6], w: f64[1]) { y = flat(x); w = flat(z); }");
+  EXPECT_TRUE(c.program) << c.rendered;
+}
+
 } // namespace
 } // namespace mlr::test
