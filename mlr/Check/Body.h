@@ -9,6 +9,7 @@
 #pragma once
 
 #include "mlr/Check/Checker.h"
+#include "mlr/Check/ClockTerms.h"
 #include "mlr/Check/Literals.h"
 
 #include <deque>
@@ -42,14 +43,23 @@ void flatten(const Value &v, std::vector<const Expr *> &out);
 using SymbolId = uint32_t;
 struct Unit;
 
-/// One time of the node: its own, or that of a scan.
+/// One time of the node, its own or that of a scan; or a block within one that runs on a clock of its own.
 struct Scope {
+  /// Time: the node's or a scan's. When and Reset blocks leave their names to the scope around them, arms do not.
+  enum class Kind : uint8_t { Time, When, Arm, Reset } kind = Kind::Time;
   Scope *parent = nullptr;
   ScanTime *time = nullptr;
   Region *region = nullptr;
   std::string_view index; ///< of the scan
   Span span;
   std::unordered_map<std::string_view, SymbolId> names;
+  ClockTerm *base = nullptr;  ///< on which equations in it run where nothing else decides
+  ClockTerm *outer = nullptr; ///< where it stands, in the scope around it; null for the node's own time
+
+  /// Whose `names` its definitions enter.
+  Scope &table() { return kind == Kind::When || kind == Kind::Reset ? parent->table() : *this; }
+  /// The scope of the time that it belongs to.
+  Scope &ofTime() { return kind == Kind::Time ? *this : parent->ofTime(); }
 };
 
 /// A variable as the source has it; a tuple has several leaves.
@@ -61,6 +71,9 @@ struct Symbol {
   const ast::TypeExpr *declared = nullptr;
   Ty ty;                     ///< Unknown until inferred
   std::vector<VarId> leaves; ///< empty until the type is final
+  const ast::ClockExpr *declaredClock = nullptr;
+  bool isParameter = false;  ///< its clock is declared: none is the base clock
+  ClockTerm *clock = nullptr;
   Unit *definition = nullptr;
   std::vector<Unit *> readers; ///< in the same component, while guessing
   int guesses = 0;
@@ -69,15 +82,30 @@ struct Symbol {
 
 /// One statement to elaborate.
 struct Unit {
-  enum class Kind : uint8_t { Equation, Stacked, EndValue, Until, Scan } kind = Kind::Equation;
+  enum class Kind : uint8_t { Equation, Stacked, EndValue, Until, Scan, Condition } kind = Kind::Equation;
   const ast::Stmt *stmt = nullptr;
-  Scope *scope = nullptr; ///< the time that its expression stands in
+  const ast::Expr *expr = nullptr; ///< its expression; null for a scan
+  Scope *scope = nullptr; ///< that its expression stands in
+  Scope *block = nullptr; ///< Condition: whose; Scan: the inner scope
+  const ast::ClockExpr *declaredClock = nullptr; ///< Condition of a declared clock
+  SymbolId declaredFor = 0;
   std::vector<SymbolId> targets;
   std::vector<SymbolId> reads; ///< variables without a declared type
+  ClockTerm *clock = nullptr;  ///< on which its expression is computed
+  bool hasClock = false;
   std::vector<Equation> equations;
   int number = -1, low = -1;
   bool onStack = false, queued = false, cyclic = false;
   bool complete = false; ///< elaborated without an error: every target has its definition
+};
+
+/// What clock inference found at an expression that changes clocks.
+struct ClockMark {
+  ClockTerm *operand = nullptr;    ///< of `e when c`, `hold(e, i)`; of a call: on which the instance runs
+  std::vector<ClockTerm *> each;   ///< by operand: arms of merge, components of a tuple, arguments of a call
+  std::vector<ClockTerm *> results; ///< of a call, by output
+  ClockCondition *condition = nullptr; ///< when, reset call
+  std::vector<ClockCondition *> conditions; ///< of the arms of a merge
 };
 
 /// An index of a comprehension around the expression.
@@ -112,6 +140,9 @@ private:
   void collectBlock(const ast::Block &block, Scope &scope);
   void collectStmt(const ast::Stmt &stmt, Scope &scope);
   void collectScan(const ast::Stmt &stmt, Scope &scope);
+  void collectWhen(const ast::Stmt &stmt, Scope &scope);
+  void collectMonitor(const ast::Stmt &stmt, Scope &scope);
+  Scope &openBlock(Scope::Kind kind, const ast::Stmt &stmt, const ast::ClockExpr &clock, Scope &at);
   void collectEquation(const ast::Stmt &stmt, Scope &scope);
   void addTarget(Unit &unit, const ast::Name &name, Scope &scope, bool leavesScan);
   SymbolId newSymbol(const ast::Name &name, Var::Kind kind, Scope &scope);
@@ -123,6 +154,69 @@ private:
   const SymbolId *lookup(std::string_view name) const;
   std::string describe(std::string_view name) const;
   std::vector<std::string_view> visibleNames() const;
+
+  // Clocks.cpp: inference; ClockReport.cpp: what does not fit
+  void inferClocks();
+  std::vector<Unit *> clockOrder();
+  void inferBlock(Scope &block, const ast::ClockExpr &clock);
+  void inferUnit(Unit &unit);
+  void inferTargets(Unit &unit);
+  ClockTerm *clockOf(const ast::Expr &e);
+  ClockTerm *clockOf(SymbolId id);
+  ClockTerm *clockOfName(const ast::Expr &e, std::string_view name);
+  ClockTerm *clockOfWhen(const ast::Expr &e);
+  ClockTerm *clockOfMerge(const ast::Expr &e);
+  ClockTerm *clockOfHold(const ast::Expr &e);
+  ClockTerm *clockOfCall(const ast::Expr &e, const ast::Decl &decl);
+  ClockTerm *combine(const ast::Expr &e, const std::vector<const ast::Expr *> &operands);
+  ClockTerm *seenFrom(ClockTerm *clock, Scope *from, Scope *to, const ast::Expr *at);
+  ClockTerm *enter(ClockTerm *clock, Scope &block, const ast::Expr *at);
+  ClockTerm *onCondition(const ast::ClockExpr &clock, ClockTerm *parent);
+  ClockCondition *condition(const ast::ClockExpr &clock);
+  std::string canonical(const ast::Expr &e) const;
+  struct Later {
+    enum class Kind : uint8_t { Enter, Hold } kind;
+    ClockTerm *clock, *result;
+    Scope *block;
+    const ast::Expr *at;
+    bool done = false;
+  };
+  void solveLater();
+  bool tryLater(Later &later);
+  void settleClock(ClockTerm *t);
+  ClockCondition *conditionOfCall(const ast::Expr &e, const ast::Decl &decl, const ast::ClockExpr &clock);
+  void finishCallClocks(const ast::Expr &e, const Signature &callee, ClockMark &mark);
+  Value presentAlways(Value v, ClockTerm *clock);
+  ClockTerm *clockOfClockedCall(const ast::Expr &e, const ast::Decl &decl);
+  void reportHold(const ast::Expr &e, ClockTerm *found);
+  void reportLater(const ast::Expr &e, ClockTerm *found, ClockTerm *wanted);
+  void reportClocks(const ast::Expr &e, const ast::Expr *first, ClockTerm *a, const ast::Expr *second, ClockTerm *b);
+  void reportDefinedClock(const Unit &unit, SymbolId target, ClockTerm *found, const ast::Expr &e);
+  void reportPosition(const ast::Expr &e, ClockTerm *found, ClockTerm *wanted, std::string title, std::string label);
+  std::string describeClock(ClockTerm *t) const;
+  std::string instants(const std::vector<std::pair<std::string, ClockTerm *>> &rows) const;
+  bool mismatch(const ast::Expr &e, ClockTerm *a, ClockTerm *b);
+  std::string sampledText(const std::string &operand, ClockTerm *from, ClockTerm *to) const;
+  std::string heldText(const ast::Expr &e, ClockTerm *from, ClockTerm *to) const;
+  std::string replaced(const ast::Expr &operand, const std::string &by) const;
+
+  // Sampling.cpp: expressions that change clocks
+  Value elabWhen(const ast::Expr &e, const Ty *want);
+  Value elabMerge(const ast::Expr &e, const Ty *want);
+  Value elabHold(const ast::Expr &e, const Ty *want);
+  Value holdValue(const Value &x, const Value &init, ClockTerm *clock, Span span);
+  Expr *variableOn(Expr *e, ClockTerm *clock, const char *base);
+  Value onVariable(Value v, ClockTerm *clock);
+  Expr *mergeLeaf(VarId selector, std::vector<Expr *> operands, const std::vector<ClockTerm *> &clocks, Span span);
+  Value mergeValues(VarId selector, std::vector<Value> operands, const std::vector<ClockTerm *> &clocks, Span span);
+  Expr *readLifted(Expr *stream, const std::vector<IndexId> &free, size_t leading, Span span);
+  bool elabSelector(ClockCondition &condition, ClockTerm *parent);
+
+  // Regions.cpp: the regions of clocks
+  Region &regionOf(ClockTerm *clock);
+  Clock *clockObject(ClockTerm *clock);
+  void setClock(VarId var, ClockTerm *clock);
+  ClockTerm *clockOfEquation(const Unit &unit, const Equation &equation);
 
   // Order.cpp: dependencies and the guessing of types
   void collectReads();
@@ -140,6 +234,7 @@ private:
   // Units.cpp: one statement
   void elaborateUnit(Unit &unit);
   void elaborateEquation(Unit &unit);
+  void elaborateMonitor(Unit &unit);
   bool elaborateCallEquation(Unit &unit);
   void elaborateResult(Unit &unit);
   void elaborateUntil(Unit &unit);
@@ -272,6 +367,7 @@ private:
   };
   bool prepareCall(const ast::Decl &decl, const ast::Expr &e, const std::vector<Ty> *want, PreparedCall &out,
                    Value &guess);
+  Value clockedCall(PreparedCall &call, const ast::Expr &e, ClockMark &mark);
   bool orderArguments(const ast::Decl &decl, const ast::Expr &e, std::vector<const ast::Expr *> &out);
   bool lifts(const ast::Decl &decl, const std::vector<Value> &args) const;
   Value liftCall(const ast::Decl &decl, const ast::Expr &e, const std::vector<const ast::Expr *> &ordered,
@@ -400,6 +496,17 @@ private:
   std::vector<Comprehended> comprehended;
   Scope *scope = nullptr; ///< of the expression at hand
   Unit *unit = nullptr;   ///< the statement at hand; null in a constant
+  ClockSolver clocks;
+  std::unordered_map<const ast::Expr *, ClockMark> marks; ///< looked up only
+  std::deque<Later> later;
+  std::vector<std::pair<Scope *, const ast::ClockExpr *>> blocks; ///< outer ones first
+  std::vector<std::string_view> indexNames;  ///< of comprehensions around, while clocks are inferred
+  std::vector<ClockTerm *> varClocks;        ///< by variable; null: the base clock of its time
+  std::unordered_map<VarId, ClockTerm *> callClocks; ///< by first target: where the instance runs
+  std::unordered_map<const ast::ClockExpr *, ClockCondition *> conditionOf;
+  std::unordered_map<std::string, Clock *> clockObjects; ///< by key; looked up only
+  ClockTerm *here = nullptr; ///< the clock of the expression at hand; null: the base clock of the scope
+  Unit *inferring = nullptr; ///< the statement whose clocks are being inferred
   int suggestions = 0;
   bool incomplete = false; ///< statements were refused, so definitions may be missing
 };

@@ -17,10 +17,6 @@ Value Body::elabCall(const ast::Expr &e, const Ty *want) {
     report.unsupported(e.nameSpan, fmt::format("modules (`{}`) are", e.text));
     return Value();
   }
-  if (e.every) {
-    report.unsupported(e.every->span, "resets (`f(x) every r`) are");
-    return Value();
-  }
   if (const ast::Decl *decl = calledDeclaration(e)) return callDeclaration(*decl, e, want);
   if (const StaticValue *value = env.find(e.text); value && value->kind == StaticValue::Kind::Type)
     return elabConversion(e, value->type.type.scalar);
@@ -149,13 +145,17 @@ bool Body::prepareCall(const ast::Decl &decl, const ast::Expr &e, const std::vec
   bool plainTypes = decl.statics.empty();
   if (plainTypes && !(refuseStatics(decl, e) && evaluateSignature(out.signature, e.nameSpan))) return false;
   bool known = true;
+  auto clocked = marks.find(&e);
+  ClockTerm *before = here;
   for (size_t i = 0; i < ordered.size(); ++i) {
+    if (clocked != marks.end()) here = clocked->second.each[i];
     // `zeros()` without a type to go by is a literal: it says nothing about the parameters and fills.
     Ty literal = Ty::of({Scalar::I32, {}});
     const Ty *asked = plainTypes ? &out.signature.inputs[i] : isOpenFill(*ordered[i]) ? &literal : nullptr;
     out.args.push_back(elab(*ordered[i], asked));
     known &= !out.args.back().unknown();
   }
+  here = before;
   if (!known && !report.isQuiet()) return false;
   if (lifts(decl, out.args)) {
     guess = liftCall(decl, e, ordered, out.args);
@@ -170,6 +170,7 @@ bool Body::prepareCall(const ast::Decl &decl, const ast::Expr &e, const std::vec
     guess = tupleOf(out.signature.outputs, {}, e.span);
     return false;
   }
+  if (clocked != marks.end()) finishCallClocks(e, out.signature, clocked->second);
   bool fits = true;
   for (size_t i = 0; i < ordered.size(); ++i)
     fits &= fit(out.args[i], out.signature.inputs[i], *ordered[i],
@@ -209,6 +210,7 @@ Value Body::hoistCall(PreparedCall &call, const ast::Expr &e) {
   for (Type &type : types)
     equation.targets.push_back(newHidden(type, e.span, call.signature.decl->name.text));
   std::vector<VarId> vars = equation.targets;
+  if (!vars.empty()) callClocks[vars[0]] = here;
   unit->equations.push_back(std::move(equation));
   return tupleOf(call.signature.outputs, vars, e.span);
 }
@@ -230,6 +232,7 @@ ScanTime *Body::openScan(std::vector<Equation> &into, ScanTime *parent, IndexId 
                            {Scalar::I32, {}},
                            over.span,
                            time});
+  setClock(time->index, nullptr);
   return time;
 }
 
@@ -263,6 +266,7 @@ Value Body::scanCall(PreparedCall &call, const std::vector<IndexId> &free, const
   auto variable = [&](const Type &type, const ScanTime *time) {
     VarId var = newHidden(type, e.span, call.signature.decl->name.text);
     instance.vars[var].time = time;
+    if (time != scope->time) setClock(var, nullptr);
     return var;
   };
   for (Type type : types) {
@@ -298,6 +302,8 @@ Value Body::emitCall(PreparedCall &call, const ast::Expr &e) {
   bool single = outputs.size() == 1 && outputs[0].kind == Ty::Kind::Plain;
   bool isNode = decl.kind == ast::DeclKind::Node;
   const DeclFacts &facts = checker.facts(decl);
+  if (auto clocked = marks.find(&e); clocked != marks.end() && isNode && comprehended.empty())
+    return clockedCall(call, e, clocked->second);
   std::vector<IndexId> free = freeIndices(args);
   bool dependent = !free.empty();
   if (dependent && (facts.state || facts.end)) {

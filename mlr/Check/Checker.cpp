@@ -67,9 +67,6 @@ void Checker::refuseDeclaration(const ast::Decl &decl) {
   if (decl.isExtern) report.unsupported(at, "C functions (`extern`) are");
   if (!decl.derivative.text.empty())
     report.unsupported(decl.derivative.span, "derivatives (`derivative`) are");
-  for (const auto *params : {&decl.inputs, &decl.outputs})
-    for (const ast::Param &param : *params)
-      if (param.clock) report.unsupported(param.name.span, "clocks (`when`, `every`) are");
 }
 
 // ---- constants -------------------------------------------------------------------------------------------

@@ -32,9 +32,9 @@ Value Body::elab(const ast::Expr &e, const Ty *want) {
   case K::Field: return elabField(e);
   case K::StructLiteral: return elabStruct(e, want);
   case K::StructUpdate: return elabUpdate(e, want);
-  case K::When: report.unsupported(e.span, "clocks (`when`, `every`) are"); return Value();
+  case K::When: return elabWhen(e, want);
   case K::MergeBool:
-  case K::MergeEnum: report.unsupported(e.span, "clocks (`merge`) are"); return Value();
+  case K::MergeEnum: return elabMerge(e, want);
   }
   return Value();
 }
@@ -144,10 +144,14 @@ Value Body::elabTuple(const ast::Expr &e, const Ty *want) {
   out.kind = Ty::Kind::Tuple;
   bool alike = want && want->kind == Ty::Kind::Tuple && want->parts.size() == e.args.size();
   bool ok = true;
+  auto mark = marks.find(&e);
+  ClockTerm *before = here;
   for (size_t i = 0; i < e.args.size(); ++i) {
+    if (mark != marks.end()) here = mark->second.each[i];
     out.parts.push_back(elab(*e.args[i], alike ? &want->parts[i] : nullptr));
     ok &= !out.parts.back().unknown();
   }
+  here = before;
   // While guessing, a tuple with unknown parts still tells its arity.
   return ok || report.isQuiet() ? out : Value();
 }

@@ -50,7 +50,7 @@ const std::vector<std::string_view> &builtinNames() {
       "bf16",   "f32",  "f64",    "sum",   "prod",   "max",    "min",   "all",       "any",    "argmax",
       "argmin", "mean", "sqrt",   "abs",   "floor",  "ceil",   "trunc", "round",     "fma",    "where",
       "shl",    "shr",  "bitand", "bitor", "bitxor", "bitnot", "bits",  "from_bits", "concat", "reshape",
-      "zeros",  "ones", "at",     "isnan", "window", "count",  "load",   "map",       "reduce"};
+      "zeros",  "ones", "at",     "isnan", "window", "count",  "load",   "map",       "reduce", "hold"};
   return names;
 }
 
@@ -60,9 +60,8 @@ bool isBuiltin(std::string_view name) {
 }
 
 bool isLaterBuiltin(std::string_view name) {
-  static constexpr std::array<std::string_view, 11> later = {
-      "pack", "unpack", "hold", "split", "join",
-      "grad", "vjp",    "jvp",  "stop_gradient", "merge", "random"};
+  static constexpr std::array<std::string_view, 9> later = {
+      "pack", "unpack", "split", "join", "grad", "vjp", "jvp", "stop_gradient", "random"};
   return std::find(later.begin(), later.end(), name) != later.end();
 }
 
@@ -76,13 +75,14 @@ void DeclTable::collectExpr(const Module &module, const ast::Expr *root, bool ow
       entry.facts.state |= time;
       if (e.op == ast::Op::Eby && !entry.facts.end) entry.facts.end = true, entry.facts.endUse = &e;
     }
+    if (own && e.kind == K::When && e.clock->period) entry.facts.state = true; // counts instants
     if (e.kind != K::Call && e.kind != K::Reduce && e.kind != K::Name && e.kind != K::StructLiteral) return;
     if (e.kind == K::Name && entry.locals.count(e.text)) return;
     if (const ast::Decl *decl = module.find(e.text)) {
       if (e.kind != K::Name && decl->kind == ast::DeclKind::Const) return;
       entry.uses.push_back({decl, e.span, e.text, &e});
       entry.ownTime.push_back(own);
-    } else if (own && e.kind == K::Call && e.text == "window") {
+    } else if (own && e.kind == K::Call && (e.text == "window" || e.text == "hold")) {
       entry.facts.state = true;
     }
   });
@@ -94,6 +94,10 @@ void DeclTable::collectBlock(const Module &module, const ast::Block &block, bool
     collectExpr(module, stmt->value.get(), own, entry);
     collectExpr(module, stmt->condition.get(), own && !scan, entry);
     collectExpr(module, stmt->bound.get(), own, entry);
+    if (stmt->clock) {
+      collectExpr(module, stmt->clock->condition.get(), own, entry);
+      entry.facts.state |= own && stmt->clock->period;
+    }
     entry.facts.scan |= scan;
     entry.facts.state |= scan && own && stmt->resume;
     collectBlock(module, stmt->body, own && !scan, entry);

@@ -18,9 +18,8 @@ void Body::collectReads() {
   for (Unit &u : units) {
     if (u.kind == Unit::Kind::Scan) continue;
     scope = u.scope;
-    const ast::Expr *root = u.kind == Unit::Kind::Until ? u.stmt->condition.get() : u.stmt->value.get();
-    walk(root, [&](const ast::Expr &e) {
-      if (e.kind != ast::ExprKind::Name) return;
+    walk(u.expr, [&](const ast::Expr &e) {
+      if (e.kind != ast::ExprKind::Name && e.op != ast::Op::Last) return;
       const SymbolId *id = lookup(e.text);
       if (id && symbols[*id].ty.kind == Ty::Kind::Unknown && symbols[*id].definition) u.reads.push_back(*id);
     });
@@ -183,6 +182,7 @@ void Body::updateGuess(Symbol &symbol, const Ty &ty, std::deque<Unit *> &queue) 
 void Body::guessUnit(Unit &u, std::deque<Unit *> &queue) {
   unit = &u;
   scope = u.scope;
+  here = u.clock;
   Mark before = mark();
   Value value = valueOf(u);
   std::vector<Ty> types = targetTypes(u, value);
@@ -234,14 +234,6 @@ void Body::guess(std::vector<Unit *> &component) {
   for (Unit *u : component)
     for (SymbolId id : u->targets)
       if (symbols[id].ty.isKnown()) declareLeaves(symbols[id]);
-}
-
-// ---- assembly --------------------------------------------------------------------------------------------
-
-/// Equations go to their regions in textual order, those that expressions needed before the equation itself.
-void Body::assemble() {
-  for (Unit &u : units)
-    for (Equation &equation : u.equations) u.scope->region->equations.push_back(std::move(equation));
 }
 
 } // namespace mlr::checking

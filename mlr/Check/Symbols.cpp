@@ -23,13 +23,16 @@ Body::Body(Checker &checker, const Signature &signature, NodeInstance &instance,
 void Body::elaborate() {
   Scope &root = scopes.emplace_back();
   root.region = &instance.body;
+  root.base = clocks.base(&root);
   root.span = signature.decl->span;
   scope = &root;
   declareParameters();
   collectBlock(signature.decl->body, root);
   requireOutputs();
+  inferClocks();
   collectReads();
   elaborateInOrder();
+  solveLater();
   assemble();
 }
 
@@ -88,7 +91,7 @@ SymbolId Body::newSymbol(const ast::Name &name, Var::Kind kind, Scope &at) {
   symbol.span = name.span;
   symbol.kind = kind;
   symbol.scope = &at;
-  at.names.emplace(name.text, id);
+  at.table().names.emplace(name.text, id);
   return id;
 }
 
@@ -105,6 +108,7 @@ void Body::declareLeaves(Symbol &symbol, const Ty &ty, const std::string &name) 
   symbol.leaves.push_back(static_cast<VarId>(instance.vars.size()));
   instance.vars.push_back({symbol.kind, name, ty.type, symbol.span, symbol.scope->time});
   if (ty.nominal) instance.vars.back().constructors = ty.nominal->constructors();
+  setClock(symbol.leaves.back(), symbol.clock);
 }
 
 void Body::declareLeaves(Symbol &symbol) {
@@ -121,6 +125,8 @@ void Body::declareParameters() {
       }
       Symbol &symbol = symbols[newSymbol(params[i].name, kind, *scope)];
       symbol.declared = &params[i].type;
+      symbol.declaredClock = params[i].clock.get();
+      symbol.isParameter = true;
       symbol.ty = types[i];
       declareLeaves(symbol);
       vars.insert(vars.end(), symbol.leaves.begin(), symbol.leaves.end());
@@ -157,17 +163,13 @@ bool Body::refuse(const ast::Stmt &stmt) {
   };
   switch (stmt.kind) {
   case K::Last: return refused("memories (`last u = ..`) are");
-  case K::When: return refused("activation blocks (`when .. { }`) are");
   case K::If: return refused("activation blocks (`if .. { }`) are");
   case K::Match: return refused("activation blocks (`match`) are");
   case K::Reset: return refused("resets (`reset { } every`) are");
   case K::Automaton: return refused("state machines (`automaton`) are");
-  case K::Assert: return refused("contracts (`assert`) are");
-  case K::Assume: return refused("contracts (`assume`) are");
-  case K::Guarantee: return refused("contracts (`guarantee`) are");
   default: break;
   }
-  return stmt.clock && refused("clocks (`when`, `every`) are");
+  return false;
 }
 
 void Body::collectBlock(const ast::Block &block, Scope &at) {
@@ -176,7 +178,10 @@ void Body::collectBlock(const ast::Block &block, Scope &at) {
 }
 
 void Body::collectStmt(const ast::Stmt &stmt, Scope &at) {
-  if (stmt.kind == ast::StmtKind::Scan) return collectScan(stmt, at);
+  using K = ast::StmtKind;
+  if (stmt.kind == K::Scan) return collectScan(stmt, at);
+  if (stmt.kind == K::When) return collectWhen(stmt, at);
+  if (stmt.kind == K::Assert || stmt.kind == K::Assume || stmt.kind == K::Guarantee) return collectMonitor(stmt, at);
   if (stmt.kind == ast::StmtKind::Equation || stmt.kind == ast::StmtKind::Stacked) collectEquation(stmt, at);
 }
 
@@ -190,10 +195,12 @@ static const ast::Expr *leadingEnd(const ast::Expr &e) {
 
 void Body::addTarget(Unit &unit, const ast::Name &name, Scope &at, bool leavesScan) {
   // An output of the node may get its definition; everything else visible must not be hidden.
-  auto own = at.names.find(name.text);
-  if (own != at.names.end() && symbols[own->second].kind == Var::Kind::Output &&
+  auto &names = at.table().names;
+  auto own = names.find(name.text);
+  if (own != names.end() && symbols[own->second].kind == Var::Kind::Output &&
       !symbols[own->second].definition) {
     symbols[own->second].definition = &unit;
+    symbols[own->second].scope = &at;
     unit.targets.push_back(own->second);
     return;
   }
@@ -201,7 +208,7 @@ void Body::addTarget(Unit &unit, const ast::Name &name, Scope &at, bool leavesSc
   scope = &at;
   const SymbolId *outer = lookup(name.text);
   scope = before;
-  if (outer && !leavesScan && symbols[*outer].kind == Var::Kind::Output && symbols[*outer].scope != &at &&
+  if (outer && !leavesScan && symbols[*outer].kind == Var::Kind::Output && symbols[*outer].scope->time != at.time &&
       !symbols[*outer].definition) {
     Symbol &symbol = symbols[*outer];
     Diagnostic &d =
@@ -238,6 +245,7 @@ void Body::collectEquation(const ast::Stmt &stmt, Scope &at) {
   if (!stmt.value) return;
   Unit &unit = units.emplace_back();
   unit.stmt = &stmt;
+  unit.expr = stmt.value.get();
   unit.scope = &at;
   Scope *home = &at;
   if (stmt.kind == ast::StmtKind::Stacked) {
@@ -253,10 +261,10 @@ void Body::collectEquation(const ast::Stmt &stmt, Scope &at) {
       units.pop_back();
       return;
     }
-    home = at.parent;
+    home = at.ofTime().parent;
   } else if (at.time && isEndValue(*stmt.value, at)) {
     unit.kind = Unit::Kind::EndValue;
-    home = at.parent;
+    home = at.ofTime().parent;
   }
   for (const ast::Name &target : stmt.targets) addTarget(unit, target, *home, home != &at);
   if (!stmt.type || unit.targets.empty()) return;
@@ -270,6 +278,7 @@ void Body::collectEquation(const ast::Stmt &stmt, Scope &at) {
   }
   auto ty = statics.type(*stmt.type);
   symbol.declared = &*stmt.type;
+  symbol.declaredClock = stmt.clock.get();
   if (!ty) return;
   symbol.ty = *ty;
   declareLeaves(symbol);
@@ -299,6 +308,9 @@ void Body::collectScan(const ast::Stmt &stmt, Scope &at) {
   inner.region = &time.body;
   inner.index = stmt.index.text;
   inner.span = stmt.span;
+  inner.base = clocks.base(&inner);
+  inner.outer = clocks.unknown(&at);
+  unit.block = &inner;
   if (!hidesSomething(stmt.index, at)) {
     Symbol &index = symbols[newSymbol(stmt.index, Var::Kind::ScanIndex, inner)];
     index.ty = Ty::of({Scalar::I32, {}});
@@ -310,6 +322,7 @@ void Body::collectScan(const ast::Stmt &stmt, Scope &at) {
     until.kind = Unit::Kind::Until;
     until.stmt = &stmt;
     until.scope = &inner;
+    until.expr = stmt.condition.get();
   }
   collectBlock(stmt.body, inner);
 }

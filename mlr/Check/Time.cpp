@@ -149,7 +149,11 @@ Value Body::elabDelay(const ast::Expr &e, const Ty *want) {
 
 Value Body::elabEndValue(const ast::Expr &e, const Ty *want) {
   bool final = e.op == ast::Op::Final;
+  ClockTerm *before = here;
+  ClockTerm *base = unit ? scope->ofTime().base : nullptr;
+  here = base;
   Value a = elab(*e.args[0], want);
+  here = before;
   if (!unit || !scope->time) {
     error(kinds::outsideScan, e.nameSpan.valid() ? e.nameSpan : e.span,
           fmt::format("`{}` outside a scan", ast::spelling(e.op)),
@@ -162,13 +166,18 @@ Value Body::elabEndValue(const ast::Expr &e, const Ty *want) {
   if (a.unknown()) return Value();
   std::vector<Value> operands;
   operands.push_back(std::move(a));
-  return inTime(final ? ExprKind::Final : ExprKind::Initial, std::move(operands), e.span);
+  bool elsewhere = here && ClockSolver::find(here) != base && !report.isQuiet();
+  if (elsewhere) here = base;
+  Value value = inTime(final ? ExprKind::Final : ExprKind::Initial, std::move(operands), e.span);
+  here = before;
+  return elsewhere ? onVariable(std::move(value), base) : value;
 }
 
 /// `count(t)`: of the innermost scan an expression, of an outer one a variable there.
 Value Body::elabCount(const ast::Expr &e) {
   Scope *counted = unit ? scope : nullptr;
   bool named = e.args.size() == 1 && e.args[0]->kind == ast::ExprKind::Name;
+  if (counted) counted = &counted->ofTime();
   while (counted && !(named && counted->time && counted->index == e.args[0]->text)) counted = counted->parent;
   if (!counted) {
     Diagnostic &d =
@@ -177,12 +186,16 @@ Value Body::elabCount(const ast::Expr &e) {
     if (unit && scope->time) d.helps.push_back(fmt::format("`count({})`", scope->index));
     return Value();
   }
-  if (counted == scope) return inTime(ExprKind::Count, {}, e.span);
+  bool onBase = !here || ClockSolver::find(here) == scope->ofTime().base;
+  if (counted == &scope->ofTime() && onBase) return inTime(ExprKind::Count, {}, e.span);
   if (report.isQuiet()) return plain(make(ExprKind::Var, {Scalar::I32, {}}, e.span));
-  Scope *here = scope;
+  Scope *inner = scope;
   scope = counted;
+  ClockTerm *clock = here;
+  here = nullptr;
   VarId var = newHidden({Scalar::I32, {}}, e.span, "count");
-  scope = here;
+  here = clock;
+  scope = inner;
   Equation &equation = counted->region->equations.emplace_back();
   equation.span = e.span;
   equation.targets = {var};

@@ -113,6 +113,7 @@ VarId Body::newHidden(Type type, Span span, std::string_view base) {
   auto id = static_cast<VarId>(instance.vars.size());
   instance.vars.push_back({Var::Kind::Hidden, fmt::format("{}#{}", base, id), std::move(type), span,
                            scope ? scope->time : nullptr});
+  setClock(id, here);
   return id;
 }
 

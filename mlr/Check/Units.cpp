@@ -8,7 +8,13 @@ namespace mlr::checking {
 void Body::elaborateUnit(Unit &u) {
   unit = &u;
   scope = u.scope;
+  here = u.clock;
   switch (u.kind) {
+  case Unit::Kind::Condition:
+    if (u.block && u.block->base->condition) elabSelector(*u.block->base->condition, u.block->outer);
+    if (u.declaredClock)
+      if (ClockTerm *t = ClockSolver::find(symbols[u.declaredFor].clock); t->condition) elabSelector(*t->condition, t->parent);
+    return;
   case Unit::Kind::Equation: return elaborateEquation(u);
   case Unit::Kind::Stacked:
   case Unit::Kind::EndValue: return elaborateResult(u);
@@ -31,10 +37,12 @@ Value Body::valueOf(Unit &u) {
   }
   switch (u.kind) {
   case Unit::Kind::Until: return elab(*u.stmt->condition);
+  case Unit::Kind::Scan:
+  case Unit::Kind::Condition: return Value();
   case Unit::Kind::EndValue:
     if (isCount(*u.stmt->value)) return elabCount(*u.stmt->value);
     return elab(*u.stmt->value->args[0], &want);
-  default: return elab(*u.stmt->value, &want);
+  default: return elab(*u.expr, &want);
   }
 }
 
@@ -75,9 +83,25 @@ bool Body::define(Symbol &symbol, Value value, const ast::Expr &e) {
   return true;
 }
 
+void Body::elaborateMonitor(Unit &u) {
+  Expr *condition = nullptr;
+  std::string word = u.stmt->kind == ast::StmtKind::Assert   ? "assert"
+                     : u.stmt->kind == ast::StmtKind::Assume ? "assume"
+                                                             : "guarantee";
+  if (!elabScalarCondition(*u.expr, fmt::format("what `{}` claims", word), condition)) return;
+  Equation &equation = u.equations.emplace_back();
+  equation.kind = Equation::Kind::Monitor;
+  equation.span = u.stmt->span;
+  equation.value = condition;
+  equation.monitor = u.stmt->kind == ast::StmtKind::Assert   ? MonitorKind::Assert
+                     : u.stmt->kind == ast::StmtKind::Assume ? MonitorKind::Assume
+                                                             : MonitorKind::Guarantee;
+}
+
 void Body::elaborateEquation(Unit &u) {
+  if (u.targets.empty() && u.stmt->targets.empty()) return elaborateMonitor(u);
   if (elaborateCallEquation(u)) return;
-  const ast::Expr &e = *u.stmt->value;
+  const ast::Expr &e = *u.expr;
   Value value = valueOf(u);
   size_t written = u.stmt->targets.size();
   if (value.unknown() || u.targets.size() != written) return;
@@ -103,9 +127,9 @@ void Body::elaborateEquation(Unit &u) {
 /// `(a, b) = f(x)` for a node or a fun of several results: the call's results are the targets, without
 /// copies.
 bool Body::elaborateCallEquation(Unit &u) {
-  const ast::Expr &e = *u.stmt->value;
+  const ast::Expr &e = *u.expr;
   const ast::Decl *decl = calledDeclaration(e);
-  if (!decl || e.every || u.targets.size() != u.stmt->targets.size()) return false;
+  if (!decl || marks.count(&e) || u.targets.size() != u.stmt->targets.size()) return false;
   if (decl->kind != ast::DeclKind::Node && decl->outputs.size() == 1) return false;
   if (!allowCall(*decl, e)) return true;
   std::vector<Ty> want;

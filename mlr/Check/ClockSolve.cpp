@@ -1,0 +1,81 @@
+// What clock inference puts off: reads in blocks and `hold` of streams whose clock is not known yet.
+#include "mlr/Check/Body.h"
+
+#include <fmt/format.h>
+
+namespace mlr::checking {
+
+/// Nothing decides it: the clock of the scope that it stands in.
+void Body::settleClock(ClockTerm *t) {
+  ClockTerm *root = ClockSolver::root(t);
+  if (root->kind != ClockTerm::Kind::Unknown) return;
+  if (!clocks.unify(root, root->scope->base)) clocks.unify(root, root->scope->ofTime().base);
+}
+
+/// A clock above a reset block, with its boolean conditions, as it is inside the block.
+static ClockTerm *rebased(ClockSolver &clocks, ClockTerm *t, ClockTerm *above, ClockTerm *base) {
+  if (ClockSolver::equal(t, above)) return base;
+  t = ClockSolver::find(t);
+  if (t->kind != ClockTerm::Kind::On || t->condition->kind == Clock::Kind::Every) return nullptr;
+  ClockTerm *parent = rebased(clocks, t->parent, above, base);
+  return parent ? clocks.on(parent, t->condition) : nullptr;
+}
+
+/// The clock of an outer variable inside a block: the block's own if it is that of the enclosing clock.
+ClockTerm *Body::enter(ClockTerm *t, Scope &block, const ast::Expr *at) {
+  Later entry{Later::Kind::Enter, t, nullptr, &block, at};
+  if (tryLater(entry)) return entry.result;
+  entry.result = clocks.unknown(&block);
+  later.push_back(entry);
+  return entry.result;
+}
+
+bool Body::tryLater(Later &l) {
+  ClockTerm *t = ClockSolver::find(l.clock);
+  ClockTerm *result = nullptr;
+  if (l.kind == Later::Kind::Enter) {
+    ClockTerm *above = ClockSolver::find(l.block->outer), *base = ClockSolver::find(l.block->base);
+    if (t == above) result = base;
+    else if (t == base) result = t;
+    else if (!ClockSolver::isGround(t) || !ClockSolver::isGround(above)) return false;
+    else if (ClockSolver::equal(t, above)) result = base;
+    else if (l.block->kind == Scope::Kind::Reset) result = rebased(clocks, t, above, base);
+    if (!result) result = t;
+  } else {
+    if (t->kind == ClockTerm::Kind::Unknown) return false;
+    if (t->kind == ClockTerm::Kind::Base || t->condition->kind == Clock::Kind::Reset) {
+      reportHold(*l.at, t);
+      result = l.result;
+    } else {
+      result = t->parent;
+    }
+  }
+  l.done = true;
+  if (!l.result) l.result = result;
+  else if (!clocks.unify(l.result, result)) reportLater(*l.at, result, l.result);
+  return true;
+}
+
+void Body::solveLater() {
+  for (bool open = true; open;) {
+    open = false;
+    bool moved = false;
+    Later *stuck = nullptr;
+    for (Later &l : later) {
+      if (l.done) continue;
+      inferring = nullptr;
+      if (tryLater(l)) {
+        moved = true;
+        continue;
+      }
+      open = true;
+      // Where a block or scan stands before what is read in it; `hold` last.
+      if (!stuck || (stuck->kind == Later::Kind::Hold && l.kind == Later::Kind::Enter)) stuck = &l;
+    }
+    if (moved || !open) continue;
+    bool position = stuck->kind == Later::Kind::Enter && !ClockSolver::isGround(stuck->block->outer);
+    settleClock(position ? stuck->block->outer : stuck->clock);
+  }
+}
+
+} // namespace mlr::checking

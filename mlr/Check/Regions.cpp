@@ -1,0 +1,75 @@
+// The regions of the clocks of a body: clocks with equal conditions are one.
+#include "mlr/Check/Body.h"
+
+#include <fmt/format.h>
+
+namespace mlr::checking {
+
+void Body::setClock(VarId var, ClockTerm *clock) {
+  if (varClocks.size() <= var) varClocks.resize(var + 1, nullptr);
+  varClocks[var] = clock;
+}
+
+/// The clock's object in the program; null for a base clock. Its region is entered in that of the clock above.
+Clock *Body::clockObject(ClockTerm *t) {
+  settleClock(t);
+  t = ClockSolver::find(t);
+  if (t->kind != ClockTerm::Kind::On) return nullptr;
+  std::string key = ClockSolver::key(t);
+  if (auto at = clockObjects.find(key); at != clockObjects.end()) return at->second;
+  Clock *parent = clockObject(t->parent);
+  Scope *time = ClockSolver::root(t)->scope;
+  auto clock = std::make_unique<Clock>();
+  ClockCondition &c = *t->condition;
+  if (c.selector == UINT32_MAX && c.isSymbol && symbols[c.symbol].leaves.size() == 1)
+    c.selector = symbols[c.symbol].leaves[0];
+  if (c.selector == UINT32_MAX && c.expr && c.expr->kind == ast::ExprKind::Name) {
+    scope = c.scope;
+    if (const SymbolId *id = lookup(c.expr->text); id && symbols[*id].leaves.size() == 1)
+      c.selector = symbols[*id].leaves[0];
+  }
+  clock->kind = c.kind;
+  clock->selector = c.kind == Clock::Kind::Every ? 0 : c.selector;
+  clock->value = c.value;
+  clock->period = c.period;
+  clock->phase = c.phase;
+  clock->parent = parent;
+  clock->time = time->time;
+  clock->span = c.span;
+  Clock *object = clock.get();
+  clockObjects[key] = object;
+  Equation &equation = (parent ? parent->body : *time->region).equations.emplace_back();
+  equation.kind = Equation::Kind::Clock;
+  equation.span = c.span;
+  equation.clock = std::move(clock);
+  return object;
+}
+
+ClockTerm *Body::clockOfEquation(const Unit &u, const Equation &equation) {
+  if (equation.kind == Equation::Kind::Scan && u.kind == Unit::Kind::Scan) return u.block->outer;
+  if (equation.kind == Equation::Kind::Monitor) return u.clock;
+  if (equation.targets.empty()) return nullptr;
+  if (auto at = callClocks.find(equation.targets[0]); at != callClocks.end() && equation.kind == Equation::Kind::Call)
+    return at->second;
+  return equation.targets[0] < varClocks.size() ? varClocks[equation.targets[0]] : nullptr;
+}
+
+/// Equations go to the regions of their clocks in textual order, those that expressions needed before the
+/// equation itself.
+void Body::assemble() {
+  if (report.errorCount()) return;
+  for (const Symbol &symbol : symbols)
+    for (VarId leaf : symbol.leaves) setClock(leaf, symbol.clock);
+  for (Unit &u : units)
+    for (Equation &equation : u.equations) {
+      ClockTerm *t = clockOfEquation(u, equation);
+      Clock *clock = t ? clockObject(t) : nullptr;
+      if (equation.scan) equation.scan->clock = clock;
+      Region &region = clock ? clock->body : *u.scope->ofTime().region;
+      region.equations.push_back(std::move(equation));
+    }
+  for (VarId v = 0; v < instance.vars.size() && v < varClocks.size(); ++v)
+    if (varClocks[v]) instance.vars[v].clock = clockObject(varClocks[v]);
+}
+
+} // namespace mlr::checking
