@@ -1,5 +1,6 @@
 #include "driver/Engines.h"
 
+#include "driver/CheckReport.h"
 #include "mlr/Eval/Interpreter.h"
 #include "mlr/Target/Jit.h"
 
@@ -52,7 +53,7 @@ public:
     sig.node = node.name;
     sig.inputs = portsOf(node, node.inputs);
     sig.outputs = portsOf(node, node.outputs);
-    interpreter.emplace(node, eval::Options{compilation.options.unfused});
+    interpreter.emplace(node, eval::Options{compilation.options.unfused, compilation.options.checks});
     return true;
   }
   const Signature &signature() const override { return sig; }
@@ -68,6 +69,12 @@ public:
     }
     presence = interpreter->present();
     return std::get<std::vector<Array>>(std::move(result));
+  }
+  std::string checkReport(int64_t instants) const override {
+    std::vector<CheckFailure> failures;
+    for (const eval::Outside &o : interpreter->outside())
+      failures.push_back({o.span, {"", "an index left its axis and was clamped", "", 0, 0}, o.first, o.instants});
+    return renderFailures(compilation, failures, instants);
   }
 
 private:
@@ -105,6 +112,8 @@ public:
     auto it = llvm::find_if(found, [&](const Signature &s) { return wanted.empty() ? found.size() == 1 : s.node == wanted; });
     if (it == found.end()) return fail("say which node to run with --node");
     sig = *it;
+    outputs = sig.outputs;
+    noteChecks();
     for (const NodeInstance *root : compilation.program.roots) // the dialect knows types only
       if (root->name == sig.node) {
         for (size_t i = 0; i < sig.inputs.size(); ++i) complete(sig.inputs[i], *root, root->inputs);
@@ -131,21 +140,43 @@ public:
       offset += sig.inputs[i].type.bytes();
     }
     node->step(state->data(), scratch->data(), in->data(), out->data());
-    std::vector<Array> outputs;
+    std::vector<Array> values;
     offset = 0;
-    for (const Port &port : sig.outputs) {
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const Port &port = outputs[i];
       offset = place(offset, port.type);
       const std::byte *from = out->data() + offset;
-      outputs.emplace_back(port.type, std::vector<std::byte>(from, from + port.type.bytes()));
+      if (i < sig.outputs.size()) values.emplace_back(port.type, std::vector<std::byte>(from, from + port.type.bytes()));
+      else if (!std::to_integer<bool>(*from)) noteFailure(checks[i - sig.outputs.size()]);
       offset += port.type.bytes();
     }
-    return outputs;
+    ++now;
+    return values;
+  }
+  std::string checkReport(int64_t instants) const override {
+    std::vector<CheckFailure> failures;
+    for (const CheckFailure &c : checks)
+      if (c.instants) failures.push_back(c);
+    return renderFailures(compilation, failures, instants);
   }
 
 private:
   static void complete(Port &port, const NodeInstance &node, const std::vector<VarId> &vars) {
     for (Port &source : portsOf(node, vars))
       if (source.name == port.name && source.type == port.type) port = std::move(source);
+  }
+  /// The last outputs of a module with run-time checks are the checks.
+  void noteChecks() {
+    std::vector<dataflow::CheckNote> notes = dataflow::checksOf(*compilation.module, sig.node);
+    if (notes.size() > outputs.size()) notes.clear();
+    for (size_t i = 0; i < notes.size(); ++i) checks.push_back({Span(), notes[i], 0, 0});
+    sig.outputs.resize(outputs.size() - notes.size());
+    for (size_t r = 0; r < compilation.checks.size(); ++r)
+      for (size_t i = 0; compilation.program.roots[r]->name == sig.node && i < checks.size(); ++i)
+        checks[i].span = compilation.checks[r][i].span;
+  }
+  void noteFailure(CheckFailure &check) {
+    if (check.instants++ == 0) check.first = now;
   }
   /// Where the next field of a C struct goes.
   static size_t place(size_t offset, const Type &type) {
@@ -161,6 +192,9 @@ private:
   Signature sig;
   std::unique_ptr<target::Jit> jit;
   const target::Jit::Node *node = nullptr;
+  std::vector<Port> outputs;  ///< those of the signature, then the run-time checks
+  std::vector<CheckFailure> checks;
+  int64_t now = 0;
   std::optional<Memory> state, scratch, in, out;
 };
 

@@ -13,6 +13,8 @@ public:
   virtual const Signature &signature() const = 0;
   /// Array() for an input that is absent.
   virtual std::variant<std::vector<Array>, Failure> step(const std::vector<Array> &inputs) = 0;
+  /// What run-time checks (--checks) found so far, as diagnostics in order of position; empty if they all hold.
+  virtual std::string checkReport(int64_t instants) const = 0;
   /// By output, whether it had a value at the last instant; empty: all had.
   const std::vector<bool> &present() const { return presence; }
 

@@ -17,7 +17,7 @@
 
 namespace mlr::driver {
 
-Compilation::Compilation(const CommandLine &options) : options(options), diagnostics(sources) {}
+Compilation::Compilation(const CommandLine &options) : options(options), diagnostics(sources), unfused(options.unfused) {}
 Compilation::~Compilation() = default;
 
 // ---- the stages ------------------------------------------------------------------------------------------------
@@ -75,9 +75,23 @@ static void makeContext(Compilation &c) {
   });
 }
 
+/// The IR remembers how its sums of products are meant.
+static void noteUnfused(Compilation &c) {
+  constexpr const char *attribute = "mlr.unfused";
+  c.unfused = c.unfused || (*c.module)->hasAttr(attribute);
+  if (c.unfused) (*c.module)->setAttr(attribute, mlir::UnitAttr::get(c.context.get()));
+}
+
 static bool importDataflow(Compilation &c) {
+  if (c.options.checks) {
+    c.checks = dataflow::addChecks(c.program);
+    std::vector<std::string> broken = verify(c.program);
+    if (!broken.empty()) return c.bug = "run-time checks: " + broken.front(), false;
+  }
   makeContext(c);
   c.module = dataflow::importProgram(c.program, c.sources, *c.context);
+  if (c.module) dataflow::noteChecks(*c.module, c.program, c.checks, c.sources);
+  if (c.module) noteUnfused(c);
   return c.module && mlir::succeeded(mlir::verify(*c.module));
 }
 
@@ -86,7 +100,15 @@ template <mlir::LogicalResult (*pass)(mlir::ModuleOp)> static bool onModule(Comp
 }
 
 static bool simplifyDataflow(Compilation &c) {
-  return mlir::succeeded(dataflow::simplify(*c.module, {c.options.unfused})) && mlir::succeeded(mlir::verify(*c.module));
+  return mlir::succeeded(dataflow::simplify(*c.module, {c.unfused})) && mlir::succeeded(mlir::verify(*c.module));
+}
+
+static bool normalizeTime(Compilation &c) {
+  return onModule<dataflow::normalizeTime>(c) && mlir::succeeded(dataflow::verifyNormalized(*c.module));
+}
+
+static bool simplifyNormalized(Compilation &c) {
+  return simplifyDataflow(c) && mlir::succeeded(dataflow::verifyNormalized(*c.module));
 }
 
 /// A causal recurrence that looks ahead through an inner scan of its own cycle has no sweeps in this version (R16).
@@ -185,8 +207,7 @@ static bool makeLoops(Compilation &c) {
   options.arrays = c.arrays;
   options.hasFma = c.hasFma;
   options.hasFma64 = c.hasFma64;
-  options.unfused = c.options.unfused;
-  options.checks = c.options.checks;
+  options.unfused = c.unfused;
   return mlir::succeeded(loops::lowerToLoops(*c.module, options)) && mlir::succeeded(mlir::verify(*c.module));
 }
 
@@ -202,15 +223,17 @@ static std::string printModule(const Compilation &c) {
   return text;
 }
 
+bool Stage::isIr() const { return print == printModule; }
+
 const std::vector<Stage> &stages() {
   static const std::vector<Stage> list = {
       {"tree", "the syntax tree, as canonical source text", parseTree, printTree},
       {"check", "the typed, monomorphic program", checkProgram, printProgram},
       {"dataflow", "order-free equations in the mlr dialect, one mlr.node an instance", importDataflow, printModule},
       {"inline", "calls expanded: one node, its state named by source path", onModule<dataflow::inlineCalls>, printModule},
-      {"normalize", "initial values and ends of recurrences are constants of their time", onModule<dataflow::normalizeTime>,
+      {"normalize", "initial values and ends of recurrences are constants of their time", normalizeTime,
        printModule},
-      {"simplify", "constants folded, views and element-wise chains composed", simplifyDataflow, printModule},
+      {"simplify", "constants folded, views and element-wise chains composed", simplifyNormalized, printModule},
       {"sweeps", "every scan split into sweeps of one direction, operations in order", splitSweeps, printModule},
       {"buffers", "every tensor and state with its place in memory", planBuffers, printModule},
       {"loops", "loops and vector kernels on planned memory", makeLoops, printModule},
@@ -253,7 +276,7 @@ static bool readSource(Compilation &c) {
 static bool readModule(Compilation &c) {
   makeContext(c);
   c.module = mlir::parseSourceString<mlir::ModuleOp>(c.sources.text(1), mlir::ParserConfig(c.context.get()), c.options.file);
-  if (c.module) return true;
+  if (c.module) return noteUnfused(c), true;
   std::fprintf(stderr, "mlrc: %s\n", c.bug.empty() ? "not a module" : c.bug.c_str());
   return false;
 }
@@ -282,8 +305,11 @@ bool compile(Compilation &c, const std::string &last) {
   size_t begin = 0;
   if (!c.options.from.empty()) {
     while (begin < list.size() && list[begin].name != c.options.from) ++begin;
-    if (begin < 2 || begin >= list.size()) {
-      std::fprintf(stderr, "mlrc: --from=%s: not a stage that hands on IR (see --after=list)\n", c.options.from.c_str());
+    if (begin >= list.size() || !list[begin].isIr()) {
+      std::string readable;
+      for (const Stage &s : list)
+        if (s.isIr()) readable += (readable.empty() ? "" : ", ") + std::string(s.name);
+      std::fprintf(stderr, "mlrc: --from=%s: reads what one of these stages hands on: %s\n", c.options.from.c_str(), readable.c_str());
       return false;
     }
     ++begin;

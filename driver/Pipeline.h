@@ -5,7 +5,7 @@
 #include "driver/Streams.h"
 #include "mlr/Ast/Ast.h"
 #include "mlr/Check/Check.h"
-#include "mlr/Dataflow/Dialect.h"
+#include "mlr/Dataflow/RuntimeChecks.h"
 #include "support/Diagnostics.h"
 
 #include <functional>
@@ -22,6 +22,8 @@ struct Compilation {
   Diagnostics diagnostics;
   ast::File tree;
   Program program;
+  bool unfused = false;        ///< --unfused, or so says the IR that was read
+  std::vector<std::vector<dataflow::RuntimeCheck>> checks;  ///< with --checks, of each root of the program
   std::unique_ptr<mlir::MLIRContext> context;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   unsigned vectorBits = 0;     ///< for kernels; 0 gives the scalar code that C takes
@@ -39,6 +41,7 @@ struct Stage {
   const char *handsOn;                        ///< for --after=list
   bool (*run)(Compilation &);                 ///< false: diagnostics or `bug` say why
   std::string (*print)(const Compilation &);  ///< the text of --after
+  bool isIr() const;                          ///< which --from reads
 };
 
 /// The pipeline, in order.

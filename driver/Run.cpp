@@ -72,6 +72,7 @@ int runProgram(const CommandLine &options) {
     if (auto f = outputs.save(options.output)) return fail(f->message);
   if (!options.plot.empty())
     if (auto f = outputs.plot(options.plot, options.file)) return fail(f->message);
+  std::fputs(engine.checkReport(steps).c_str(), stderr);
   if (options.timing)
     std::fprintf(stderr, "compile %.3f s, run %.3f s, %.1f ns an instant\n", compiled - begin, ran - compiled,
                  steps ? (ran - compiled) / steps * 1e9 : 0.0);

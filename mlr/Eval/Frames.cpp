@@ -178,14 +178,14 @@ bool Machine::runAll(Frame &frame, int64_t t) {
   for (uint32_t slot = 0; slot < frame.plan->slots.size(); ++slot)
     if (!run(frame, slot, t)) return false;
   for (uint32_t call = 0; call < frame.plan->calls.size(); ++call) {
-    if (frame.plan->calls[call].callee->node->isFun) continue; // remembers nothing
+    if (frame.plan->calls[call].callee->node->isFun && !options.checks) continue; // remembers nothing
     for (uint32_t i = 0; i < frame.plan->calls[call].instances; ++i) {
       Frame *called = callee(frame, call, i);
       if (!called || !runAll(*called, t)) return false;
     }
   }
   for (uint32_t i = 0; i < frame.scans.size(); ++i) {
-    if (!frame.plan->scans[i].scan->resume) continue;
+    if (!frame.plan->scans[i].scan->resume && !options.checks) continue;
     Activation *run = activation(frame, i, t);
     if (!run || !runActivation(*run)) return false;
   }

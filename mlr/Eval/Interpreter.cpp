@@ -38,6 +38,7 @@ struct Interpreter::Impl {
 
   bool run(const std::vector<Array> &inputs, std::vector<Array> &outputs) {
     Frame &frame = base->body;
+    machine->now = now;
     if (!machine->beginInstant(frame, now)) return false;
     values.clear();
     for (size_t i = 0; i < inputs.size(); ++i) {
@@ -116,6 +117,12 @@ std::variant<std::vector<Array>, Error> Interpreter::step(const std::vector<Arra
 }
 
 const std::vector<bool> &Interpreter::present() const { return impl->present; }
+
+std::vector<Outside> Interpreter::outside() const {
+  std::vector<Outside> list;
+  for (const auto &[place, outside] : impl->machine->outside) list.push_back(outside);
+  return list;
+}
 
 void Interpreter::reset() { impl->reset(); }
 

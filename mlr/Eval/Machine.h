@@ -8,7 +8,9 @@
 #include "mlr/Eval/Plan.h"
 
 #include <deque>
+#include <map>
 #include <optional>
+#include <tuple>
 
 namespace mlr::eval {
 
@@ -127,6 +129,8 @@ public:
 
   Error error;
   const std::vector<std::optional<Value>> *inputs = nullptr; ///< of the root at this instant; none: absent
+  int64_t now = 0; ///< instant of the base clock
+  std::map<std::tuple<uint32_t, uint32_t, uint32_t>, Outside> outside; ///< by file, begin, end of the index
   Span undefinedAt; ///< the `pre` behind the last undefined value that was met
 
 private:
@@ -215,6 +219,7 @@ private:
   void copyCell(Frame &frame, uint32_t slot, int64_t t, Value &value);
   void release(const CellRef &cell);
   void fail(std::string message, Span span);
+  void noteOutside(Span span);
   void failCycle(const CellRef &cell);
   std::string describe(const CellRef &cell) const;
 

@@ -256,6 +256,13 @@ Bits Machine::reduceAll(const Term &term, Frame &frame, int64_t t) {
 // ---- reads
 // -------------------------------------------------------------------------------------------------
 
+void Machine::noteOutside(Span span) {
+  auto [it, isNew] = outside.try_emplace({span.file, span.begin, span.end}, Outside{span, now, now, 1});
+  if (isNew || it->second.last == now) return;
+  it->second.last = now;
+  ++it->second.instants;
+}
+
 /// The place on one axis, clamped unless proved to be inside; `outside` tells whether it left the axis. False
 /// when `status` changed.
 bool Machine::placeOn(const Term &term, size_t axis, Frame &frame, int64_t t, int64_t &place, bool &outside) {
@@ -276,6 +283,7 @@ bool Machine::placeOn(const Term &term, size_t axis, Frame &frame, int64_t t, in
     return false;
   }
   outside |= !inside;
+  if (!inside && options.checks && term.kind == ExprKind::Read) noteOutside(read.at->span);
   place = std::clamp<int64_t>(place, 0, std::max<int64_t>(last, 0));
   return true;
 }

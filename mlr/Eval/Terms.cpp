@@ -286,7 +286,7 @@ Tensor Machine::tensorUncached(const Term &term, Frame &frame, int64_t t) {
 void Machine::call(const Term &term, Frame &frame, int64_t t, Value &value) {
   NodePlan &plan = *term.callee;
   Pool &pool = pools[plan.id];
-  if (plan.isConstant && pool.isKnown) {
+  if (plan.isConstant && pool.isKnown && !options.checks) {
     value = pool.results[term.expr->result];
     return;
   }
@@ -328,6 +328,7 @@ bool Machine::runFun(NodePlan &plan, std::vector<Value> &args, uint32_t result, 
   if (plan.isConstant)
     for (const Route &output : plan.outputs) good = good && this->run(body, output.slot, 0);
   good = good && this->run(body, plan.outputs[result].slot, 0);
+  if (options.checks) good = good && runAll(body, 0);
   record = outerRecord;
   recordFrame = outerFrame;
   if (!good) return false;
@@ -335,7 +336,7 @@ bool Machine::runFun(NodePlan &plan, std::vector<Value> &args, uint32_t result, 
   bool defined = state(body, plan.outputs[result].slot, 0) == CellState::Ready;
   if (defined) value = get(body, plan.outputs[result].slot, 0);
   else status = Status::Undefined;
-  if (plan.isConstant && defined) {
+  if (plan.isConstant && defined && !options.checks) {
     for (const Route &output : plan.outputs) pool.results.push_back(get(body, output.slot, 0));
     pool.isKnown = true;
   }

@@ -14,7 +14,6 @@ struct Options {
   bool hasFma = true;      ///< of f32; otherwise fma and fused chains call an exact software fma, a private function of the module
   bool hasFma64 = true;    ///< of f64
   bool unfused = false;    ///< --unfused
-  bool checks = false;     ///< report clamped indices at run time
 };
 
 /// Adds two functions for each node NAME, and drops the node:

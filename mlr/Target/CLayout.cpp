@@ -82,6 +82,7 @@ Layout::Layout(func::FuncOp step) {
   StringRef name = step.getSymName();
   name.consume_back("_step");
   node = name.str();
+  checks = dataflow::checksOf(step->getParentOfType<ModuleOp>(), node);
   if (auto read = store::buffersOf(step); succeeded(read)) table = *read;
   for (auto [k, type] : llvm::enumerate(step.getArgumentTypes()))
     if (auto memref = dyn_cast<MemRefType>(type); memref && k < 4) sizes[k] = memref.getNumElements();
@@ -120,6 +121,23 @@ static std::string dimensions(const store::Buffer &b) {
   return out;
 }
 
+static const dataflow::CheckNote *checkOf(const Layout &layout, const store::Buffer &b) {
+  for (const dataflow::CheckNote &check : layout.checks)
+    if (check.name == b.name) return &check;
+  return nullptr;
+}
+
+static std::string checkText(const dataflow::CheckNote &check) {
+  return fmt::format("{}:{}:{}: {}", check.path, check.line, check.column, check.message);
+}
+
+/// Text that cannot end a comment.
+static std::string commentText(const dataflow::CheckNote &check) {
+  std::string text = checkText(check);
+  for (size_t at; (at = text.find("*/")) != std::string::npos;) text.insert(at + 1, " ");
+  return text;
+}
+
 static std::string writeStruct(const Layout &layout, Space space, StringRef suffix, StringRef doc) {
   std::string out = fmt::format("/* {} */\ntypedef struct {}_{} {{\n", doc.str(), layout.node, suffix.str());
   bool any = false;
@@ -128,6 +146,8 @@ static std::string writeStruct(const Layout &layout, Space space, StringRef suff
     any = true;
     out += fmt::format("  {} {}{};", fieldType(m.buffer->element), m.name, dimensions(*m.buffer));
     if (space == Space::State && !m.buffer->reason.empty()) out += fmt::format(" /* {} */", m.buffer->reason);
+    if (const auto *check = space == Space::Out ? checkOf(layout, *m.buffer) : nullptr)
+      out += fmt::format(" /* false: {} */", commentText(*check));
     out += "\n";
   }
   if (!any) out += "  char unused; /* C has no empty structs */\n";
@@ -198,6 +218,7 @@ std::string writeDescription(const Layout &layout) {
       field["type"] = mlrTypeName(m.buffer->element);
       field["shape"] = std::vector<int64_t>(m.buffer->shape.begin(), m.buffer->shape.end());
       field["offset"] = m.buffer->offset;
+      if (const auto *check = space == Space::Out ? checkOf(layout, *m.buffer) : nullptr) field["check"] = checkText(*check);
       d[key]["fields"].push_back(field);
     }
   }

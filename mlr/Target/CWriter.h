@@ -1,6 +1,7 @@
 // Shared by the parts of the C back end: names, types and places.
 #pragma once
 
+#include "mlr/Dataflow/RuntimeChecks.h"
 #include "mlr/Target/C.h"
 
 namespace mlr::target {
@@ -27,6 +28,7 @@ public:
   std::string element(int64_t buffer, const std::string &index) const;
   int64_t bytes(store::Space space) const { return sizes[static_cast<size_t>(space)]; }
   std::string node;  ///< NAME
+  std::vector<dataflow::CheckNote> checks;  ///< outputs that are run-time checks
 
 private:
   std::vector<store::Buffer> table;

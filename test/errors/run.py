@@ -3,7 +3,8 @@
 
     run.py MLRC [--update] [NAME ...]
 
-A page is NAME.md. Each ```mlr block is a program, saved as example.mlr and given to `mlrc check`:
+A page is NAME.md. Each ```mlr block is a program, saved as example.mlr and given to `mlrc check` (a block ```mlr run to
+`mlrc run --checks`):
   - followed by a ```text block, it must print exactly that text, and the first kind that it prints is NAME
     on the first such block of the page;
   - otherwise it must check clean: no output, exit code 0.
@@ -58,13 +59,14 @@ def expand(text):
     return re.sub(r"<repeat (\d+)>(.*?)</repeat>", lambda m: m.group(2) * int(m.group(1)), text, flags=re.S)
 
 
-def check(mlrc, program, files):
-    """Exit code and output of `mlrc check example.mlr` in a folder with nothing else but `files`."""
+def check(mlrc, block, files):
+    """Exit code and messages of `mlrc check example.mlr` in a folder with nothing else but `files`."""
+    command = ["run", "example.mlr", "--checks", "--output", "out.csv"] if "run" in block.words[1:] else ["check", "example.mlr"]
     with tempfile.TemporaryDirectory() as folder:
         for name, text in files.items():
             (pathlib.Path(folder) / name).write_text(text)
-        (pathlib.Path(folder) / "example.mlr").write_text(expand(program))
-        done = subprocess.run([mlrc, "check", "example.mlr"], cwd=folder, stdout=subprocess.PIPE,
+        (pathlib.Path(folder) / "example.mlr").write_text(expand(block.text))
+        done = subprocess.run([mlrc, *command], cwd=folder, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=60)
     output = done.stdout.decode("utf-8", "replace")
     return done.returncode, "".join(line.rstrip() + "\n" for line in output.strip("\n").split("\n") if output.strip())
@@ -72,7 +74,7 @@ def check(mlrc, program, files):
 
 def check_program(mlrc, name, program, expected, first, files):
     """The problems of one program, and what it printed."""
-    code, output = check(mlrc, program.text, files)
+    code, output = check(mlrc, program, files)
     where = f"{name}.md:{program.begin}"
     if expected is None:
         return ([] if code == 0 and not output else [f"{where}: does not check clean (exit code {code})\n{output}"]), output

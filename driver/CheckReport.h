@@ -1,0 +1,19 @@
+// What run-time checks found in a run, as warnings.
+#pragma once
+
+#include "driver/Pipeline.h"
+
+namespace mlr::driver {
+
+/// A check that did not hold at every instant. Without a valid span (a run of IR) path, line and column say where it stands.
+struct CheckFailure {
+  Span span;
+  dataflow::CheckNote note;
+  int64_t first = 0;    ///< instant
+  int64_t instants = 0; ///< how many
+};
+
+/// One warning each, in order of position. `instants`: of the whole run.
+std::string renderFailures(const Compilation &compilation, const std::vector<CheckFailure> &failures, int64_t instants);
+
+} // namespace mlr::driver
