@@ -6,7 +6,7 @@
 namespace mlr::driver {
 
 static void addFile(CLI::App *app, CommandLine &out, const char *what) {
-  app->add_option("file", out.file, what)->required();
+  app->add_option("file", out.file, what);
 }
 
 static void addProgram(CLI::App *app, CommandLine &out, std::vector<std::string> &params) {
@@ -16,9 +16,16 @@ static void addProgram(CLI::App *app, CommandLine &out, std::vector<std::string>
   app->add_option("--after", out.after, "print what a stage hands on, and stop (--after=list names them)");
   app->add_option("--from", out.from, "the file is IR that --after=STAGE printed");
   app->add_flag("--unfused", out.unfused, "sums of products multiply, then add, in every engine");
+  app->add_flag("--checks", out.checks, "watch for indices that leave their axis when the program runs");
   app->add_flag("--json", out.json, "diagnostics and reports as JSON");
   app->add_option("--max-errors", out.maxErrors, "diagnostics to print before the rest is only counted (default 50)")
       ->check(CLI::PositiveNumber);
+}
+
+static void addMachine(CLI::App *app, CommandLine &out) {
+  app->add_option("--target", out.target, "target triple; default: this machine");
+  app->add_option("--cpu", out.cpu, "target processor, as in clang -mcpu");
+  app->add_option("--features", out.features, "target features, as in llc -mattr");
 }
 
 static void addRun(CLI::App *app, CommandLine &out) {
@@ -28,12 +35,12 @@ static void addRun(CLI::App *app, CommandLine &out) {
   app->add_option("--steps", out.steps, "instants to run; default: until the input ends");
   app->add_option("--plot", out.plot, "draw the outputs: .svg or .png, or - for the terminal");
   app->add_flag("--quiet", out.quiet, "no progress");
-  app->add_flag("--checks", out.checks, "report indices that are clamped at run time");
   app->add_flag("--timing", out.timing, "seconds of each stage and nanoseconds a step, on standard error");
 }
 
 std::optional<int> parseCommandLine(int argc, char **argv, CommandLine &out) {
   CLI::App app{"MLR: a reactive language and optimising compiler for machine learning in a loop with the world"};
+  app.set_version_flag("--version", "mlrc 0.1");
   app.require_subcommand(1);
   app.fallthrough();
   std::string color = "auto";
@@ -52,12 +59,11 @@ std::optional<int> parseCommandLine(int argc, char **argv, CommandLine &out) {
   addProgram(build, out, params);
   build->add_option("--emit", out.emit, "c, obj, shared, llvm, mlir or mlr-ir")
       ->check(CLI::IsMember({"c", "obj", "shared", "llvm", "mlir", "mlr-ir"}));
-  build->add_option("--target", out.target, "target triple; default: this machine");
-  build->add_option("--cpu", out.cpu, "target processor, as in clang -mcpu");
-  build->add_option("--features", out.features, "target features, as in llc -mattr");
+  addMachine(build, out);
   build->add_option("-o", out.outputDirectory, "folder for the files");
-  CLI::App *report = app.add_subcommand("report", "sweeps, buffers, memory and operations of a step");
+  CLI::App *report = app.add_subcommand("report", "sweeps, buffers, operations of a step; memory, code and stack on a machine");
   addProgram(report, out, params);
+  addMachine(report, out);
   CLI::App *fmt = app.add_subcommand("fmt", "print a program in the canonical layout");
   addFile(fmt, out, "an MLR program");
   fmt->add_flag("-i,--in-place", out.formatInPlace, "rewrite the file");
@@ -92,6 +98,10 @@ std::optional<int> parseCommandLine(int argc, char **argv, CommandLine &out) {
   }
   if (out.steps && *out.steps < 0) {
     std::cerr << "mlrc: --steps takes a number that is not negative\n";
+    return 1;
+  }
+  if (out.file.empty() && !explain->parsed() && out.after != "list") {
+    std::cerr << "mlrc: which file? `mlrc " << app.get_subcommands().front()->get_name() << " FILE`; --help tells more\n";
     return 1;
   }
   const std::pair<CLI::App *, Command> commands[] = {

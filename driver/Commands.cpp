@@ -3,9 +3,13 @@
 #include "driver/Pipeline.h"
 #include "driver/Resources.h"
 #include "mlr/Ast/Parser.h"
+#include "mlr/Target/Footprint.h"
 #include "runtime/DataFile.h"
 
 #include <cstdio>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
 
 namespace mlr::driver {
 
@@ -14,10 +18,42 @@ static int checkCommand(const CommandLine &options) {
   return compile(c, "check") ? 0 : 1;
 }
 
+static int fail(const std::string &message) {
+  std::fprintf(stderr, "mlrc: %s\n", message.c_str());
+  return 1;
+}
+
+/// The report of the plan with what was measured in the code for a machine.
+static std::string withFootprint(const std::string &report, const target::Footprint &f, const target::Machine &machine, bool json) {
+  if (json) {
+    auto object = nlohmann::ordered_json::parse(report.empty() ? "{}" : report, nullptr, /*allow_exceptions=*/false);
+    object["machine"] = {{"target", machine.triple()}, {"cpu", machine.cpu()},          {"code", f.codeBytes},
+                         {"constants", f.constantBytes}, {"stack", f.stackBytes}, {"outside", f.outside}};
+    return object.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  }
+  std::string text = report + fmt::format("\ncode for {}{}, bytes\n  code {}, constants {}, stack {}\n", machine.triple(),
+                                          machine.cpu().empty() ? "" : ", CPU " + machine.cpu(), f.codeBytes, f.constantBytes,
+                                          f.stackBytes);
+  if (!f.outside.empty()) text += fmt::format("  calls of the C library, whose stack is not counted: {}\n", fmt::join(f.outside, ", "));
+  return text;
+}
+
 static int reportCommand(const CommandLine &options) {
   Compilation c(options);
-  if (!compile(c, "buffers")) return 1;
-  std::fputs(c.report.c_str(), stdout);
+  auto found = target::Machine::find({options.target, options.cpu, options.features});
+  if (auto *e = std::get_if<target::Error>(&found)) return fail(e->message);
+  auto &machine = std::get<target::Machine>(found);
+  c.vectorBits = machine.loopsOptions().vectorBits;
+  c.hasFma = machine.loopsOptions().hasFma;
+  c.hasFma64 = machine.loopsOptions().hasFma64;
+  if (!compile(c, "loops")) return 1;
+  auto code = target::translate(*c.module, machine);
+  if (auto *e = std::get_if<target::Error>(&code)) return fail("internal error: " + e->message);
+  target::optimize(std::get<target::Code>(code), machine);
+  auto measured = target::footprint(std::get<target::Code>(code), machine);
+  if (auto *e = std::get_if<target::Error>(&measured)) return fail(e->message);
+  std::string text = withFootprint(c.report, std::get<target::Footprint>(measured), machine, options.json);
+  std::fputs(text.c_str(), stdout);
   return 0;
 }
 
@@ -59,7 +95,8 @@ static int explainCommand(const CommandLine &options) {
 }
 
 static int listStages() {
-  for (const Stage &stage : stages()) std::printf("%-10s %s\n", stage.name, stage.handsOn);
+  for (const Stage &stage : stages())
+    std::printf("%-10s %s%s\n", stage.name, stage.handsOn, stage.isIr() ? "" : " (--from does not read it)");
   return 0;
 }
 

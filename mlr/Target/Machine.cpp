@@ -41,6 +41,17 @@ static void registerTargets(bool hostOnly) {
   (void)done;
 }
 
+/// The first of a list of features that the target does not have.
+static std::optional<std::string> unknownFeature(const llvm::MCSubtargetInfo &info, llvm::StringRef features) {
+  llvm::SmallVector<llvm::StringRef> list;
+  features.split(list, ',', -1, /*KeepEmpty=*/false);
+  for (llvm::StringRef feature : list) {
+    bool known = llvm::any_of(info.getAllProcessorFeatures(), [&](const auto &f) { return feature.drop_front() == f.Key; });
+    if (!known || (feature[0] != '+' && feature[0] != '-')) return feature.str();
+  }
+  return {};
+}
+
 Result<Machine> Machine::find(const MachineName &wanted) {
   Machine m;
   std::string hostTriple = llvm::sys::getDefaultTargetTriple();
@@ -58,6 +69,13 @@ Result<Machine> Machine::find(const MachineName &wanted) {
   std::string message;
   const llvm::Target *back = llvm::TargetRegistry::lookupTarget(triple, message);
   if (!back) return Error{"no back end for the triple `" + wanted.triple + "`"};
+  // Asked first: LLVM itself would print its complaints.
+  std::unique_ptr<llvm::MCSubtargetInfo> known(back->createMCSubtargetInfo(triple, "", ""));
+  if (!known) return Error{"LLVM cannot generate code for `" + m.name.triple + "`"};
+  if (!m.name.cpu.empty() && !known->isCPUStringValid(m.name.cpu))
+    return Error{"`" + m.name.cpu + "` is no CPU of `" + m.name.triple + "`"};
+  if (auto feature = unknownFeature(*known, wanted.features))
+    return Error{"`" + *feature + "` is no feature of `" + m.name.triple + "`; features are written +NAME or -NAME"};
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
   options.FunctionSections = true;
@@ -70,8 +88,6 @@ Result<Machine> Machine::find(const MachineName &wanted) {
   m.target.reset(back->createTargetMachine(triple, m.name.cpu, m.name.features, options, model, code,
                                            llvm::CodeGenOptLevel::Default));
   if (!m.target) return Error{"LLVM cannot generate code for `" + m.name.triple + "`, CPU `" + m.name.cpu + "`"};
-  if (!m.name.cpu.empty() && !m.target->getMCSubtargetInfo()->isCPUStringValid(m.name.cpu))
-    return Error{"`" + m.name.cpu + "` is no CPU of `" + m.name.triple + "`"};
   return m;
 }
 
