@@ -18,8 +18,9 @@ class EngineError(Exception):
     pass
 
 
-def mlrc_run(mlrc, engine, program, node=None, params=None, inputs=(), steps=None, extra=()):
-    """Outputs as a dict of arrays, leading axis the instant. engine: 'run' or 'interp'."""
+def mlrc_run(mlrc, engine, program, node=None, params=None, inputs=(), steps=None, extra=(), timeout=300):
+    """Outputs as a dict of arrays, leading axis the instant. engine: 'run' or 'interp'. A run of more than `timeout` seconds
+    is an EngineError: a compiler that does not end is a failure of that program, not of the whole test."""
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "out.npz"
         command = [str(mlrc), engine, str(program), "--output", str(out), "--quiet", *extra]
@@ -31,27 +32,103 @@ def mlrc_run(mlrc, engine, program, node=None, params=None, inputs=(), steps=Non
             command += ["--input", str(i)]
         if steps is not None:
             command += ["--steps", str(steps)]
-        done = subprocess.run(command, capture_output=True, text=True)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise EngineError(f"{' '.join(command)}\nnot done after {timeout} s") from None
         if done.returncode != 0:
             raise EngineError(f"{' '.join(command)}\nexit code {done.returncode}\n{done.stderr}")
         with np.load(out) as z:
             return {k: z[k] for k in z.files}
 
 
-def build_c(mlrc, program, folder, compiler="gcc", node=None, params=None, flags=(), extra=()):
-    """Generates C, compiles it without warnings and returns (library, description)."""
+# Each struct in a heap block of exactly its size, so that the address sanitizer sees any access beside it. All memory is
+# poisoned; scratch is another block at every step.
+SANITIZED_MAIN = """#include "{node}.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *poisoned(size_t size) {{
+  void *memory = malloc(size);
+  if (!memory) exit(3);
+  return memset(memory, 0xA5, size);
+}}
+
+int main(int argc, char **argv) {{
+  long steps = argc > 1 ? atol(argv[1]) : 0;
+  {node}_state *state = poisoned(sizeof *state);
+  {node}_reset(state);
+  for (long t = 0; t < steps; ++t) {{
+    {node}_in *in = poisoned(sizeof *in);
+    {node}_scratch *scratch = poisoned(sizeof *scratch);
+    {node}_out *out = poisoned(sizeof *out);
+    if (fread(in, 1, {inbytes}, stdin) != {inbytes}) return 4;
+    {node}_step(state, scratch, in, out);
+    fwrite(out, 1, {outbytes}, stdout);
+    free(in);
+    free(scratch);
+    free(out);
+  }}
+  free(state);
+  return 0;
+}}
+"""
+SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g"]
+
+
+def sanitized_run(mlrc, program, folder, compiler, streams, steps, node=None, extra=()):
+    """The generated C as a program of its own under the address and undefined behaviour sanitizers; outputs as mlrc_run."""
     folder = pathlib.Path(folder)
+    description, sources = generate_c(mlrc, program, folder, node, None, extra)
+    own = folder / "sanitized"
+    own.mkdir(exist_ok=True)
+    main = own / "main.c"
+    main.write_text(SANITIZED_MAIN.format(node=description["node"], inbytes=f"(size_t){description['in']['bytes']}",
+                                          outbytes=f"(size_t){description['out']['bytes']}"))
+    binary = own / "main"
+    command = [compiler, *[f for f in C_FLAGS if f not in ("-O2", "-fPIC", "-shared")], "-O1", *SANITIZERS, f"-I{folder}", "-o", str(binary),
+               str(main), *sources, "-lm"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise EngineError(f"{' '.join(command)}\n{done.stderr[:4000]}")
+    blocks = []
+    for t in range(steps):
+        block = np.zeros(description["in"]["bytes"], np.uint8)
+        for f in description["in"]["fields"]:
+            data = np.ascontiguousarray(streams[f["name"]][t], dtype=DTYPES[f["type"]]).tobytes()
+            block[f["offset"]:f["offset"] + len(data)] = np.frombuffer(data, np.uint8)
+        blocks.append(block.tobytes())
+    done = subprocess.run([str(binary), str(steps)], input=b"".join(blocks), capture_output=True, timeout=300)
+    if done.returncode != 0:
+        raise EngineError(f"sanitized: exit code {done.returncode}\n{done.stderr.decode(errors='replace')[:4000]}")
+    size = description["out"]["bytes"]
+    rows = [read_fields(description, np.frombuffer(done.stdout[t * size:(t + 1) * size], np.uint8)) for t in range(steps)]
+    return stacked(description, rows, steps)
+
+
+def generate_c(mlrc, program, folder, node=None, params=None, extra=()):
+    """Generates C; (description, sources)."""
     command = [str(mlrc), "build", str(program), "--emit=c", "-o", str(folder), *extra]
     if node:
         command += ["--node", node]
     for key, value in (params or {}).items():
         command += ["--param", f"{key}={value}"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    except subprocess.TimeoutExpired:
+        raise EngineError(f"{' '.join(command)}\nnot done after 300 s") from None
     if done.returncode != 0:
         raise EngineError(f"{' '.join(command)}\nexit code {done.returncode}\n{done.stderr}")
     description = json.loads(next(folder.glob("*.json")).read_text())
+    return description, sorted(str(p) for p in folder.glob("*.c")) + sorted(str(p) for p in folder.glob("*.S"))
+
+
+def build_c(mlrc, program, folder, compiler="gcc", node=None, params=None, flags=(), extra=()):
+    """Generates C, compiles it without warnings and returns (library, description)."""
+    folder = pathlib.Path(folder)
+    description, sources = generate_c(mlrc, program, folder, node, params, extra)
     library = folder / f"lib{compiler.replace('/', '_')}.so"
-    sources = sorted(str(p) for p in folder.glob("*.c")) + sorted(str(p) for p in folder.glob("*.S"))
     command = [compiler, *C_FLAGS, *flags, "-o", str(library), *sources, "-lm"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
@@ -99,24 +176,32 @@ class CInstance:
             self.memory["in"][field["offset"]:field["offset"] + len(data)] = np.frombuffer(data, np.uint8)
         self.memory["scratch"][:] = 0xA5
         self.step_function(*(ctypes.c_void_p(self.address(k)) for k in ("state", "scratch", "in", "out")))
-        out = {}
-        for field in self.d["out"]["fields"]:
-            dtype = np.dtype(DTYPES[field["type"]])
-            count = int(np.prod(field["shape"], dtype=np.int64))
-            raw = self.memory["out"][field["offset"]:field["offset"] + count * dtype.itemsize].tobytes()
-            value = np.frombuffer(raw, dtype)
-            if field["type"] == "bf16":  # .npz files hold bfloat16 as f32
-                value = (value.astype(np.uint32) << 16).view(np.float32)
-            out[field["name"]] = value.reshape(field["shape"])
-        return out
+        return read_fields(self.d, self.memory["out"])
+
+
+def read_fields(description, memory):
+    """The outputs of one instant, from the bytes of NODE_out."""
+    out = {}
+    for field in description["out"]["fields"]:
+        dtype = np.dtype(DTYPES[field["type"]])
+        count = int(np.prod(field["shape"], dtype=np.int64))
+        value = np.frombuffer(memory[field["offset"]:field["offset"] + count * dtype.itemsize].tobytes(), dtype)
+        if field["type"] == "bf16":  # .npz files hold bfloat16 as f32
+            value = (value.astype(np.uint32) << 16).view(np.float32)
+        out[field["name"]] = value.reshape(field["shape"])
+    return out
+
+
+def stacked(description, rows, steps):
+    return {f["name"]: np.array([r[f["name"]] for r in rows], dtype=np.float32 if f["type"] == "bf16" else DTYPES[f["type"]]).reshape([steps, *f["shape"]])
+            for f in description["out"]["fields"]}
 
 
 def c_run(library, description, streams, steps):
     """Feeds `steps` instants of `streams` (leading axis the instant); outputs as mlrc_run."""
     instance = CInstance(library, description)
     rows = [instance.step({f["name"]: streams[f["name"]][t] for f in description["in"]["fields"]}) for t in range(steps)]
-    return {f["name"]: np.array([r[f["name"]] for r in rows], dtype=np.float32 if f["type"] == "bf16" else DTYPES[f["type"]]).reshape([steps, *f["shape"]])
-            for f in description["out"]["fields"]}
+    return stacked(description, rows, steps)
 
 
 def same_bits(a, b):

@@ -4,8 +4,8 @@
 usage: run.py MLRC [--count 300] [--seed 0] [--engines interp,run,gcc] [--keep FOLDER]
 
 Engines: interp, run, `cpu:NAME` for object code of another processor of this machine's kind (`cpu:x86-64` has neither fma nor
-masks), or a C compiler; with `+ubsan` after its name the generated code is compiled with the undefined behaviour sanitizer, which
-also checks array bounds. Every eighth program is compiled with `--unfused`.
+masks), or a C compiler; with `+sanitizers` after its name the generated code runs under the address and the undefined
+behaviour sanitizer, on structs in heap blocks of exactly their size. Every eighth program is compiled with `--unfused`.
 
 Prints each difference with its seed; `generate.py SEED` shows the program. A program that the checker refuses counts
 as refused (the causality rule refuses a few per cent of programs that would run); a crash, an internal error or a
@@ -53,8 +53,10 @@ def one(mlrc, seed, chosen, folder):
                 target = folder / "c"
                 target.mkdir(exist_ok=True)
                 compiler, _, sanitizer = engine.partition("+")
-                flags = ["-O1", "-fsanitize=undefined", "-fno-sanitize-recover=all"] if sanitizer else ["-O1"]
-                library, description = engines.build_c(mlrc, path, target, compiler, "main", flags=flags, extra=mode)
+                if sanitizer:
+                    outputs[engine] = engines.sanitized_run(mlrc, path, target, compiler, streams, steps, "main", extra=mode)
+                    continue
+                library, description = engines.build_c(mlrc, path, target, compiler, "main", flags=["-O1"], extra=mode)
                 outputs[engine] = engines.c_run(library, description, streams, steps)
     except engines.EngineError as error:
         return "FAILED", str(error)[:3000], program.features
