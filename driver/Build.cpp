@@ -30,7 +30,9 @@ static std::string moduleText(const Compilation &c) {
 }
 
 /// The name of the files: that of the node.
-static std::string baseName(const Compilation &c) {
+static std::string baseName(Compilation &c) {
+  auto nodes = (*c.module).getOps<dataflow::NodeOp>();
+  if (c.signatures.empty() && llvm::hasSingleElement(nodes)) return (*nodes.begin()).getSymName().str();
   return c.signatures.size() == 1 ? c.signatures[0].node : std::filesystem::path(c.options.file).stem().string();
 }
 

@@ -35,10 +35,10 @@ public:
   CheckAdder(NodeInstance &node, std::map<const NodeInstance *, NodeChecks> &done) : node(node), done(done) {}
 
   void run() {
-    Conditions all = region(node.body, nullptr);
+    Conditions all = region(node.body, nullptr, nullptr);
     NodeChecks &own = done[&node];
     for (auto &[place, list] : all) {
-      VarId v = newVar(node.isFun ? "held" : "check", nullptr, Var::Kind::Output);
+      VarId v = newVar("check", boolean, {nullptr, nullptr}, Var::Kind::Output);
       define(node.body, v, conjunction(list.terms), list.origin.span);
       node.outputs.push_back(v);
       own.origins.push_back(list.origin);
@@ -87,23 +87,32 @@ private:
     for (size_t i = 1; i < terms.size(); ++i) all = op(OpKind::And, {all, terms[i]}, terms[i]->span);
     return all;
   }
-  VarId newVar(const std::string &name, const ScanTime *time, Var::Kind kind) {
+  /// Where a variable lives.
+  struct Where {
+    const ScanTime *time = nullptr;
+    const Clock *clock = nullptr;
+  };
+  VarId newVar(const std::string &name, Type type, Where where, Var::Kind kind = Var::Kind::Hidden) {
     Var v;
     v.kind = kind;
     v.name = name + "." + std::to_string(node.vars.size());
-    v.type = boolean;
+    v.type = std::move(type);
     v.span = node.span;
-    v.time = time;
+    v.time = where.time;
+    v.clock = where.clock;
     node.vars.push_back(v);
     return static_cast<VarId>(node.vars.size() - 1);
   }
-  void define(Region &body, VarId v, const Expr *value, Span span) {
+  static Equation definition(VarId v, const Expr *value, Span span) {
     Equation eq;
     eq.kind = Equation::Kind::Define;
     eq.span = span;
     eq.targets = {v};
     eq.value = value;
-    body.equations.push_back(std::move(eq));
+    return eq;
+  }
+  static void define(Region &body, VarId v, const Expr *value, Span span) {
+    body.equations.push_back(definition(v, value, span));
   }
 
   /// A copy with comprehension indices of its own: expressions are trees.
@@ -207,17 +216,18 @@ private:
   void collectComprehension(Conditions &to, const Expr &e) {
     Conditions inner;
     collect(inner, *e.args[0]);
-    for (auto &[place, c] : inner) {
-      Expr *all = newExpr(ExprKind::Reduce, boolean, c.origin.span);
-      all->reduce = mlr::ReduceKind::All;
-      std::map<IndexId, IndexId> renamed;
-      for (IndexId i : e.indices) {
-        node.indices.push_back(node.indices[i]);
-        all->indices.push_back(renamed[i] = static_cast<IndexId>(node.indices.size() - 1));
-      }
-      all->args = {copy(*conjunction(c.terms), renamed)};
-      add(to, c.origin, all);
+    for (auto &[place, c] : inner) add(to, c.origin, overIndices(e.indices, *conjunction(c.terms), c.origin.span));
+  }
+  const Expr *overIndices(const std::vector<IndexId> &indices, const Expr &condition, Span span) {
+    Expr *all = newExpr(ExprKind::Reduce, boolean, span);
+    all->reduce = mlr::ReduceKind::All;
+    std::map<IndexId, IndexId> renamed;
+    for (IndexId i : indices) {
+      node.indices.push_back(node.indices[i]);
+      all->indices.push_back(renamed[i] = static_cast<IndexId>(node.indices.size() - 1));
     }
+    all->args = {copy(condition, renamed)};
+    return all;
   }
 
   void collectCall(Conditions &to, const Expr &e) {
@@ -264,41 +274,104 @@ private:
   }
 
   // ---- equations
-  Conditions region(Region &body, const ScanTime *time) {
+  Conditions region(Region &body, const ScanTime *time, const Clock *clock) {
     Conditions all;
     std::vector<Equation> added;
     for (Equation &eq : body.equations) {
       if (eq.value) collect(all, *eq.value);
-      for (const Expr *arg : eq.args) collect(all, *arg);
-      if (eq.kind == Equation::Kind::Call)
-        for (const Origin &origin : done[eq.callee].origins) {
-          VarId v = newVar("held", time, Var::Kind::Hidden);
-          eq.targets.push_back(v);
-          add(all, origin, variable(v, origin.span));
-        }
-      if (eq.scan) scan(all, *eq.scan);
+      if (eq.kind == Equation::Kind::Call) call(all, eq, {time, clock});
+      if (eq.scan) scan(all, *eq.scan, {time, clock});
+      if (eq.clock) slower(all, *eq.clock, added);
     }
+    for (Equation &eq : added) body.equations.push_back(std::move(eq));
     return all;
   }
 
+  /// The arguments, and what the callee checks; of instances side by side, all.
+  void call(Conditions &to, Equation &eq, Where where) {
+    Conditions arguments;
+    for (const Expr *arg : eq.args) collect(arguments, *arg);
+    for (auto &[place, c] : arguments)
+      add(to, c.origin, eq.each.empty() ? conjunction(c.terms) : overIndices(eq.each, *conjunction(c.terms), c.origin.span));
+    Type type = boolean;
+    for (IndexId i : eq.each) type.shape.push_back(node.indices[i].size);
+    for (const Origin &origin : done[eq.callee].origins) {
+      VarId v = newVar("held", type, where);
+      eq.targets.push_back(v);
+      const Expr *held = variable(v, origin.span);
+      if (!type.shape.empty()) {
+        Expr *all = newExpr(ExprKind::ReduceAll, boolean, origin.span);
+        all->reduce = mlr::ReduceKind::All;
+        all->args = {held};
+        held = all;
+      }
+      add(to, origin, held);
+    }
+  }
+
   /// What a scan checks at each of its instants, accumulated; a resuming scan begins anew in each block.
-  void scan(Conditions &outer, ScanTime &time) {
-    Conditions inner = region(time.body, &time);
+  void scan(Conditions &outer, ScanTime &time, Where where) {
+    Conditions inner = region(time.body, &time, nullptr);
     if (time.until) collect(inner, *time.until);
     for (const ScanResult &r : time.results)
       if (r.value) collect(inner, *r.value);
     if (time.length == 0) return;
     for (auto &[place, c] : inner) {
       Span span = c.origin.span;
-      VarId held = newVar("held", &time, Var::Kind::Hidden), result = newVar("held", time.parent, Var::Kind::Hidden);
+      VarId held = newVar("held", boolean, {&time, nullptr}), result = newVar("held", boolean, where);
       Expr *past = newExpr(ExprKind::Fby, boolean, span);
       past->args = {constant(Scalar::Bool, 1, span), variable(held, span)};
-      const Expr *isFirst = op(OpKind::Eq, {variable(time.index, span), constant(Scalar::I32, 0, span)}, span);
-      const Expr *before = time.resume ? op(OpKind::Or, {isFirst, past}, span) : past;
+      const Expr *before = past;
+      if (time.resume)
+        before = op(OpKind::Or, {op(OpKind::Eq, {variable(time.index, span), constant(Scalar::I32, 0, span)}, span), past}, span);
       define(time.body, held, op(OpKind::And, {conjunction(c.terms), before}, span), span);
       time.results.push_back({ScanResult::Kind::Final, result, variable(held, span), span});
       add(outer, c.origin, variable(result, span));
     }
+  }
+
+  /// What is checked on a slower clock holds where that is absent. `added`: equations for the region around it.
+  void slower(Conditions &outer, Clock &clock, std::vector<Equation> &added) {
+    Conditions inner = region(clock.body, clock.time, &clock);
+    for (auto &[place, c] : inner) {
+      Span span = c.origin.span;
+      VarId held = newVar("held", boolean, {clock.time, &clock});
+      define(clock.body, held, conjunction(c.terms), span);
+      const Expr *value = variable(held, span);
+      if (clock.kind == Clock::Kind::When) value = merged(clock, value);
+      if (clock.kind == Clock::Kind::Every) value = atTicks(clock, value, added);
+      VarId result = newVar("held", boolean, {clock.time, clock.parent});
+      added.push_back(definition(result, value, span));
+      add(outer, c.origin, variable(result, span));
+    }
+  }
+  const Expr *merged(const Clock &clock, const Expr *held) {
+    const Var &selector = node.vars[clock.selector];
+    int64_t values = selector.type == boolean ? 2 : static_cast<int64_t>(selector.constructors.size());
+    Expr *merge = newExpr(ExprKind::Merge, boolean, held->span);
+    merge->args = {variable(clock.selector, held->span)};
+    for (int64_t v = 0; v < values; ++v) merge->args.push_back(v == clock.value ? held : constant(Scalar::Bool, 1, held->span));
+    return merge;
+  }
+  /// hold shows the last value between the ticks too: a counter tells them.
+  const Expr *atTicks(const Clock &clock, const Expr *held, std::vector<Equation> &added) {
+    Span span = held->span;
+    Type number{Scalar::I64, {}};
+    auto arithmetic = [&](OpKind kind, const Expr *x, int64_t y) {
+      Expr *e = newExpr(ExprKind::Op, number, span);
+      e->op = kind;
+      e->args = {x, constant(Scalar::I64, static_cast<uint64_t>(y), span)};
+      return e;
+    };
+    VarId count = newVar("tick", number, {clock.time, clock.parent});
+    Expr *next = newExpr(ExprKind::Fby, number, span);
+    next->args = {constant(Scalar::I64, 0, span),
+                  arithmetic(OpKind::Rem, arithmetic(OpKind::Add, variable(count, span), 1), clock.period)};
+    added.push_back(definition(count, next, span));
+    Expr *hold = newExpr(ExprKind::Hold, boolean, span);
+    hold->args = {held, constant(Scalar::Bool, 1, span)};
+    const Expr *absent = op(OpKind::Ne, {variable(count, span), constant(Scalar::I64, static_cast<uint64_t>(clock.phase), span)}, span);
+    return op(OpKind::Or, {absent, hold}, span);
   }
 
   NodeInstance &node;

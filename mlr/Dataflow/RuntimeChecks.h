@@ -4,7 +4,8 @@
 // other. Each index that is clamped (ReadIndex without inBounds) gives a bool, true while it is inside its axis:
 //  - over comprehension indices it is reduced by `all`;
 //  - in a scan it is accumulated by `and`, and its final value leaves the scan;
-//  - what a called node or fun checks is a further result of the call.
+//  - what a called node or fun checks is a further result of the call;
+//  - on a slower clock it holds at the instants at which that is absent.
 // Where an expression computes an operand only at times, its indices count only then: the sides of `if` (of an element-wise
 // selection: the sides that some element takes), the first operand of `->`, `fby` and `window` at the first instant, the second of
 // `eby` at the last, of `at` where an index is outside.

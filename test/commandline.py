@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""What mlrc says of command lines that it cannot follow, and what its intermediate representation remembers.
+
+usage: commandline.py MLRC
+"""
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+MLRC = pathlib.Path(sys.argv[1]).resolve()
+GENERIC = "node main<<N: size>>(x: f32) -> (y: f32) { y = x * f32(N); }\n"
+PRODUCT = "node main(x: f32[3], w: f32[3]) -> (y: f32) { y = sum(x[i] * w[i] for i < 3); }\n"
+
+
+def mlrc(folder, *arguments):
+    done = subprocess.run([MLRC, *arguments], capture_output=True, text=True, timeout=120, cwd=folder)
+    return done.returncode, done.stdout, done.stderr
+
+
+def says(folder, code, what, *arguments):
+    got, out, error = mlrc(folder, *arguments)
+    assert got == code and what in (out if code == 0 else error), (arguments, got, out, error)
+    return error
+
+
+def unknown_commands_and_missing_files(folder):
+    says(folder, 1, "there is no command `foo`; the commands are check, run", "foo")
+    says(folder, 1, "which file?", "run")
+    says(folder, 1, "--help", "--nonsense")
+    says(folder, 0, "mlrc 0.", "--version")
+
+
+def stages_that_are_text_are_not_read(folder):
+    (folder / "p.mlr").write_text(PRODUCT)
+    lines = mlrc(folder, "run", "--after=list")[1].splitlines()
+    assert [line.split()[0] for line in lines if "--from does not read it" in line] == ["tree", "check"], lines
+    says(folder, 1, "--from=check: reads what one of these stages hands on: dataflow", "run", "p.mlr", "--from=check")
+
+
+def a_wrong_parameter_is_shown_in_the_source(folder):
+    (folder / "p.mlr").write_text(GENERIC)
+    for value, why in [("x", "nothing called `x`"), ("3 4", "it is not one expression"), ("-3", "a size is negative"), ("", "`--param N=`")]:
+        error = says(folder, 1, why, "check", "p.mlr", "--node", "main", "--param", f"N={value}")
+        assert "--> p.mlr:1:12" in error and "const value" not in error, error
+
+
+def machines_that_llvm_does_not_know(folder):
+    (folder / "p.mlr").write_text(PRODUCT)
+    for option, why in [("--cpu=nonsense", "`nonsense` is no CPU of"), ("--features=+nonsense", "`+nonsense` is no feature of"),
+                        ("--features=avx2", "`avx2` is no feature of"), ("--target=pdp11-dec-ultrix", "no back end")]:
+        error = says(folder, 1, why, "build", "p.mlr", "--emit=obj", option)
+        assert error.count("\n") == 1, error
+
+
+def ir_remembers_that_it_is_unfused(folder):
+    (folder / "p.mlr").write_text(PRODUCT)
+    (folder / "in.csv").write_text("x[0],x[1],x[2],w[0],w[1],w[2]\n" + "0.1,0.7,-0.3,0.3,0.9,0.2\n1.1,0.77,-0.31,0.33,0.19,2.2\n")
+    run = lambda *more: says_output(mlrc(folder, "run", *more, "--input", "in.csv"))
+    unfused, fused = run("p.mlr", "--unfused"), run("p.mlr")
+    assert unfused != fused
+    for stage in ("dataflow", "inline", "normalize", "simplify", "sweeps", "buffers", "loops"):
+        for extra, expected in ((["--unfused"], unfused), ([], fused)):
+            (folder / "p.mlir").write_text(mlrc(folder, "run", "p.mlr", f"--after={stage}", *extra)[1])
+            assert run("p.mlir", f"--from={stage}") == expected, (stage, extra)
+
+
+def says_output(result):
+    assert result[0] == 0, result
+    return result[1]
+
+
+def files_are_named_after_the_node(folder):
+    (folder / "p.mlr").write_text(PRODUCT)
+    for emit in ("mlr-ir", "mlir", "llvm", "obj", "c"):
+        says(folder, 0, "", "build", "p.mlr", f"--emit={emit}", "-o", emit)
+        assert all(f.stem.startswith("main") for f in (folder / emit).iterdir()), emit
+
+
+def main():
+    cases = [f for name, f in globals().items() if callable(f) and getattr(f, "__module__", "") == "__main__"
+             and name not in ("main", "mlrc", "says", "says_output")]
+    failed = 0
+    for case in cases:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                case(pathlib.Path(folder))
+            except (AssertionError, subprocess.TimeoutExpired) as error:
+                failed += 1
+                print(f"FAILED {case.__name__}: {error}\n")
+    print(f"{len(cases) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
