@@ -13,6 +13,8 @@ static void addProgram(CLI::App *app, CommandLine &out, std::vector<std::string>
   addFile(app, out, "an MLR program (.mlr), or IR (.mlir) with --from");
   app->add_option("--node", out.node, "the node to take; default: main, or the only one");
   app->add_option("--param", params, "a static parameter of the node: NAME=VALUE")->allow_extra_args(false);
+  app->add_option("--path", out.paths, "a folder in which `import` looks for files; may be given more than once")
+      ->allow_extra_args(false);
   app->add_option("--after", out.after, "print what a stage hands on, and stop (--after=list names them)");
   app->add_option("--from", out.from, "the file is IR that --after=STAGE printed");
   app->add_flag("--unfused", out.unfused, "sums of products multiply, then add, in every engine");

@@ -15,6 +15,7 @@ struct CommandLine {
   Command command = Command::Check;
   std::string file;
   std::string node;                           ///< --node; empty: `main`, or the only root
+  std::vector<std::string> paths;             ///< --path, for `import`
   std::map<std::string, std::string> params;  ///< --param T=40
   // run, interp
   std::vector<std::string> inputs;

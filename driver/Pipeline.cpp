@@ -55,6 +55,7 @@ static bool checkProgram(Compilation &c) {
   options.root = *root;
   options.params = c.options.params;
   options.stdPath = standardLibraryPath();
+  options.paths = c.options.paths;
   std::optional<Program> program = check(c.tree, c.sources, options, c.diagnostics);
   if (!program || c.diagnostics.hasErrors()) return false;
   c.program = std::move(*program);

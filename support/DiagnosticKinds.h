@@ -21,7 +21,7 @@ inline constexpr DiagnosticKind missingDefinition{"missing-definition", Severity
 inline constexpr DiagnosticKind notConstant{"not-constant", Severity::Error, "A value that must be known at compile time is not."};  // R2.2, R6.2
 inline constexpr DiagnosticKind outsideScan{"outside-scan", Severity::Error, "Something of a scan's time stands outside that scan."};  // R10.12
 inline constexpr DiagnosticKind programTooLarge{"program-too-large", Severity::Error, "Calls multiply the program beyond what can be compiled."};  // R3.6
-inline constexpr DiagnosticKind recursiveInstantiation{"recursive-instantiation", Severity::Error, "A node, fun or constant needs itself."};  // R2.9
+inline constexpr DiagnosticKind recursiveInstantiation{"recursive-instantiation", Severity::Error, "A node, fun, constant, struct or module needs itself."};  // R2.9
 inline constexpr DiagnosticKind shapeMismatch{"shape-mismatch", Severity::Error, "Shapes differ and do not broadcast."};  // R4.6
 inline constexpr DiagnosticKind stateInFun{"state-in-fun", Severity::Error, "A `fun` has state, or calls something that has."};  // R2.4
 inline constexpr DiagnosticKind syntax{"syntax", Severity::Error, "The text does not follow the grammar."};  // R1.10

@@ -28,4 +28,11 @@ void pushChildren(const ast::Expr &e, std::vector<const ast::Expr *> &stack) {
   std::reverse(stack.begin() + static_cast<ptrdiff_t>(first), stack.end());
 }
 
+std::string dottedName(const ast::Expr &e) {
+  if (e.kind == ast::ExprKind::Name) return e.text;
+  if (e.kind != ast::ExprKind::Field) return "";
+  std::string base = dottedName(*e.args[0]);
+  return base.empty() ? "" : base + "." + e.text;
+}
+
 } // namespace mlr::checking

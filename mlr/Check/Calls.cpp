@@ -13,10 +13,6 @@ const ast::Decl *Body::calledDeclaration(const ast::Expr &e) const {
 }
 
 Value Body::elabCall(const ast::Expr &e, const Ty *want) {
-  if (e.text.find('.') != e.text.npos) {
-    report.unsupported(e.nameSpan, fmt::format("modules (`{}`) are", e.text));
-    return Value();
-  }
   if (const ast::Decl *decl = calledDeclaration(e)) return callDeclaration(*decl, e, want);
   if (const StaticValue *value = env.find(e.text); value && value->kind == StaticValue::Kind::Type)
     return elabConversion(e, value->type.type.scalar);
@@ -32,6 +28,7 @@ Value Body::elabCall(const ast::Expr &e, const Ty *want) {
     report.unsupported(e.nameSpan, fmt::format("`{}` is", e.text));
     return Value();
   }
+  if (module.explain(e.text, e.nameSpan, report)) return Value();
   Diagnostic &d = error(kinds::unknownName, e.nameSpan,
                         fmt::format("no node or fun called `{}` is declared", e.text), "unknown");
   if (report.isQuiet() || ++suggestions > 20) return Value();

@@ -18,6 +18,8 @@ struct CheckOptions {
   std::map<std::string, std::string> params;
   /// Directory of std/*.mlr; `math.mlr` there is the prelude that gives exp, sin, tanh, ... .
   std::string stdPath;
+  /// Folders in which `import` looks for files after that of the importing file and before stdPath.
+  std::vector<std::string> paths;
 };
 
 /// Checks `file` (already parsed) and returns the program, or nothing when an error was reported. All errors of

@@ -40,9 +40,17 @@ void Checker::loadPrelude() {
 
 std::optional<Program> Checker::run() {
   loadPrelude();
+  importing.push_back({identityOfRoot(), Span()});
+  loadImports(module);
+  if (diagnostics.hasErrors()) return std::nullopt; // a module is missing, or has holes where it did not parse
   module.declare(report);
-  for (const auto &decl : module.file->decls) refuseDeclaration(*decl);
-  declarations.analyse(module, report);
+  std::vector<const Module *> all;
+  if (prelude) all.push_back(prelude.get());
+  for (const auto &imported : modules) all.push_back(imported.get());
+  all.push_back(&module);
+  for (const Module *m : all)
+    for (const auto &decl : m->file->decls) refuseDeclaration(*decl);
+  declarations.analyse(all, report);
   for (const ast::Decl *decl : declarations.order)
     if (decl->kind == ast::DeclKind::Const) constant(*decl, module);
   addRoots();
@@ -61,7 +69,6 @@ std::optional<Program> Checker::run() {
 void Checker::refuseDeclaration(const ast::Decl &decl) {
   using K = ast::DeclKind;
   Span at = decl.name.span.valid() ? decl.name.span : decl.span;
-  if (decl.kind == K::Import) report.unsupported(at, "modules (`import`) are");
   if (decl.kind == K::Struct && decl.fields.empty())
     report.error(kinds::missingDefinition, at, fmt::format("the struct `{}` has no fields", decl.name.text), "nothing in it");
   if (decl.isExtern) report.unsupported(at, "C functions (`extern`) are");

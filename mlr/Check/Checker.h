@@ -57,6 +57,14 @@ private:
     NodeInstance *instance;
   };
   void loadPrelude();
+  struct Importing {
+    std::string path;
+    Span at; ///< the import
+  };
+  bool findModule(const Module &from, const ast::Name &name, std::string &path, std::string &text);
+  void reportImportCycle(const std::string &path, const ast::Name &last);
+  void loadImports(Module &from);
+  std::string identityOfRoot() const;
   void refuseDeclaration(const ast::Decl &decl);
   void addRoots();
   void addRoot(const ast::Decl &decl, bool asked);
@@ -74,6 +82,9 @@ private:
   Reporter report;
   std::vector<std::unique_ptr<ast::File>> ownedFiles; ///< the prelude, texts of --param
   std::unique_ptr<Module> prelude;
+  std::vector<std::unique_ptr<Module>> modules; ///< imported, callees first
+  std::map<std::string, Module *> modulesByPath;
+  std::vector<Importing> importing;             ///< from the root file on, while loading
   Module module;
   DeclTable declarations;
   std::map<std::string, NodeInstance *> instances; ///< by declaration and static values

@@ -121,6 +121,7 @@ Value Body::elabDeclared(const ast::Expr &e, const ast::Decl &decl) {
 }
 
 Value Body::unknownName(const ast::Expr &e) {
+  if (module.explain(e.text, e.span, report)) return Value();
   Diagnostic &d =
       error(kinds::unknownName, e.span, fmt::format("nothing called `{}` is declared", e.text), "unknown");
   if (report.isQuiet() || ++suggestions > 20) return Value();

@@ -15,10 +15,14 @@ void Module::declare(Reporter &report) {
   for (const auto &decl : file->decls) {
     if (decl->kind == ast::DeclKind::Import || decl->name.text.empty()) continue;
     auto [at, isNew] = decls.emplace(decl->name.text, decl.get());
-    if (isNew) continue;
+    const Import *clash = nullptr;
+    for (const Import &import : imports)
+      if (import.name == decl->name.text) clash = &import;
+    if (isNew && !clash) continue;
     Diagnostic &d = report.error(kinds::duplicateDefinition, decl->name.span,
                                  fmt::format("`{}` is declared twice", decl->name.text), "again here");
-    d.labels.push_back({at->second->name.span, "first declared here", false});
+    if (clash) d.labels.push_back({clash->span, "a module of this name is imported here", false});
+    else d.labels.push_back({at->second->name.span, "first declared here", false});
   }
 }
 
@@ -28,18 +32,30 @@ const ast::Decl *Module::findOwn(std::string_view name) const {
 }
 
 const ast::Decl *Module::find(std::string_view name) const {
+  if (size_t dot = name.find('.'); dot != name.npos) {
+    const Module *module = imported(name.substr(0, dot));
+    std::string_view member = name.substr(dot + 1);
+    return module && !member.starts_with('_') ? module->findOwn(member) : nullptr;
+  }
   if (const ast::Decl *own = findOwn(name)) return own;
   return prelude ? prelude->findOwn(name) : nullptr;
 }
 
 const ast::Decl *Module::elementary(std::string_view name, bool wide) const {
   const Module *math = prelude ? prelude : this;
+  if (size_t dot = name.find('.'); dot != name.npos) { // `math.exp`, with `import math;`
+    if (imported(name.substr(0, dot)) != math) return nullptr;
+    name.remove_prefix(dot + 1);
+  }
   const ast::Decl *decl = math->findOwn(fmt::format("{}_{}", name, wide ? "f64" : "f32"));
   return decl && decl->kind == ast::DeclKind::Fun ? decl : nullptr;
 }
 
 const Module *Module::home(const ast::Decl &decl) const {
-  return findOwn(decl.name.text) == &decl || !prelude ? this : prelude;
+  uint32_t of = decl.name.span.file;
+  for (const Import &import : imports)
+    if (import.module->file->file == of) return import.module;
+  return of == file->file || !prelude ? this : prelude;
 }
 
 // ---- built-ins -------------------------------------------------------------------------------------------
@@ -76,11 +92,13 @@ void DeclTable::collectExpr(const Module &module, const ast::Expr *root, bool ow
       if (e.op == ast::Op::Eby && !entry.facts.end) entry.facts.end = true, entry.facts.endUse = &e;
     }
     if (own && e.kind == K::When && e.clock->period) entry.facts.state = true; // counts instants
-    if (e.kind != K::Call && e.kind != K::Reduce && e.kind != K::Name && e.kind != K::StructLiteral) return;
-    if (e.kind == K::Name && entry.locals.count(e.text)) return;
-    if (const ast::Decl *decl = module.find(e.text)) {
-      if (e.kind != K::Name && decl->kind == ast::DeclKind::Const) return;
-      entry.uses.push_back({decl, e.span, e.text, &e});
+    bool value = e.kind == K::Name || e.kind == K::Field;
+    if (e.kind != K::Call && e.kind != K::Reduce && e.kind != K::StructLiteral && !value) return;
+    std::string name = e.kind == K::Field ? dottedName(e) : e.text;
+    if (name.empty() || (value && entry.locals.count(std::string_view(name).substr(0, name.find('.'))))) return;
+    if (const ast::Decl *decl = module.find(name)) {
+      if (!value && decl->kind == ast::DeclKind::Const) return;
+      entry.uses.push_back({decl, e.span, decl->name.text, &e});
       entry.ownTime.push_back(own);
     } else if (own && e.kind == K::Call && (e.text == "window" || e.text == "hold")) {
       entry.facts.state = true;
@@ -151,9 +169,8 @@ void DeclTable::collect(const Module &module, const ast::Decl &decl) {
   entry.locals.clear();
 }
 
-void DeclTable::analyse(const Module &module, Reporter &report) {
-  for (const Module *m : {module.prelude, &module}) {
-    if (!m) continue;
+void DeclTable::analyse(const std::vector<const Module *> &modules, Reporter &report) {
+  for (const Module *m : modules) {
     for (const auto &decl : m->file->decls) collect(*m, *decl);
     sort(*m, report);
   }

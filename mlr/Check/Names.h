@@ -29,18 +29,33 @@ public:
   /// Enters the declarations; reports names declared twice.
   void declare(Reporter &report);
 
-  /// The declaration of a node, fun or const called `name`: the file's own, else the prelude's.
+  /// `import name;`: reports a second one of that name.
+  void addImport(const ast::Name &name, const Module *module, Reporter &report);
+  const Module *imported(std::string_view name) const;
+  /// Reports why a name that find() does not know, maybe qualified, means nothing; false when that is for the caller to
+  /// say.
+  bool explain(std::string_view name, Span span, Reporter &report) const;
+  std::vector<std::string_view> publicNames() const;
+
+  /// The declaration called `name`: the file's own, else the prelude's; `nn.dense`: that of an imported module, unless it is
+  /// private (its name begins with `_`).
   const ast::Decl *find(std::string_view name) const;
   const ast::Decl *findOwn(std::string_view name) const;
   /// The elementary function `name` on f32 or f64 (`exp_f32` for exp), in the prelude.
   const ast::Decl *elementary(std::string_view name, bool wide) const;
-  /// The module whose declaration `decl` is: this one or the prelude.
+  /// The module whose declaration `decl` is: this one, the prelude or an imported one.
   const Module *home(const ast::Decl &decl) const;
 
   const ast::File *file;
   const Module *prelude;
 
 private:
+  struct Import {
+    std::string_view name;
+    const Module *module;
+    Span span;
+  };
+  std::vector<Import> imports;
   std::unordered_map<std::string_view, const ast::Decl *> decls;
 };
 
@@ -51,11 +66,11 @@ const std::vector<std::string_view> &builtinNames();
 /// Built-ins of the language that this version refuses: grad, hold, pack, ... .
 bool isLaterBuiltin(std::string_view name);
 
-/// Facts of every declaration of `module` and its prelude. `order` receives the module's own declarations,
+/// Facts of every declaration of the modules, imported ones first. `order` receives the declarations of the last,
 /// callees first. Reports each recursive one with its chain. Linear.
 class DeclTable {
 public:
-  void analyse(const Module &module, Reporter &report);
+  void analyse(const std::vector<const Module *> &modules, Reporter &report);
   const DeclFacts &facts(const ast::Decl &decl) const;
   /// Called by another declaration of the file.
   bool isCalled(const ast::Decl &decl) const;

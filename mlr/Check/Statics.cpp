@@ -74,13 +74,6 @@ StaticValue *Env::find(std::string_view name) {
   return const_cast<StaticValue *>(static_cast<const Env *>(this)->find(name));
 }
 
-std::string dottedName(const ast::Expr &e) {
-  if (e.kind == ast::ExprKind::Name) return e.text;
-  if (e.kind != ast::ExprKind::Field) return "";
-  std::string base = dottedName(*e.args[0]);
-  return base.empty() ? "" : base + "." + e.text;
-}
-
 std::string excerpt(const SourceMap &sources, Span span) {
   std::string out;
   for (char c : sources.text(span)) {
@@ -122,31 +115,33 @@ std::optional<LinearSize> StaticEvaluator::fail(const DiagnosticKind &kind, cons
 }
 
 std::optional<LinearSize> StaticEvaluator::name(const ast::Expr &e) {
-  if (const StaticValue *value = env.find(e.text)) {
+  std::string text = dottedName(e);
+  if (const StaticValue *value = env.find(text)) {
     using K = StaticValue::Kind;
     if (value->kind == K::Unbound && partial) return LinearSize{0, 1, e.text};
     if (value->kind == K::Unbound)
-      return fail(kinds::cannotInfer, e, fmt::format("`{}` is needed before it is known", e.text),
+      return fail(kinds::cannotInfer, e, fmt::format("`{}` is needed before it is known", text),
                   "has no value here");
     if (value->kind == K::Size) return LinearSize{value->size, 0, {}};
     if (value->kind == K::Value && value->value.type().isScalar() && isInt(value->value.type().scalar))
       return LinearSize{integerAt(value->value, 0), 0, {}};
-    return fail(kinds::typeMismatch, e, fmt::format("`{}` is not an integer", e.text),
+    return fail(kinds::typeMismatch, e, fmt::format("`{}` is not an integer", text),
                 fmt::format("it is {}", value->display()));
   }
-  if (std::string what = describeName ? describeName(e.text) : ""; !what.empty())
+  if (std::string what = describeName ? describeName(text) : ""; !what.empty())
     return fail(kinds::notConstant, e,
-                fmt::format("`{}` is {}, and a size must be known at compile time", e.text, what),
+                fmt::format("`{}` is {}, and a size must be known at compile time", text, what),
                 "not a constant");
-  if (const ast::Decl *decl = env.module->find(e.text); decl && decl->kind == ast::DeclKind::Const) {
+  if (const ast::Decl *decl = env.module->find(text); decl && decl->kind == ast::DeclKind::Const) {
     const Constant &constant = checker.constant(*decl, *env.module->home(*decl));
     if (constant.failed) return std::nullopt;
     if (const Array *value = constant.value(); value && value->type().isScalar() && isInt(value->type().scalar))
       return LinearSize{integerAt(*value, 0), 0, {}};
-    return fail(kinds::notConstant, e, fmt::format("`{}` cannot be a size", e.text),
+    return fail(kinds::notConstant, e, fmt::format("`{}` cannot be a size", text),
                 fmt::format("it is a constant of type {}", toString(constant.type)));
   }
-  return fail(kinds::unknownName, e, fmt::format("nothing called `{}` is declared", e.text),
+  if (!partial && env.module->explain(text, e.span, report)) return std::nullopt;
+  return fail(kinds::unknownName, e, fmt::format("nothing called `{}` is declared", text),
               "not a size or constant");
 }
 
@@ -199,7 +194,7 @@ std::optional<LinearSize> StaticEvaluator::linear(const ast::Expr &e) {
                 fmt::format("`{}` cannot be a size", excerpt(report.sources(), e.span)),
                 decimal ? "sizes are integers" : "too large");
   }
-  if (e.kind == K::Name) return name(e);
+  if (e.kind == K::Name || (e.kind == K::Field && !dottedName(e).empty())) return name(e);
   if (e.kind == K::Unary && e.op == ast::Op::Neg) {
     auto a = linear(*e.args[0]);
     if (!a) return std::nullopt;
@@ -352,6 +347,8 @@ std::optional<Ty> StaticEvaluator::type(const ast::TypeExpr &type) {
                    fmt::format("`{}` is needed before it is known", type.name.text), "has no value here");
       return std::nullopt;
     }
+    if (type.name.text.find('.') != type.name.text.npos && env.module->explain(type.name.text, type.name.span, report))
+      return std::nullopt;
     std::vector<std::string_view> known;
     for (Scalar s = Scalar::Bool;; s = static_cast<Scalar>(static_cast<int>(s) + 1)) {
       known.push_back(mlr::name(s));

@@ -1,6 +1,7 @@
 // Static parameters and what is computed from them before a program runs: sizes, shapes, types.
 #pragma once
 
+#include "mlr/Check/AstWalk.h"
 #include "mlr/Check/Names.h"
 #include "mlr/Check/Types.h"
 
@@ -93,9 +94,6 @@ private:
   Reporter &report;
   bool partial;
 };
-
-/// "a.b.c" of a name or of fields of a name, which may stand for something in a module; else "".
-std::string dottedName(const ast::Expr &e);
 
 /// The text of an expression as written, on one line and not too long for a message.
 std::string excerpt(const SourceMap &sources, Span span);

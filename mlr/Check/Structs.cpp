@@ -77,6 +77,10 @@ Value Body::elabField(const ast::Expr &e) {
     if (describe(root).empty() && !env.find(root)) {
       if (const Nominal *type = enumNamed(owner)) return elabConstructor(e, *type, {e.text, e.nameSpan});
       if (const ast::Decl *decl = module.find(owner + "." + e.text)) return elabDeclared(e, *decl);
+      if (module.imported(root)) {
+        module.explain(owner + "." + e.text, e.span, report);
+        return Value();
+      }
     }
   }
   // Of ps[t].w only the one leaf is read.
@@ -120,6 +124,7 @@ bool Body::orderFields(const ast::Decl &decl, const ast::Expr &e, std::vector<co
 /// `Dense { w = .., b = .. }`: static parameters that are not given follow from the context or from the fields.
 Value Body::elabStruct(const ast::Expr &e, const Ty *want) {
   const ast::Decl *decl = module.find(e.text);
+  if (!decl && e.text.find('.') != e.text.npos && module.explain(e.text, e.nameSpan, report)) return Value();
   if (!decl || decl->kind != ast::DeclKind::Struct) {
     Diagnostic &d = error(kinds::unknownName, e.nameSpan, fmt::format("there is no struct `{}`", e.text), "unknown");
     std::vector<std::string_view> known;
