@@ -22,6 +22,7 @@ Scope &Body::openBlock(Scope::Kind kind, const ast::Stmt &stmt, const ast::Clock
   condition.expr = clock.condition.get();
   condition.scope = &at;
   condition.block = &block;
+  condition.coversArms = !stmt.arms.empty() && clock.constructor.span == stmt.arms[0].name.span;
   return block;
 }
 

@@ -74,6 +74,11 @@ struct Symbol {
   const ast::ClockExpr *declaredClock = nullptr;
   bool isParameter = false;  ///< its clock is declared: none is the base clock
   ClockTerm *clock = nullptr;
+  std::string_view leafName; ///< of its variables, where `name` is not unique
+  bool isOfArm = false;      ///< what one arm makes of a merged variable
+  bool isMerged = false;     ///< .. whose type is that of `merged`, and is inferred with it
+  SymbolId merged = 0;
+  std::vector<SymbolId> arms; ///< of a merged variable: those that are inferred with it
   Unit *definition = nullptr;
   std::vector<Unit *> readers; ///< in the same component, while guessing
   int guesses = 0;
@@ -89,6 +94,7 @@ struct Unit {
   Scope *block = nullptr; ///< Condition: whose; Scan: the inner scope
   const ast::ClockExpr *declaredClock = nullptr; ///< Condition of a declared clock
   SymbolId declaredFor = 0;
+  bool coversArms = false; ///< Condition of the first arm of `match`
   std::vector<SymbolId> targets;
   std::vector<SymbolId> reads; ///< variables without a declared type
   ClockTerm *clock = nullptr;  ///< on which its expression is computed
@@ -97,6 +103,18 @@ struct Unit {
   int number = -1, low = -1;
   bool onStack = false, queued = false, cyclic = false;
   bool complete = false; ///< elaborated without an error: every target has its definition
+};
+
+/// An arm of a block before it is collected.
+struct ArmText {
+  const ast::Block *block = nullptr;
+  const ast::ClockExpr *clock = nullptr;
+  const ast::ClockExpr *reset = nullptr; ///< a state's: starts it afresh
+  std::string constructor;               ///< empty: of `if`
+  std::string display;                   ///< "the arm `Brake`"
+  std::vector<std::unique_ptr<ast::Stmt>> more; ///< equations beside those of the block
+  std::vector<std::string_view> defines;
+  int number = 0;
 };
 
 /// What clock inference found at an expression that changes clocks.
@@ -140,6 +158,24 @@ private:
   void collectBlock(const ast::Block &block, Scope &scope);
   void collectStmt(const ast::Stmt &stmt, Scope &scope);
   void collectScan(const ast::Stmt &stmt, Scope &scope);
+  void collectIf(const ast::Stmt &stmt, Scope &scope);
+  void collectMatch(const ast::Stmt &stmt, Scope &scope);
+  void collectArms(const ast::Stmt &stmt, std::vector<ArmText> arms, const std::string &selector, Scope &scope);
+  void collectLast(const ast::Stmt &stmt, Scope &scope);
+  void collectReset(const ast::Stmt &stmt, Scope &scope);
+  void collectAutomaton(const ast::Stmt &stmt, Scope &scope);
+  std::optional<size_t> stateNamed(const ast::Stmt &stmt, const ast::Name &name);
+  std::string_view keep(std::string text);
+  const ast::Stmt &keep(std::unique_ptr<ast::Stmt> stmt);
+  const ast::ClockExpr &armClock(std::string selector, ast::ClockExpr::Kind kind, std::string constructor, Span span);
+  std::string namedCondition(const ast::Expr &e, const char *base, Scope &scope);
+  ast::ExprPtr mergeOf(std::string_view name, const std::vector<ArmText> &arms, const std::string &selector,
+                       bool isMemory, Span span);
+  std::vector<std::string_view> memoriesAround(Scope &scope) const;
+  void armVariable(std::string_view name, const ArmText &arm, Scope &block, SymbolId merged, Scope &scope);
+  Span placeOf(const std::vector<ArmText> &arms, std::string_view name, Span fallback) const;
+  bool requireInAll(std::string_view name, const std::vector<ArmText> &arms,
+                    const std::vector<std::string_view> &memories, Scope &scope);
   void collectWhen(const ast::Stmt &stmt, Scope &scope);
   void collectMonitor(const ast::Stmt &stmt, Scope &scope);
   Scope &openBlock(Scope::Kind kind, const ast::Stmt &stmt, const ast::ClockExpr &clock, Scope &at);
@@ -152,6 +188,7 @@ private:
   void declareLeaves(Symbol &symbol);
   void declareLeaves(Symbol &symbol, const Ty &ty, const std::string &name);
   const SymbolId *lookup(std::string_view name) const;
+  const SymbolId *variableRead(const ast::Expr &e) const;
   std::string describe(std::string_view name) const;
   std::vector<std::string_view> visibleNames() const;
 
@@ -182,6 +219,7 @@ private:
     bool done = false;
   };
   void solveLater();
+  void checkBlockClocks();
   bool tryLater(Later &later);
   void settleClock(ClockTerm *t);
   ClockCondition *conditionOfCall(const ast::Expr &e, const ast::Decl &decl, const ast::ClockExpr &clock);
@@ -211,6 +249,25 @@ private:
   Value mergeValues(VarId selector, std::vector<Value> operands, const std::vector<ClockTerm *> &clocks, Span span);
   Expr *readLifted(Expr *stream, const std::vector<IndexId> &free, size_t leading, Span span);
   bool elabSelector(ClockCondition &condition, ClockTerm *parent);
+
+  bool coverArms(const Nominal &type, const std::vector<ast::Name> &arms, Span span, const char *what);
+
+  // Segments.cpp: time to space and back
+  std::optional<int64_t> segmentLength(const ast::Expr &e);
+  bool isPackUntil(const ast::Expr &e) const;
+  ClockCondition &everyCondition(int64_t period, Span span);
+  ClockTerm *clockOfPack(const ast::Expr &e);
+  ClockTerm *clockOfUnpack(const ast::Expr &e);
+  Value zeroOf(const Value &v);
+  Value windowOf(Value x, int64_t count, const Ty *want, Span span);
+  Value elabPack(const ast::Expr &e, const Ty *want);
+  Value elabPackUntil(const ast::Expr &e);
+  Value segmentOf(const Value &window, VarId position, int64_t count, Span span);
+  Value elabUnpack(const ast::Expr &e, const Ty *want);
+  Value elementOf(const Value &xs, const Value &init, ClockTerm *clock, VarId position, int64_t count, Span span);
+  Value reshaped(Value v, bool split, int64_t block);
+  static Shape reshapedLead(Shape shape, bool split, int64_t block);
+  Value elabSplit(const ast::Expr &e);
 
   // Regions.cpp: the regions of clocks
   Region &regionOf(ClockTerm *clock);
@@ -496,6 +553,12 @@ private:
   std::vector<Comprehended> comprehended;
   Scope *scope = nullptr; ///< of the expression at hand
   Unit *unit = nullptr;   ///< the statement at hand; null in a constant
+  std::deque<std::string> texts;                        ///< names of the checker's own
+  std::deque<std::unique_ptr<ast::Stmt>> made;          ///< statements that blocks were translated into
+  std::deque<ast::ClockExpr> madeClocks;
+  std::deque<ast::Name> madeNames;
+  size_t armCount = 0;
+  std::unordered_map<std::string, VarId> selectors; ///< by scope and expression; looked up only
   ClockSolver clocks;
   std::unordered_map<const ast::Expr *, ClockMark> marks; ///< looked up only
   std::deque<Later> later;

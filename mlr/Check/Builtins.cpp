@@ -55,6 +55,9 @@ Value Body::elabBuiltin(const ast::Expr &e, const Ty *want) {
     return elabOperator(e, *op, arity, want);
   if (e.text == "where") return elabWhere(e, want);
   if (e.text == "at") return elabAtOr(e);
+  if (e.text == "pack") return elabPack(e, want);
+  if (e.text == "unpack") return elabUnpack(e, want);
+  if (e.text == "split" || e.text == "join") return elabSplit(e);
   if (e.text == "hold") return elabHold(e, want);
   if (e.text == "window") return elabWindow(e, want);
   if (e.text == "count") return elabCount(e);

@@ -48,10 +48,16 @@ private:
   // ---- times
   // -----------------------------------------------------------------------------------------------
 
+  void findScans(const Region &body) {
+    for (const Equation &equation : body.equations) {
+      if (equation.kind == Equation::Kind::Scan) findTimes(equation.scan->body, equation.scan.get());
+      if (equation.kind == Equation::Kind::Clock) findScans(equation.clock->body);
+    }
+  }
+
   /// Numbers the times, inner ones first; the node's own is the last.
   void findTimes(const Region &body, const ScanTime *scan) {
-    for (const Equation &equation : body.equations)
-      if (equation.kind == Equation::Kind::Scan) findTimes(equation.scan->body, equation.scan.get());
+    findScans(body);
     numbers[scan] = times.size();
     times.push_back({scan, 0, {}});
     if (scan) return;
@@ -363,6 +369,7 @@ void findCallees(const Region &body, std::map<std::string, bool> &called) {
   for (const Equation &equation : body.equations) {
     if (equation.kind == Equation::Kind::Call) called[equation.callee->name] = true;
     if (equation.kind == Equation::Kind::Scan) findCallees(equation.scan->body, called);
+    if (equation.kind == Equation::Kind::Clock) findCallees(equation.clock->body, called);
   }
 }
 

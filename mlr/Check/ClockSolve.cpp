@@ -78,4 +78,18 @@ void Body::solveLater() {
   }
 }
 
+/// What a block defines is on its clock, or slower.
+void Body::checkBlockClocks() {
+  if (report.errorCount()) return;
+  for (Unit &u : units) {
+    if (u.scope->kind == Scope::Kind::Time || !u.clock || !u.expr || u.kind != Unit::Kind::Equation) continue;
+    settleClock(u.clock);
+    settleClock(u.scope->base);
+    inferring = &u;
+    if (!ClockSolver::isAbove(u.scope->base, u.clock))
+      reportPosition(*u.expr, u.clock, u.scope->base, "an equation in a block is on another clock than the block",
+                     "the block's clock is needed");
+  }
+}
+
 } // namespace mlr::checking

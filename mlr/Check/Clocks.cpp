@@ -15,8 +15,7 @@ std::vector<Unit *> Body::clockOrder() {
     scope = u.scope;
     std::vector<Unit *> &of = sources[&u];
     walk(u.expr, [&](const ast::Expr &e) {
-      if (e.kind != ast::ExprKind::Name && e.op != ast::Op::Last) return;
-      const SymbolId *id = lookup(e.text);
+      const SymbolId *id = variableRead(e);
       if (id && symbols[*id].definition) of.push_back(symbols[*id].definition);
     });
   }
@@ -143,7 +142,7 @@ ClockTerm *Body::clockOf(const ast::Expr &e) {
   case K::MergeBool:
   case K::MergeEnum: return clockOfMerge(e);
   case K::Unary:
-    if (e.op == ast::Op::Last) return clockOfName(e, e.text);
+    if (e.op == ast::Op::Last) return clockOfName(e, "last " + e.text);
     if (e.op == ast::Op::Final || e.op == ast::Op::Initial) {
       ClockTerm *t = clockOf(*e.args[0]);
       if (t && scope->ofTime().time && !clocks.unify(t, scope->ofTime().base))
@@ -155,6 +154,8 @@ ClockTerm *Body::clockOf(const ast::Expr &e) {
   case K::Call:
     if (const ast::Decl *decl = calledDeclaration(e)) return clockOfCall(e, *decl);
     if (e.text == "hold" && e.args.size() == 2) return clockOfHold(e);
+    if (e.text == "pack" && !e.args.empty()) return clockOfPack(e);
+    if (e.text == "unpack") return clockOfUnpack(e);
     break;
   default: break;
   }
@@ -311,7 +312,7 @@ std::string Body::canonical(const ast::Expr &e) const {
   std::string out;
   walk(&e, [&](const ast::Expr &part) {
     out += fmt::format("({},{},{}", static_cast<int>(part.kind), static_cast<int>(part.op), part.args.size());
-    const SymbolId *id = part.kind == ast::ExprKind::Name || part.op == ast::Op::Last ? lookup(part.text) : nullptr;
+    const SymbolId *id = variableRead(part);
     bool isIndex = std::find(indexNames.begin(), indexNames.end(), part.text) != indexNames.end();
     if (id && !isIndex) out += fmt::format(" v{}", *id);
     else if (!part.text.empty()) out += fmt::format(" {}", part.text);

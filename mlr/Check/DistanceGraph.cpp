@@ -39,6 +39,7 @@ public:
 private:
   void findResults(const Region &body) {
     for (const Equation &equation : body.equations) {
+      if (equation.kind == Equation::Kind::Clock) findResults(equation.clock->body);
       if (equation.kind != Equation::Kind::Scan) continue;
       const ScanTime &scan = *equation.scan;
       for (const ScanResult &result : scan.results) {
@@ -56,13 +57,74 @@ private:
   void region(const Region &body, const ScanTime *time) {
     for (const Equation &equation : body.equations) {
       switch (equation.kind) {
-      case Equation::Kind::Define: leaves(*equation.value, equation.targets[0], time, {}); break;
+      case Equation::Kind::Define:
+        leaves(*equation.value, equation.targets[0], time, {});
+        onSelectors(equation.targets[0], time, looksAhead(*equation.value), equation.value->span);
+        break;
       case Equation::Kind::Call: call(equation, time); break;
-      case Equation::Kind::Scan: scan(*equation.scan); break;
-      case Equation::Kind::Clock:
-      case Equation::Kind::Monitor: break;
+      case Equation::Kind::Scan: {
+        const Clock *outer = here;
+        here = nullptr;
+        scan(*equation.scan);
+        here = outer;
+        for (const ScanResult &result : equation.scan->results) onSelectors(result.var, time, false, result.span);
+        break;
+      }
+      case Equation::Kind::Clock: {
+        const Clock *outer = here;
+        here = equation.clock.get();
+        region(here->body, time);
+        here = outer;
+        break;
+      }
+      case Equation::Kind::Monitor: break; // nothing needs it
       }
     }
+  }
+
+  // ---- clocks
+
+  static bool looksAhead(const Expr &e) {
+    if (e.kind == ExprKind::Eby) return true;
+    return std::any_of(e.args.begin(), e.args.end(), [](const Expr *arg) { return looksAhead(*arg); });
+  }
+
+  /// A distance in instants of the clock at hand, in instants of its time: exact on periodic clocks, anything from
+  /// the same number on under a condition.
+  Interval scaled(Interval by, const ScanTime *time) const {
+    for (const Clock *c = here; c; c = c->parent) {
+      if (c->kind == Clock::Kind::Every) by = {times(by.lo, c->period), times(by.hi, c->period)};
+      if (c->kind != Clock::Kind::When) continue;
+      if (by.lo < 0) by.lo = std::min(by.lo, -span(time));
+      if (by.hi > 0) by.hi = std::max(by.hi, span(time));
+    }
+    return by;
+  }
+  static int64_t times(int64_t a, int64_t n) {
+    int64_t product;
+    if (a == unbounded || a == -unbounded) return a;
+    if (__builtin_mul_overflow(a, n, &product)) return a > 0 ? unbounded : -unbounded;
+    return product;
+  }
+  /// What lies between two instants of a slower clock may be many runs of a scan that resumes.
+  int64_t carriedOver(int64_t carried) const {
+    for (const Clock *c = here; c && carried; c = c->parent)
+      if (c->kind != Clock::Kind::Reset) return unbounded;
+    return carried;
+  }
+
+  /// What stands under conditions, on these.
+  void onSelectors(Vertex to, const ScanTime *time, bool ahead, Span at) {
+    const Clock *before = here;
+    for (const Clock *c = before; c; c = c->parent) {
+      if (c->kind == Clock::Kind::Every) continue;
+      here = c->parent;
+      int64_t all = span(time);
+      depend(c->selector, to, time, {{0, all}, unbounded, false}, at);
+      if (ahead) depend(c->selector, to, time, {{-all, 0}, 0, true}, at);
+      if (ahead && c->kind == Clock::Kind::Reset) depend(c->selector, to, time, {scaled({-1, -1}, time), 0, true}, at);
+    }
+    here = before;
   }
 
   void call(const Equation &equation, const ScanTime *time) {
@@ -77,10 +139,12 @@ private:
       for (size_t o = 0; o < equation.targets.size(); ++o) {
         const Path &path = callee.paths[o][i];
         if (!path.exists) continue;
-        graph.dependencies.push_back({argument, equation.targets[o], time, path.interval, path.carried,
-                                      path.usesEnd, equation.args[i]->span, equation.callee});
+        graph.dependencies.push_back({argument, equation.targets[o], time, scaled(path.interval, time),
+                                      carriedOver(path.carried), path.usesEnd, equation.args[i]->span,
+                                      equation.callee});
       }
     }
+    for (VarId target : equation.targets) onSelectors(target, time, equation.callee->usesEnd, equation.span);
   }
 
   void scan(const ScanTime &scan) {
@@ -99,9 +163,10 @@ private:
         {from, to, time, distance.interval, distance.carried, distance.usesEnd, span, nullptr});
   }
 
-  static Distance shifted(Distance d, Interval by, int64_t carried, bool usesEnd = false) {
+  /// By an interval in instants of the time.
+  Distance shifted(Distance d, Interval by, int64_t carried, bool usesEnd = false) const {
     d.interval = d.interval + by;
-    d.carried = add(d.carried, carried);
+    d.carried = add(d.carried, carriedOver(carried));
     d.usesEnd |= usesEnd;
     return d;
   }
@@ -117,14 +182,17 @@ private:
     case ExprKind::Var: return leaf(e, to, time, d);
     case ExprKind::Fby:
       leaves(*e.args[0], to, time, d);
-      return leaves(*e.args[1], to, time, shifted(d, {1, 1}, 1));
-    case ExprKind::Pre: return leaves(*e.args[0], to, time, shifted(d, {1, 1}, 1));
+      return leaves(*e.args[1], to, time, shifted(d, scaled({1, 1}, time), 1));
+    case ExprKind::Pre: return leaves(*e.args[0], to, time, shifted(d, scaled({1, 1}, time), 1));
     case ExprKind::Eby:
       onCondition(to, time, shifted(d, {0, 0}, 0, true), e.span);
       leaves(*e.args[1], to, time, shifted(d, {0, 0}, 0, true));
-      return leaves(*e.args[0], to, time, shifted(d, {-1, -1}, 0, true));
+      return leaves(*e.args[0], to, time, shifted(d, scaled({-1, -1}, time), 0, true));
     case ExprKind::Window: // the init is that of the first instant
-      leaves(*e.args[0], to, time, shifted(d, {0, e.count - 1}, e.count > 1 ? unbounded : 0));
+      leaves(*e.args[0], to, time, shifted(d, scaled({0, e.count - 1}, time), e.count > 1 ? unbounded : 0));
+      return leaves(*e.args[1], to, time, shifted(d, {0, span(time)}, unbounded));
+    case ExprKind::Hold:
+      leaves(*e.args[0], to, time, shifted(d, {0, span(time)}, unbounded));
       return leaves(*e.args[1], to, time, shifted(d, {0, span(time)}, unbounded));
     case ExprKind::Final:
       onCondition(to, time, shifted(d, {-span(time), span(time)}, 0, true), e.span);
@@ -179,6 +247,7 @@ private:
   const std::map<std::string, Summary> &summaries;
   Graph graph;
   std::vector<ResultPlace> resultOf; ///< by variable
+  const Clock *here = nullptr;       ///< in whose region the expression at hand stands
 };
 
 } // namespace

@@ -15,6 +15,7 @@ static void addCalls(const Region &region, const std::unordered_map<const NodeIn
   for (const Equation &e : region.equations) {
     if (e.kind == Equation::Kind::Call) size += sizes.at(e.callee);
     if (e.kind == Equation::Kind::Scan) addCalls(e.scan->body, sizes, size);
+    if (e.kind == Equation::Kind::Clock) addCalls(e.clock->body, sizes, size);
     if (size > maxExpressions) return;
   }
 }

@@ -378,8 +378,15 @@ Value Body::elabUnary(const ast::Expr &e, const Ty *want) {
   case ast::Op::Pre: return elabDelay(e, want);
   case ast::Op::Final:
   case ast::Op::Initial: return elabEndValue(e, want);
-  default: report.unsupported(e.span, "memories (`last u`) are"); return Value();
+  default: break;
   }
+  if (const SymbolId *id = variableRead(e)) {
+    const Symbol &symbol = symbols[*id];
+    return !report.isQuiet() && symbol.leaves.empty() ? Value() : tupleOf({symbol.ty}, symbol.leaves, e.span);
+  }
+  Diagnostic &d = error(kinds::unknownName, e.span, fmt::format("`{}` has no memory", e.text), "nothing keeps its value");
+  d.helps.push_back(fmt::format("say what it is at first:  last {} = 0;", e.text));
+  return Value();
 }
 
 // ---- if --------------------------------------------------------------------------------------------------

@@ -62,8 +62,8 @@ private:
       case Equation::Kind::Define: collect(*equation.value, time, sources[equation.targets[0]]); break;
       case Equation::Kind::Call: call(equation, time); break;
       case Equation::Kind::Scan: scan(*equation.scan); break;
-      case Equation::Kind::Clock:
-      case Equation::Kind::Monitor: break;
+      case Equation::Kind::Clock: clock(*equation.clock, time); break;
+      case Equation::Kind::Monitor: need(*equation.value, time, "a contract looks at this"); break;
       }
     }
   }
@@ -83,7 +83,27 @@ private:
       for (uint32_t i : callee.reaches[o]) merge(sources[equation.targets[o]], args[i]);
   }
 
+  void clock(const Clock &clock, const ScanTime *time) {
+    if (clock.kind != Clock::Kind::Every) {
+      Sources of;
+      of.vars.push_back(clock.selector);
+      bool reset = clock.kind == Clock::Kind::Reset;
+      needs.push_back({of, clock.span, reset ? "this decides where segments begin" : "this decides which instants a clock has"});
+    }
+    const Clock *outer = here;
+    here = &clock;
+    region(clock.body, time);
+    here = outer;
+  }
+
   void scan(const ScanTime &scan) {
+    const Clock *outer = here;
+    here = nullptr;
+    scanInside(scan);
+    here = outer;
+  }
+
+  void scanInside(const ScanTime &scan) {
     region(scan.body, &scan);
     if (scan.until) need(*scan.until, &scan, "the condition of `until` decides when the scan stops");
     for (const ScanResult &result : scan.results)
@@ -120,6 +140,14 @@ private:
     case ExprKind::Window:
       need(*e.args[0], time, "`window` keeps this");
       return need(*e.args[1], time, "`window` starts with this");
+    // The first instant of a slower clock may come late: nothing guards it then.
+    case ExprKind::Hold:
+      need(*e.args[0], time, "`hold` keeps this");
+      return need(*e.args[1], time, "`hold` starts with this");
+    case ExprKind::Merge:
+      need(*e.args[0], time, "this decides what `merge` takes");
+      for (size_t i = 1; i < e.args.size(); ++i) need(*e.args[i], time, "`merge` may take this at a later instant");
+      return;
     case ExprKind::Final: return need(*e.args[0], time, "`final` may be read at the first instant");
     case ExprKind::Initial: return need(*e.args[0], time, "`initial` is the value of the first instant");
     default: break;
@@ -133,7 +161,13 @@ private:
     const Var &var = node.vars[e.var];
     if (var.kind == Var::Kind::ScanIndex) return;
     if (var.time == time) {
-      into.vars.push_back(e.var);
+      if (leavesReset(var.clock)) {
+        Sources of;
+        of.vars.push_back(e.var);
+        needs.push_back({of, e.span, "`" + var.name + "` leaves the block that is reset"});
+      } else {
+        into.vars.push_back(e.var);
+      }
       return;
     }
     // A value of an enclosing time is a constant of the scan: undefined for a whole run, not for its first
@@ -141,6 +175,17 @@ private:
     Sources of;
     of.vars.push_back(e.var);
     needs.push_back({of, e.span, "`" + var.name + "` is read inside the scan"});
+  }
+
+  /// Whether a variable of this clock, read in the region at hand, starts afresh more often than that region.
+  bool leavesReset(const Clock *clock) const {
+    for (; clock; clock = clock->parent) {
+      if (clock->kind != Clock::Kind::Reset) continue;
+      const Clock *c = here;
+      while (c && c != clock) c = c->parent;
+      if (!c) return true;
+    }
+    return false;
   }
 
   // ---- the least solution
@@ -239,7 +284,7 @@ private:
     std::vector<std::pair<std::string, bool>> rows;
     if (!operand.empty()) rows.push_back({operand, false});
     rows.push_back({text, true});
-    if (through != UINT32_MAX && node.vars[through].name != operand)
+    if (through != UINT32_MAX && node.vars[through].kind != Var::Kind::Hidden && node.vars[through].name != operand)
       rows.push_back({node.vars[through].name, true});
     size_t width = 7;
     for (auto &row : rows) width = std::max(width, row.first.size());
@@ -252,6 +297,7 @@ private:
   const NodeInstance &node;
   const std::map<std::string, Summary> &callees;
   Diagnostics &diagnostics;
+  const Clock *here = nullptr;     ///< in whose region the expression at hand stands
   std::vector<Sources> sources;    ///< by variable
   std::vector<Need> needs;         ///< those of the outputs last
   std::vector<const Expr *> cause; ///< by variable: the `pre` that makes it undefined

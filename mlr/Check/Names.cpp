@@ -66,7 +66,8 @@ const std::vector<std::string_view> &builtinNames() {
       "bf16",   "f32",  "f64",    "sum",   "prod",   "max",    "min",   "all",       "any",    "argmax",
       "argmin", "mean", "sqrt",   "abs",   "floor",  "ceil",   "trunc", "round",     "fma",    "where",
       "shl",    "shr",  "bitand", "bitor", "bitxor", "bitnot", "bits",  "from_bits", "concat", "reshape",
-      "zeros",  "ones", "at",     "isnan", "window", "count",  "load",   "map",       "reduce", "hold"};
+      "zeros",  "ones", "at",     "isnan", "window", "count",  "load",   "map",       "reduce", "hold",
+      "pack",   "unpack", "split", "join"};
   return names;
 }
 
@@ -76,8 +77,8 @@ bool isBuiltin(std::string_view name) {
 }
 
 bool isLaterBuiltin(std::string_view name) {
-  static constexpr std::array<std::string_view, 9> later = {
-      "pack", "unpack", "split", "join", "grad", "vjp", "jvp", "stop_gradient", "random"};
+  static constexpr std::array<std::string_view, 5> later = {
+      "grad", "vjp", "jvp", "stop_gradient", "random"};
   return std::find(later.begin(), later.end(), name) != later.end();
 }
 
@@ -100,7 +101,7 @@ void DeclTable::collectExpr(const Module &module, const ast::Expr *root, bool ow
       if (!value && decl->kind == ast::DeclKind::Const) return;
       entry.uses.push_back({decl, e.span, decl->name.text, &e});
       entry.ownTime.push_back(own);
-    } else if (own && e.kind == K::Call && (e.text == "window" || e.text == "hold")) {
+    } else if (own && e.kind == K::Call && (e.text == "window" || e.text == "hold" || e.text == "pack" || e.text == "unpack")) {
       entry.facts.state = true;
     }
   });
@@ -120,7 +121,12 @@ void DeclTable::collectBlock(const Module &module, const ast::Block &block, bool
     entry.facts.state |= scan && own && stmt->resume;
     collectBlock(module, stmt->body, own && !scan, entry);
     collectBlock(module, stmt->other, own, entry);
-    for (const ast::Arm &arm : stmt->arms) collectBlock(module, arm.body, own, entry);
+    entry.facts.state |= own && (stmt->kind == ast::StmtKind::Last || stmt->kind == ast::StmtKind::Automaton);
+    for (const ast::Arm &arm : stmt->arms) {
+      collectBlock(module, arm.body, own, entry);
+      for (const auto *transitions : {&arm.unless, &arm.until})
+        for (const ast::Transition &t : *transitions) collectExpr(module, t.condition.get(), own, entry);
+    }
   }
 }
 

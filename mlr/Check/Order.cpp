@@ -19,10 +19,11 @@ void Body::collectReads() {
     if (u.kind == Unit::Kind::Scan) continue;
     scope = u.scope;
     walk(u.expr, [&](const ast::Expr &e) {
-      if (e.kind != ast::ExprKind::Name && e.op != ast::Op::Last) return;
-      const SymbolId *id = lookup(e.text);
+      const SymbolId *id = variableRead(e);
       if (id && symbols[*id].ty.kind == Ty::Kind::Unknown && symbols[*id].definition) u.reads.push_back(*id);
     });
+    for (SymbolId id : u.targets) // what an arm defines is inferred with the merged variable
+      if (symbols[id].isMerged && symbols[symbols[id].merged].definition) u.reads.push_back(symbols[id].merged);
     std::sort(u.reads.begin(), u.reads.end());
     u.reads.erase(std::unique(u.reads.begin(), u.reads.end()), u.reads.end());
   }
@@ -172,6 +173,7 @@ void Body::updateGuess(Symbol &symbol, const Ty &ty, std::deque<Unit *> &queue) 
   if (symbol.declared || ty.kind == Ty::Kind::Unknown || ty == symbol.ty) return;
   if (!refines(symbol.ty, ty) || ++symbol.guesses > maxGuesses) return;
   symbol.ty = ty;
+  for (SymbolId arm : symbol.arms) updateGuess(symbols[arm], ty, queue);
   for (Unit *reader : symbol.readers) {
     if (reader->queued) continue;
     reader->queued = true;

@@ -67,7 +67,13 @@ bool Body::elabSelector(ClockCondition &c, ClockTerm *parent) {
     if (v.plain() && v.type().isScalar() && (number || numbered)) selector = v.expr, c.selector = UINT32_MAX - 1;
   }
   bool ok = c.selector != UINT32_MAX;
-  if (ok) c.selector = own ? symbols[*id].leaves[0] : define(selector, "when")->var;
+  if (ok && own) c.selector = symbols[*id].leaves[0];
+  if (ok && !own) {
+    // One expression selects all clocks under it.
+    auto [at, isNew] = selectors.try_emplace(fmt::format("{} {}", static_cast<const void *>(c.scope), c.key), 0);
+    if (isNew) at->second = define(selector, "when")->var;
+    c.selector = at->second;
+  }
   scope = beforeScope;
   here = before;
   return ok;
@@ -89,6 +95,29 @@ Value Body::elabWhen(const ast::Expr &e, const Ty *want) {
   if (at->second.condition->kind == Clock::Kind::Every && !allowState(e, "every")) return Value();
   if (!elabSelector(*at->second.condition, at->second.operand) || v.unknown()) return Value();
   return onVariable(std::move(v), at->second.operand);
+}
+
+/// Arms name every constructor once.
+bool Body::coverArms(const Nominal &type, const std::vector<ast::Name> &arms, Span span, const char *what) {
+  std::vector<const ast::Name *> of(type.decl->constructors.size(), nullptr);
+  for (const ast::Name &arm : arms) {
+    auto number = constructorOf(type, arm);
+    if (!number) return false;
+    if (const ast::Name *first = of[*number]) {
+      Diagnostic &d = error(kinds::duplicateDefinition, arm.span, fmt::format("`{}` has two arms", arm.text), "again here");
+      d.labels.push_back({first->span, "the other one", false});
+      return false;
+    }
+    of[*number] = &arm;
+  }
+  std::string missing;
+  for (size_t i = 0; i < of.size(); ++i)
+    if (!of[i]) missing += fmt::format("{}`{}`", missing.empty() ? "" : ", ", type.decl->constructors[i].text);
+  if (missing.empty()) return true;
+  Diagnostic &d = error(kinds::incompleteMatch, span, fmt::format("`{}` has no arm for {}", what, missing),
+                        fmt::format("of the enum `{}`", type.display));
+  d.labels.push_back({type.decl->name.span, "declared here", false});
+  return false;
 }
 
 // ---- merge -----------------------------------------------------------------------------------------------
@@ -181,6 +210,15 @@ Value Body::elabMerge(const ast::Expr &e, const Ty *want) {
   for (ClockCondition *c : mark.conditions)
     if (!elabSelector(*c, mark.operand)) return Value();
     else if (c != mark.conditions[0]) c->selector = mark.conditions[0]->selector;
+  if (e.kind == ast::ExprKind::MergeEnum && !e.argNames[0].text.starts_with("#")) {
+    here = mark.operand;
+    Value selector = elab(*e.args[0]);
+    here = before;
+    bool written = e.text != "#arms";
+    if (!selector.nominal || (written && !coverArms(*selector.nominal, e.argNames, e.span, "merge"))) return Value();
+    if (selector.nominal->decl->constructors.size() != e.argNames.size()) return Value(); // reported
+
+  }
   if (!known || !join(values, where, "merge")) return Value();
   for (Value &v : values) forceDefault(v, want);
   size_t count = values.size();

@@ -33,6 +33,7 @@ void Body::elaborate() {
   collectReads();
   elaborateInOrder();
   solveLater();
+  checkBlockClocks();
   assemble();
 }
 
@@ -42,6 +43,12 @@ const SymbolId *Body::lookup(std::string_view name) const {
   for (const Scope *s = scope; s; s = s->parent)
     if (auto at = s->names.find(name); at != s->names.end()) return &at->second;
   return nullptr;
+}
+
+/// The variable that `x` or `last x` reads; null for anything else.
+const SymbolId *Body::variableRead(const ast::Expr &e) const {
+  if (e.kind == ast::ExprKind::Name) return lookup(e.text);
+  return e.op == ast::Op::Last ? lookup("last " + e.text) : nullptr;
 }
 
 std::string Body::describe(std::string_view name) const {
@@ -112,7 +119,8 @@ void Body::declareLeaves(Symbol &symbol, const Ty &ty, const std::string &name) 
 }
 
 void Body::declareLeaves(Symbol &symbol) {
-  if (symbol.leaves.empty()) declareLeaves(symbol, symbol.ty, std::string(symbol.name));
+  if (symbol.leaves.empty())
+    declareLeaves(symbol, symbol.ty, std::string(symbol.leafName.empty() ? symbol.name : symbol.leafName));
 }
 
 void Body::declareParameters() {
@@ -153,26 +161,14 @@ void Body::requireOutputs() {
 
 /// Statements of later versions, by name. True: refused.
 bool Body::refuse(const ast::Stmt &stmt) {
-  using K = ast::StmtKind;
   for (const ast::Annotation &annotation : stmt.annotations)
     report.unsupported(annotation.span, fmt::format("annotations (`@{}`) are", annotation.name.text));
-  auto refused = [&](const char *what) {
-    incomplete = true;
-    report.unsupported({stmt.span.file, stmt.span.begin, std::min(stmt.span.end, stmt.span.begin + 1)}, what);
-    return true;
-  };
-  switch (stmt.kind) {
-  case K::Last: return refused("memories (`last u = ..`) are");
-  case K::If: return refused("activation blocks (`if .. { }`) are");
-  case K::Match: return refused("activation blocks (`match`) are");
-  case K::Reset: return refused("resets (`reset { } every`) are");
-  case K::Automaton: return refused("state machines (`automaton`) are");
-  default: break;
-  }
   return false;
 }
 
 void Body::collectBlock(const ast::Block &block, Scope &at) {
+  for (const auto &stmt : block.stmts)
+    if (stmt && stmt->kind == ast::StmtKind::Last) collectLast(*stmt, at); // arms keep what has one
   for (const auto &stmt : block.stmts)
     if (stmt && !refuse(*stmt)) collectStmt(*stmt, at);
 }
@@ -181,6 +177,10 @@ void Body::collectStmt(const ast::Stmt &stmt, Scope &at) {
   using K = ast::StmtKind;
   if (stmt.kind == K::Scan) return collectScan(stmt, at);
   if (stmt.kind == K::When) return collectWhen(stmt, at);
+  if (stmt.kind == K::If) return collectIf(stmt, at);
+  if (stmt.kind == K::Match) return collectMatch(stmt, at);
+  if (stmt.kind == K::Reset) return collectReset(stmt, at);
+  if (stmt.kind == K::Automaton) return collectAutomaton(stmt, at);
   if (stmt.kind == K::Assert || stmt.kind == K::Assume || stmt.kind == K::Guarantee) return collectMonitor(stmt, at);
   if (stmt.kind == ast::StmtKind::Equation || stmt.kind == ast::StmtKind::Stacked) collectEquation(stmt, at);
 }
@@ -197,7 +197,7 @@ void Body::addTarget(Unit &unit, const ast::Name &name, Scope &at, bool leavesSc
   // An output of the node may get its definition; everything else visible must not be hidden.
   auto &names = at.table().names;
   auto own = names.find(name.text);
-  if (own != names.end() && symbols[own->second].kind == Var::Kind::Output &&
+  if (own != names.end() && (symbols[own->second].kind == Var::Kind::Output || symbols[own->second].isOfArm) &&
       !symbols[own->second].definition) {
     symbols[own->second].definition = &unit;
     symbols[own->second].scope = &at;

@@ -12,6 +12,13 @@ void Body::elaborateUnit(Unit &u) {
   switch (u.kind) {
   case Unit::Kind::Condition:
     if (u.block && u.block->base->condition) elabSelector(*u.block->base->condition, u.block->outer);
+    if (u.stmt->kind == ast::StmtKind::Match && u.coversArms) {
+      std::vector<ast::Name> arms;
+      for (const ast::Arm &arm : u.stmt->arms) arms.push_back(arm.name);
+      here = u.block->outer;
+      Value selector = elab(*u.expr);
+      if (selector.nominal) coverArms(*selector.nominal, arms, u.stmt->condition->span, "match");
+    }
     if (u.declaredClock)
       if (ClockTerm *t = ClockSolver::find(symbols[u.declaredFor].clock); t->condition) elabSelector(*t->condition, t->parent);
     return;

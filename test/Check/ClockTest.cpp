@@ -82,5 +82,63 @@ TEST(Clocks, AContractIsAMonitorOnItsClock) { // R17.9
   expectTyped("node main(x: f32, c: bool) -> (y: f32) { assert x > 0; guarantee y > 0; y = x; when c { assume x < 1; } }", "assume");
 }
 
+TEST(Clocks, ArmsRunInTheirOwnTimeAndAreMerged) { // R17.10
+  expectTyped("node main(x: f32, c: bool) -> (y: f32) { if c { n = 0 fby n + 1; y = x + f32(n); } else { y = 0; } }",
+              "y: f32 = merge(c, y#1, y#0);");
+}
+
+TEST(Clocks, AnOutputNeedsADefinitionInEveryArm) { // R17.10
+  expectErrors("node main(x: f32, c: bool) -> (y: f32) { if c { y = x; } }",
+               {"missing-definition: `y` is an output, and the missing `else` does not define it"});
+}
+
+TEST(Clocks, MatchCoversAllConstructors) { // R17.11
+  expectErrors("enum M { A, B } node main(x: f32, m: M) -> (y: f32) { match m { A: { y = x; } } }",
+               {"incomplete-match: `match` has no arm for `B`"});
+}
+
+TEST(Clocks, AMemoryCompletesArms) { // R17.12
+  expectTyped("node main(x: f32, c: bool) -> (y: f32) { last y = 3; if c { y = x; } }", "y#last: f32 = (3.0:f32 fby y);");
+  expectErrors("node main(x: f32) -> (y: f32) { y = x + last x; }", {"unknown-name: `x` has no memory"});
+}
+
+TEST(Clocks, NothingSlowerLeavesAReset) { // R17.13
+  expectErrors("node main(x: f32, r: bool) -> (y: f32) { reset { y = x + (0 fby y); } every r; }", {});
+  EXPECT_EQ(Checked("node main(x: f32, r: bool) -> (y: f32 every 2) { reset { y = x when every 2; } every r; }").errors.size(), 1u);
+}
+
+TEST(Clocks, TransitionsNameStates) { // R17.14
+  expectErrors("node main(x: f32) -> (y: f32) { automaton { state S { y = x; until x > 0 then T; } } }",
+               {"unknown-name: the automaton has no state `T`"});
+  expectErrors("node main(x: f32) -> (y: f32) { automaton { state S { y = x; until x > 0 then T; } state T { y = 0; unless x < 0 continue S; } } }", {});
+}
+
+TEST(Clocks, UnpackUndoesPack) { // R17.15
+  expectErrors("node main(x: f32) -> (y: f32) { y = unpack<<4>>(pack<<4>>(x), 0); }", {});
+  EXPECT_EQ(Checked("node main(x: f32) -> (y: f32) { y = unpack<<3>>(pack<<4>>(x), 0); }").errors.size(), 1u);
+}
+
+TEST(Clocks, SegmentsEndEarly) { // R17.16
+  expectErrors("node main(x: f32, d: bool) -> (xs: f32[4] when end, n: i32 when end, end: bool) { (xs, n, end) = pack<<4>>(x, until = d); }", {});
+}
+
+TEST(Clocks, SplitAndJoinReshape) { // R17.17
+  expectErrors("node main(x: f32[6]) -> (y: f32[2, 3], z: f32[6]) { y = split<<3>>(x); z = join(y); }", {});
+}
+
+TEST(Clocks, PreIsUndefinedWhereItsClockBegins) { // R17.18
+  EXPECT_EQ(Checked("node main(x: f32, c: bool) -> (y: f32) { y = 0 -> merge(c, pre (x when c), 0); }").errors.size(), 1u);
+  EXPECT_EQ(Checked("node main(x: f32, r: bool) -> (y: f32) { reset { z = pre x; } every r; y = 0 -> z; }").errors.size(), 1u);
+  expectErrors("node main(x: f32, c: bool) -> (y: f32) { y = merge(c, 0 -> pre (x when c), 0); }", {});
+}
+
+TEST(Clocks, DistancesAreThoseOfTheClock) { // R17.19
+  std::string head = "node main(x: f32[8], c: bool[8]) -> (y: f32[8]) { scan t < 8 { ";
+  expectErrors(head + "when every 2 { a = x[t] + (0 fby a); b = a + (b eby 0); } y[t] = hold(b, 0); } }", {});
+  expectErrors(head + "if c[t] { q = x[t] + (q eby 10); } else { q = 0; } y[t] = q; } }", {});
+  expectErrors(head + "reset { q = x[t] + (q eby 10); } every c[t]; y[t] = q; } }", {});
+  EXPECT_EQ(Checked(head + "d = q > 0; if c[t] and (false fby d) { q = x[t] + (q eby 10); } else { q = 0; } y[t] = q; } }").errors.size(), 1u);
+}
+
 } // namespace
 } // namespace mlr::test

@@ -153,9 +153,9 @@ TEST(Errors, NamesMayNotHideOthersOfTheNode) {  // R2.7
 }
 
 TEST(Errors, LaterPartsOfTheLanguageAreNamed) {
-  expectErrors("node main(x: f32, c: bool) -> (y: f32) { y = hold(x when c, 0); automaton { state A { } } }",
+  expectErrors("node main(x: f32, c: bool) -> (y: f32) { y = hold(x when c, 0); @spread z = x; }",
                {
-                "unsupported: state machines (`automaton`) are not part of this version of MLR"});
+                "unsupported: annotations (`@spread`) are not part of this version of MLR"});
 }
 
 } // namespace
