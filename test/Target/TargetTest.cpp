@@ -60,6 +60,24 @@ TEST(C, HasNoConstantThatOnlyDeadCodeReads) {
   EXPECT_EQ((*files)["n.c"].find("n_constant"), std::string::npos) << (*files)["n.c"];
 }
 
+TEST(C, HasNothingThatOnlyADeadSoftwareFmaNeeds) {
+  loops::Options options{.vectorBits = 0};
+  options.hasFma = options.hasFma64 = false;
+  Lowered lowered(R"(mlr.node @n(%x: f64) -> (y: f64) attributes {scheduled} {
+  %one = mlr.const 1 : i32
+  %zero = mlr.const 0 : i32
+  %c = mlr.lt %zero, %one : i32
+  %tenth = mlr.const 0.1 : f64
+  %p = mlr.mul %x, %tenth : f64
+  %q = mlr.fma %p, %x, %x : f64
+  %y = mlr.select %c, %x, %q : f64
+  mlr.yield %y : f64
+})", options);
+  auto files = emitC(*lowered.module);
+  ASSERT_TRUE(mlir::succeeded(files));
+  EXPECT_EQ((*files)["n.c"].find(" * 0.1"), std::string::npos) << (*files)["n.c"];
+}
+
 TEST(Emit, ObjectsForOtherMachines) {
   for (const MachineName &name : {MachineName{"aarch64-linux-gnu", "", ""}, {"thumbv7em-none-eabihf", "cortex-m4", ""},
                                   {"thumbv7em-none-eabihf", "cortex-m7", ""}, {"riscv64-unknown-elf", "", "+m,+a,+f,+d,+c"},

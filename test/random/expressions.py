@@ -320,6 +320,8 @@ class Expressions:
         r = self.r
         fits = [(a, m) for a, m in bounds if m <= n]
         if not fits or r.random() < 0.1: return self.place(region, n)
+        data = [v.name for v in region.ready + region.captured if v.scalar in INTS and not v.shape and v.name[0] != "t"]
+        if data and r.random() < 0.06: return f"{r.choice(fits)[0]} + i32({r.choice(data)}) % {n}"
         a, m = r.choice(fits)
         kind = r.random()
         if kind < 0.55: return a

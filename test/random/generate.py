@@ -93,7 +93,7 @@ class Program(Expressions):
 
     # ---- equations -------------------------------------------------------------------------------------------------
 
-    def fill(self, region, depth, count):
+    def fill(self, region, depth, count, large=False):
         """Adds groups of equations to a region whose ready/captured are set up."""
         r = self.r
         directions = ["up"] + [r.choice(["up", "down"] if region.in_scan else ["up"]) for _ in range(r.randrange(1, 4))]
@@ -101,6 +101,8 @@ class Program(Expressions):
         for d in directions:
             vs = [Var(self.fresh(), self.scalar_type(), self.shape(), len(plan)) for _ in range(r.randrange(1, max(2, count)))]
             plan.append((d, vs))
+        if large:  # a block of thousands of instructions
+            plan.append(("up", [Var(self.fresh(), "f32" if r.random() < 0.7 else self.scalar_type(), (), len(plan)) for _ in range(90)]))
         for g, (d, vs) in enumerate(plan, len(region.groups)):
             region.groups.append((d, vs))
             region.current = g
@@ -142,8 +144,9 @@ class Program(Expressions):
         region.ready += [v, w]
 
     def with_another(self, region, scalar, shape, text):
-        """An operation of `text` and a variable."""
-        other = self.pick(region, scalar, shape) or self.constant(scalar, shape)
+        """An operation of `text` and a constant of the scan. (Of a backward recurrence the compiler makes no sweeps yet, R16.)"""
+        alike = [v.name for v in region.captured if v.scalar == scalar and v.shape == shape]
+        other = self.r.choice(alike) if alike else self.constant(scalar, shape)
         if scalar == "bool": return f"({text} {self.r.choice(['and', 'or', '!='])} {other})"
         return f"({text} * {scalar}(0.5) + {other})" if scalar in FLOATS else f"({text} {self.r.choice(['+', '-'])} {other})"
 
@@ -244,9 +247,10 @@ class Program(Expressions):
         if name == "main": inputs += [Var(self.fresh("x"), "f32", h, -1) for h in [(), self.shapes[4], self.shapes[-1]]]
         region.ready = list(inputs)
         region.captured = list(self.constants)
-        self.fill(region, 1 if not in_scan else 0, 4)
+        large = name == "main" and self.r.random() < 0.03
+        self.fill(region, 1 if not in_scan else 0, 4, large)
         defined = [v for v in region.ready if v not in inputs]
-        outputs = self.chosen(region, defined, self.r.choice([1, 2, 4, 8, 12] if name == "main" else [1, 2, 3, 4]))
+        outputs = self.chosen(region, defined, 80 if large else self.r.choice([2, 4, 8, 16] if name == "main" else [1, 2, 4, 6]))
         if self.r.random() < 0.1: outputs.append(self.r.choice(inputs))
         return inputs, outputs, region
 
