@@ -277,11 +277,11 @@ class Expressions:
             if region.delayable(v) and self.r.random() < 0.2:
                 self.features.add("delay in a comprehension")
                 out.append((v.scalar, f"({self.constant(v.scalar, ())} fby {text})"))
-        if bounds and self.r.random() < 0.6: out += self.compound(region, bounds)
+        if bounds and self.r.random() < 0.6: out += self.compound(region, bounds, out)
         out += [("i32", a) for a, _ in bounds]
         return out
 
-    def compound(self, region, bounds):
+    def compound(self, region, bounds, elements):
         """Elements of tensors that are made on the spot: [(scalar, text)], one or none."""
         r = self.r
         tensors = [v for v in region.ready + region.captured if v.shape]
@@ -290,7 +290,12 @@ class Expressions:
         at = lambda shape: ", ".join(self.affine(region, n, bounds) for n in shape)
         if kind == "list" and m <= 5:
             scalar = self.scalar_type()
-            return [(scalar, f"[{', '.join(self.pick(region, scalar, ()) or self.constant(scalar, ()) for _ in range(m))}][{a}]")]
+            alike = [t for s, t in elements if s == scalar] + [self.constant(scalar, ())]
+            made = f"[{', '.join(r.choice(alike) for _ in range(m))}]"
+            if r.random() < 0.6: return [(scalar, f"{made}[{a}]")]
+            rest = r.randrange(1, 4)
+            more = f"[{', '.join(r.choice(alike) for _ in range(rest))}]"
+            return [(scalar, f"concat({made}, {more})[{self.affine(region, m + rest, bounds)}]")]
         if not tensors: return []
         v = r.choice(tensors)
         same = [w for w in tensors if w.scalar == v.scalar and w.shape[1:] == v.shape[1:]]
@@ -298,6 +303,9 @@ class Expressions:
         self.features.add(f"element of {kind}")
         if kind == "concat":
             w = r.choice(same)
+            if len(v.shape) > 1 and r.random() < 0.5:  # of rows that depend on an index
+                rows = [f"{u.name}[{self.affine(region, u.shape[0], bounds)}]" for u in (v, w)]
+                return [(v.scalar, f"concat({', '.join(rows)})[{at((2 * v.shape[1], *v.shape[2:]))}]")]
             return [(v.scalar, f"concat({v.name}, {w.name})[{at((v.shape[0] + w.shape[0], *v.shape[1:]))}]")]
         if kind == "operator" and v.scalar != "bool":
             return [(v.scalar, f"({v.name} {r.choice(['+', '-', '*'])} {r.choice(alike).name})[{at(v.shape)}]")]
