@@ -73,8 +73,8 @@ private:
       yields.push_back(yield->getOperand(k));
     }
     OpBuilder b(scan);
-    auto slim = ScanOp::create(b, scan.getLoc(), types, scan.getUpto(), scan.getLength(), scan.getResume(),
-                               scan.getSweepAttr(), scan.getIndexNameAttr());
+    auto slim = ScanOp::create(b, scan.getLoc(), types, scan.getUpto(), scan.getWhen(), scan.getReset(),
+                               scan.getLength(), scan.getResume(), scan.getSweepAttr(), scan.getIndexNameAttr());
     slim->setDiscardableAttrs(scan->getDiscardableAttrDictionary());
     slim.getBody().takeBody(scan.getBody());
     bodyOf(slim).getTerminator()->setOperands(yields);

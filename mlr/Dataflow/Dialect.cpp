@@ -96,6 +96,13 @@ LogicalResult NodeOp::verify() {
   auto yield = dyn_cast<YieldOp>(getBody().front().getTerminator());
   if (!yield || TypeRange(yield.getOperandTypes()) != TypeRange(type.getResults()))
     return emitOpError("ends in an mlr.yield of its results");
+  if (auto presence = getPresence()) {
+    if (presence->size() != type.getNumResults()) return emitOpError("has one presence a result");
+    for (auto [flag, of] : llvm::enumerate(*presence))
+      if (of != -1 &&
+          (of < 0 || of >= static_cast<int64_t>(type.getNumResults()) || !type.getResult(flag).isInteger(1)))
+        return emitOpError("has an i1 result to say that one of its results is present");
+  }
   return success();
 }
 
@@ -110,12 +117,24 @@ ParseResult ScanOp::parse(OpAsmParser &parser, OperationState &state) {
   if (parser.parseArgument(index) || parser.parseLess() || parser.parseInteger(length)) return failure();
   state.addAttribute("length", b.getI64IntegerAttr(length));
   state.addAttribute("index_name", b.getStringAttr(index.ssaName.name.drop_front()));
+  std::array<int32_t, 3> segments{0, 0, 0};
   if (succeeded(parser.parseOptionalKeyword("upto"))) {
     OpAsmParser::UnresolvedOperand upto;
     if (parser.parseOperand(upto) || parser.resolveOperand(upto, b.getI32Type(), state.operands))
       return failure();
+    segments[0] = 1;
   }
   if (succeeded(parser.parseOptionalKeyword("resume"))) state.addAttribute("resume", b.getUnitAttr());
+  for (int k : {1, 2}) {
+    if (failed(parser.parseOptionalKeyword(k == 1 ? "when" : "reset"))) continue;
+    OpAsmParser::UnresolvedOperand flag;
+    Type type;
+    if (parser.parseOperand(flag) || parser.parseColonType(type) ||
+        parser.resolveOperand(flag, type, state.operands))
+      return failure();
+    segments[k] = 1;
+  }
+  state.addAttribute(getOperandSegmentSizesAttrName(state.name), b.getDenseI32ArrayAttr(segments));
   if (succeeded(parser.parseOptionalKeyword("sweep"))) {
     StringRef direction;
     if (parser.parseKeyword(&direction)) return failure();
@@ -142,8 +161,11 @@ void ScanOp::print(OpAsmPrinter &p) {
   p << " < " << getLength();
   if (getUpto()) p << " upto " << getUpto();
   if (getResume()) p << " resume";
+  if (getWhen()) p << " when " << getWhen() << " : " << getWhen().getType();
+  if (getReset()) p << " reset " << getReset() << " : " << getReset().getType();
   if (getSweep()) p << " sweep " << stringifyDirection(*getSweep());
-  p.printOptionalAttrDictWithKeyword((*this)->getAttrs(), {"length", "resume", "sweep", "index_name"});
+  p.printOptionalAttrDictWithKeyword((*this)->getAttrs(),
+                                     {"length", "resume", "sweep", "index_name", "operandSegmentSizes"});
   p << ' ';
   p.printRegion(getBody(), /*printEntryBlockArgs=*/false);
   if (getNumResults()) p << " : " << getResultTypes();
@@ -164,6 +186,8 @@ LogicalResult ScanOp::verify() {
       return emitOpError(
           "yields a value that is not a constant of the scan: it needs stack, final, initial or count");
   }
+  if (getReset() && !getResume())
+    return emitOpError("has state between outer instants, which can be reset, only with `resume`");
   if (llvm::count_if(body, [](Operation &op) { return isa<UntilOp>(op); }) > 1)
     return emitOpError("has more than one mlr.until");
   return success();
@@ -182,7 +206,33 @@ LogicalResult StackOp::verify() {
   return success();
 }
 
+// ---- time
+// ----------------------------------------------------------------------------------------------------
+
+/// Flags of an operator are scalars or have the leading axes of its operand.
+static LogicalResult verifyFlags(Operation *op, ArrayRef<Value> flags, Type operand) {
+  for (Value flag : flags) {
+    auto tensor = flag ? dyn_cast<RankedTensorType>(flag.getType()) : RankedTensorType();
+    if (!tensor) continue;
+    auto shape =
+        isa<RankedTensorType>(operand) ? cast<RankedTensorType>(operand).getShape() : ArrayRef<int64_t>();
+    if (shape.take_front(tensor.getRank()) != tensor.getShape())
+      return op->emitOpError("has a flag without the leading axes of its operand");
+  }
+  return success();
+}
+
+LogicalResult FbyOp::verify() { return verifyFlags(*this, {getWhen(), getReset()}, getType()); }
+LogicalResult EbyOp::verify() { return verifyFlags(*this, {getWhen(), getReset()}, getType()); }
+LogicalResult PreOp::verify() { return verifyFlags(*this, {getWhen(), getReset()}, getType()); }
+LogicalResult HoldOp::verify() {
+  if (!getWhen()) return emitOpError("holds a value from the instants of a slower clock: it needs `when`");
+  return verifyFlags(*this, {getWhen(), getReset()}, getType());
+}
+LogicalResult FirstOp::verify() { return verifyFlags(*this, {getWhen(), getReset()}, getType()); }
+
 LogicalResult WindowOp::verify() {
+  if (failed(verifyFlags(*this, {getWhen(), getReset()}, getValue().getType()))) return failure();
   auto result = cast<RankedTensorType>(getResult().getType());
   if (result.getRank() < 1 || result.getDimSize(0) < 1) return emitOpError("has at least one element");
   SmallVector<int64_t> shape{result.getDimSize(0)};
@@ -233,10 +283,19 @@ static void printIndexArguments(OpAsmPrinter &p, Region &region) {
   p << ')';
 }
 
+/// `when %on`, if it is there.
+static ParseResult parseWhen(OpAsmParser &parser, OperationState &state) {
+  if (failed(parser.parseOptionalKeyword("when"))) return success();
+  OpAsmParser::UnresolvedOperand flag;
+  return failure(parser.parseOperand(flag) ||
+                 parser.resolveOperand(flag, parser.getBuilder().getI1Type(), state.operands));
+}
+
 ParseResult GenOp::parse(OpAsmParser &parser, OperationState &state) {
   SmallVector<OpAsmParser::Argument> indices;
   Type type;
-  if (parseIndexArguments(parser, indices) || parser.parseOptionalAttrDictWithKeyword(state.attributes))
+  if (parseIndexArguments(parser, indices) || parseWhen(parser, state) ||
+      parser.parseOptionalAttrDictWithKeyword(state.attributes))
     return failure();
   if (parser.parseRegion(*state.addRegion(), indices) || parser.parseColonType(type)) return failure();
   state.addTypes(type);
@@ -246,6 +305,7 @@ ParseResult GenOp::parse(OpAsmParser &parser, OperationState &state) {
 void GenOp::print(OpAsmPrinter &p) {
   p << ' ';
   printIndexArguments(p, getBody());
+  if (getWhen()) p << " when " << getWhen();
   p.printOptionalAttrDictWithKeyword((*this)->getAttrs());
   p << ' ';
   p.printRegion(getBody(), /*printEntryBlockArgs=*/false);
@@ -283,7 +343,7 @@ ParseResult ReduceOp::parse(OpAsmParser &parser, OperationState &state) {
     return success();
   };
   Type type;
-  if (parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren, parseOne) ||
+  if (parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren, parseOne) || parseWhen(parser, state) ||
       parser.parseOptionalAttrDictWithKeyword(state.attributes) ||
       parser.parseRegion(*state.addRegion(), indices) || parser.parseColonType(type))
     return failure();
@@ -301,6 +361,7 @@ void ReduceOp::print(OpAsmPrinter &p) {
     p << " < " << std::get<1>(pair);
   });
   p << ')';
+  if (getWhen()) p << " when " << getWhen();
   p.printOptionalAttrDictWithKeyword((*this)->getAttrs(), {"kind", "tree", "sizes"});
   p << ' ';
   p.printRegion(getBody(), /*printEntryBlockArgs=*/false);

@@ -13,6 +13,13 @@ Importer::Importer(const Program &program, const SourceMap &sources, MLIRContext
     : program(program), sources(sources), context(context), b(&context), location(UnknownLoc::get(&context)) {
 }
 
+/// What the presence flag of an output is called: like no other output.
+static std::string presenceName(const NodeInstance &node, VarId output) {
+  std::string name = node.vars[output].name + "_present";
+  while (llvm::any_of(node.outputs, [&](VarId v) { return node.vars[v].name == name; })) name += "_";
+  return name;
+}
+
 /// Root nodes and the instances with state that they call, at any depth.
 static std::set<const NodeInstance *> reachable(const Program &program) {
   std::set<const NodeInstance *> seen(program.roots.begin(), program.roots.end());
@@ -26,6 +33,7 @@ static std::set<const NodeInstance *> reachable(const Program &program) {
       regions.pop_back();
       for (const Equation &eq : region->equations) {
         if (eq.scan) regions.push_back(&eq.scan->body);
+        if (eq.clock) regions.push_back(&eq.clock->body);
         if (eq.callee && !eq.callee->isFun && seen.insert(eq.callee).second) work.push_back(eq.callee);
       }
     }
@@ -60,14 +68,22 @@ void Importer::importNode(const NodeInstance &node, bool isRoot) {
     inputs.push_back(typeOf(node.vars[v].type));
     argNames.push_back(b.getStringAttr(node.vars[v].name));
   }
+  SmallVector<int64_t> presence;
   for (VarId v : node.outputs) {
     outputs.push_back(typeOf(node.vars[v].type));
     resultNames.push_back(b.getStringAttr(node.vars[v].name));
+    presence.push_back(-1);
+    if (!isSlower(node.vars[v].clock)) continue;
+    presence.push_back(static_cast<int64_t>(outputs.size()) - 1);
+    outputs.push_back(b.getI1Type());
+    resultNames.push_back(b.getStringAttr(presenceName(node, v)));
   }
+  bool isAlwaysPresent = presence.size() == node.outputs.size();
   b.setInsertionPointToEnd(module->getBody());
   auto op = NodeOp::create(b, locationOf(node.span), node.name, b.getFunctionType(inputs, outputs),
                            b.getArrayAttr(argNames), b.getArrayAttr(resultNames),
-                           isRoot ? StringAttr() : b.getStringAttr("private"), /*scheduled=*/false);
+                           isRoot ? StringAttr() : b.getStringAttr("private"),
+                           isAlwaysPresent ? nullptr : b.getDenseI64ArrayAttr(presence), /*scheduled=*/false);
   Block *body = b.createBlock(&op.getBody());
   for (size_t i = 0; i < inputs.size(); ++i)
     body->addArgument(inputs[i], locationOf(node.vars[node.inputs[i]].span));
@@ -77,44 +93,58 @@ void Importer::importNode(const NodeInstance &node, bool isRoot) {
   root->block = body;
   root->info = &infos.definitions(node);
   for (size_t i = 0; i < inputs.size(); ++i) root->sites[node.inputs[i]] = settledSite(body->getArgument(i));
-  importRegion(*root, node.body, body);
+  importRegion(*root, node.body, {root, body});
   finishNode(op, *root);
 }
 
-void Importer::importRegion(Frame &frame, const mlr::Region &region, Block *block) {
+void Importer::importRegion(Frame &frame, const mlr::Region &region, Position at) {
   for (const Equation &eq : region.equations) {
     switch (eq.kind) {
     case Equation::Kind::Define: resolve(siteOf(frame, eq.targets[0])); break;
     case Equation::Kind::Call:
-      if (!eq.callee->isFun) importCall(frame, eq, block);
+      if (!eq.callee->isFun) importCall(frame, eq, at);
       break;
-    case Equation::Kind::Scan: importRegion(frame, eq.scan->body, scanOf(frame, *eq.scan).block); break;
+    case Equation::Kind::Scan:
+      importRegion(frame, eq.scan->body, {&frame, scanOf(frame, *eq.scan).block});
+      break;
     case Equation::Kind::Clock:
-    case Equation::Kind::Monitor: break;
+      importRegion(frame, eq.clock->body, {&frame, at.block, clockOf(frame, eq.clock.get(), eq.clock->time)});
+      break;
+    case Equation::Kind::Monitor: break; // what a program computes does not depend on them
     }
     if (failed) return;
   }
 }
 
-void Importer::importCall(Frame &frame, const Equation &eq, Block *block) {
-  beginBody(block);
+void Importer::importCall(Frame &frame, const Equation &eq, Position at) {
+  beginBody(at.block);
   location = locationOf(eq.span);
   SmallVector<mlir::Value> inputs;
   SmallVector<mlir::Type> types;
-  for (const Expr *arg : eq.args) inputs.push_back(regionValue({&frame, block}, *arg));
-  for (VarId v : eq.callee->outputs) types.push_back(typeOf(eq.callee->vars[v].type));
+  for (const Expr *arg : eq.args) inputs.push_back(regionValue(at, *arg));
+  SmallVector<unsigned> places; // of the outputs among the results; presence flags stand between them
+  for (VarId v : eq.callee->outputs) {
+    places.push_back(types.size());
+    types.push_back(typeOf(eq.callee->vars[v].type));
+    if (isSlower(eq.callee->vars[v].clock)) types.push_back(b.getI1Type());
+  }
   location = locationOf(eq.span);
-  auto call = CallOp::create(builder(), location, types, eq.callee->name, inputs);
+  mlir::Value when = at.clock ? flagIn(at.clock->on, {}) : mlir::Value();
+  mlir::Value reset = at.clock ? flagIn(at.clock->reset, {}) : mlir::Value();
+  auto call = CallOp::create(builder(), location, types, eq.callee->name, inputs, when, reset);
   call->setAttr("name", b.getStringAttr(frame.path + instanceName(frame, *eq.callee)));
-  for (auto [target, result] : llvm::zip(eq.targets, call.getResults()))
-    settle(siteOf(frame, target), result);
+  for (auto [target, place] : llvm::zip(eq.targets, places))
+    settle(siteOf(frame, target), call.getResult(place));
 }
 
 void Importer::finishNode(NodeOp node, Frame &frame) {
   drain();
   if (failed) return;
   SmallVector<mlir::Value> outputs;
-  for (VarId v : frame.node->outputs) outputs.push_back(variableValue(frame, v));
+  for (VarId v : frame.node->outputs) {
+    outputs.push_back(variableValue(frame, v));
+    if (isSlower(frame.node->vars[v].clock)) outputs.push_back(presenceOf(frame, v));
+  }
   drain();
   beginBody(frame.block);
   YieldOp::create(builder(), node.getLoc(), outputs);

@@ -45,6 +45,7 @@ mlir::Value Importer::element(Position at, const Expr &e, Indices indices) {
   case ExprKind::ReduceAll: return reduction(at, e, indices);
   case ExprKind::Call: return variable(calleeFrame(at, e), e.callee->outputs[e.result], indices);
   case ExprKind::Count: return countIn(at.block);
+  case ExprKind::Merge: return mergeElement(at, e, indices);
   default: return readSite(siteOf(at, e), indices);
   }
 }
@@ -185,7 +186,7 @@ mlir::Value Importer::operation(Position at, const Expr &e, Indices indices) {
   for (const Expr *arg : e.args) x.push_back(element(at, *arg, indices));
   location = locationOf(e.span);
   mlir::Type type = scalarType(e.type.scalar, &context), i1 = b.getI1Type();
-  if (e.kind == ExprKind::Arrow) return emit<SelectOp>(type, firstIn(at.block), x[0], x[1]);
+  if (e.kind == ExprKind::Arrow) return emit<SelectOp>(type, firstElement(at), x[0], x[1]);
   switch (e.op) {
   case OpKind::Add: return emit<AddOp>(type, x[0], x[1]);
   case OpKind::Sub: return emit<SubOp>(type, x[0], x[1]);

@@ -51,7 +51,7 @@ Frame &Importer::calleeFrame(Frame &frame, const Equation &call) {
   Frame *&f = frame.calls[&call];
   if (!f) {
     const Definition &d = frame.info->definitions[call.targets[0]];
-    f = makeFrame(*call.callee, {&frame, blockOf(frame, d.time)}, call.args);
+    f = makeFrame(*call.callee, positionOf(frame, d), call.args);
     f->path = frame.path + instanceName(frame, *call.callee) + ".";
   }
   return *f;
@@ -64,7 +64,7 @@ Block *Importer::blockOf(Frame &frame, const ScanTime *time) {
 /// Where the definition of a variable stands.
 Position Importer::positionOf(Frame &frame, const Definition &d) {
   if (d.kind == Definition::Kind::Input) return frame.caller;
-  return {&frame, blockOf(frame, d.time)};
+  return {&frame, blockOf(frame, d.time), clockOf(frame, d.clock, d.time)};
 }
 
 // ---- contexts
@@ -93,7 +93,11 @@ namespace {
 struct FreeNames {
   std::set<IndexId> used, bound;
   std::set<VarId> vars;
+  std::set<VarId> held;
+  bool knows = false; ///< its clock
   void visit(const Expr &e) {
+    knows = knows || isTemporal(e.kind) || e.kind == ExprKind::Arrow;
+    if (e.kind == ExprKind::Hold) held.insert(e.args[0]->var);
     if (e.kind == ExprKind::Index) used.insert(e.index);
     if (e.kind == ExprKind::Var) vars.insert(e.var);
     bound.insert(e.indices.begin(), e.indices.end());
@@ -114,6 +118,11 @@ Context Importer::contextOf(Position at, const Expr &e) {
     if (!names.bound.count(i)) out.push_back(binderOf(*at.frame, i));
   if (!at.frame->isRoot)
     for (VarId v : names.vars) addContext(out, contextOf(*at.frame, v));
+  if (names.knows && at.clock) addContext(out, at.clock->context);
+  for (VarId v : names.held) {
+    const Var &var = at.frame->node->vars[v];
+    if (ClockState *clock = clockOf(*at.frame, var.clock, var.time)) addContext(out, clock->context);
+  }
   sortContext(out);
   return out;
 }

@@ -8,24 +8,25 @@ namespace {
 /// Chains of inlined locals longer than this are cut by computing one of them apart.
 constexpr uint32_t maxDepth = 500;
 
-void defineRegion(NodeInfo &info, const Region &region, const ScanTime *time) {
+void defineRegion(NodeInfo &info, const Region &region, const ScanTime *time, const Clock *clock) {
   for (const Equation &eq : region.equations) {
     switch (eq.kind) {
     case Equation::Kind::Define:
-      info.definitions[eq.targets[0]] = {Definition::Kind::Define, eq.value, &eq, time, 0};
+      info.definitions[eq.targets[0]] = {Definition::Kind::Define, eq.value, &eq, time, clock, 0};
       break;
     case Equation::Kind::Call:
       for (uint32_t i = 0; i < eq.targets.size(); ++i)
-        info.definitions[eq.targets[i]] = {Definition::Kind::Call, nullptr, &eq, time, i};
+        info.definitions[eq.targets[i]] = {Definition::Kind::Call, nullptr, &eq, time, clock, i};
       break;
     case Equation::Kind::Scan:
-      info.definitions[eq.scan->index] = {Definition::Kind::ScanIndex, nullptr, &eq, eq.scan.get(), 0};
+      info.definitions[eq.scan->index] = {
+          Definition::Kind::ScanIndex, nullptr, &eq, eq.scan.get(), nullptr, 0};
       for (uint32_t i = 0; i < eq.scan->results.size(); ++i)
-        info.definitions[eq.scan->results[i].var] = {Definition::Kind::ScanResult, eq.scan->results[i].value,
-                                                     &eq, time, i};
-      defineRegion(info, eq.scan->body, eq.scan.get());
+        info.definitions[eq.scan->results[i].var] = {
+            Definition::Kind::ScanResult, eq.scan->results[i].value, &eq, time, clock, i};
+      defineRegion(info, eq.scan->body, eq.scan.get(), nullptr);
       break;
-    case Equation::Kind::Clock: defineRegion(info, eq.clock->body, time); break;
+    case Equation::Kind::Clock: defineRegion(info, eq.clock->body, time, eq.clock.get()); break;
     case Equation::Kind::Monitor: break;
     }
   }
@@ -36,8 +37,9 @@ void defineRegion(NodeInfo &info, const Region &region, const ScanTime *time) {
 void forEachRoot(const Region &region, const std::function<void(VarId, const Expr &)> &f) {
   constexpr VarId none = ~0u;
   for (const Equation &eq : region.equations) {
-    if (eq.value) f(eq.targets[0], *eq.value);
+    if (eq.kind == Equation::Kind::Define) f(eq.targets[0], *eq.value);
     for (const Expr *arg : eq.args) f(none, *arg);
+    if (eq.clock) forEachRoot(eq.clock->body, f);
     if (!eq.scan) continue;
     forEachRoot(eq.scan->body, f);
     if (eq.scan->until) f(none, *eq.scan->until);
@@ -71,10 +73,23 @@ bool isTemporal(ExprKind kind) {
   case ExprKind::Eby:
   case ExprKind::Pre:
   case ExprKind::Window:
+  case ExprKind::Hold:
   case ExprKind::Final:
   case ExprKind::Initial: return true;
   default: return false;
   }
+}
+
+bool knowsClock(const Expr &e) {
+  if (isTemporal(e.kind) || e.kind == ExprKind::Arrow) return true;
+  bool knows = false;
+  forEachChild(e, [&](const Expr &child) { knows = knows || knowsClock(child); });
+  return knows;
+}
+
+bool isSlower(const Clock *clock) {
+  while (clock && clock->kind == Clock::Kind::Reset) clock = clock->parent;
+  return clock;
 }
 
 InfoCache::Entry &InfoCache::entry(const NodeInstance &node) {
@@ -83,8 +98,8 @@ InfoCache::Entry &InfoCache::entry(const NodeInstance &node) {
   e.info.node = &node;
   e.info.definitions.resize(node.vars.size());
   for (uint32_t i = 0; i < node.inputs.size(); ++i)
-    e.info.definitions[node.inputs[i]] = {Definition::Kind::Input, nullptr, nullptr, nullptr, i};
-  defineRegion(e.info, node.body, nullptr);
+    e.info.definitions[node.inputs[i]] = {Definition::Kind::Input, nullptr, nullptr, nullptr, nullptr, i};
+  defineRegion(e.info, node.body, nullptr, nullptr);
   return e;
 }
 
@@ -107,6 +122,7 @@ uint32_t InfoCache::cost(const Expr &e) {
   if (e.kind == ExprKind::Op) sum += weight(e.op);
   if (e.kind == ExprKind::Arrow) sum += 1;
   if (e.kind == ExprKind::ReadOr) sum += 3;
+  if (e.kind == ExprKind::Merge) sum += e.args.size() - 2;
   if (e.kind == ExprKind::Reduce || e.kind == ExprKind::ReduceAll) return heavyCost;
   if (e.kind == ExprKind::Call) {
     const NodeInfo &callee = full(*e.callee);
@@ -217,6 +233,7 @@ struct UseFinder {
     switch (e.kind) {
     case ExprKind::Op:
     case ExprKind::Arrow: return true;
+    case ExprKind::Merge: return argument > 0;
     case ExprKind::Broadcast: return e.args[0]->type.shape == e.type.shape;
     case ExprKind::Call:
       return e.args[argument]->type.shape == e.type.shape && cache.full(*e.callee).pointwise[argument];
@@ -237,6 +254,9 @@ void InfoCache::findUses(Entry &entry) {
   forEachRoot(node.body, [&](VarId root, const Expr &e) {
     finder.visit(e, root == ~0u ? finder.fresh++ : root, root != ~0u);
   });
+  for (const Var &v : node.vars)
+    for (const Clock *c = v.clock; c; c = c->parent)
+      if (c->kind != Clock::Kind::Every) finder.uses[c->selector].push_back({finder.fresh++, false});
   // The results of one call are mostly used together, so they count as one computation.
   VarId caller = finder.fresh++;
   for (VarId output : node.outputs) finder.uses[output].push_back({caller, true});
@@ -294,18 +314,34 @@ void InfoCache::closeInputs(Entry &entry) {
   const NodeInstance &node = *info.node;
   size_t n = info.definitions.size();
   std::vector<std::vector<VarId>> readers(n);
+  auto addSelectors = [&](const Clock *clock, VarId reader) {
+    for (const Clock *c = clock; c; c = c->parent)
+      if (c->kind != Clock::Kind::Every) readers[c->selector].push_back(reader);
+  };
   std::function<void(const Expr &, VarId)> collect = [&](const Expr &e, VarId reader) {
     if (e.kind == ExprKind::Var) readers[e.var].push_back(reader);
+    if (e.kind == ExprKind::Hold) addSelectors(node.vars[e.args[0]->var].clock, reader);
     forEachChild(e, [&](const Expr &child) { collect(child, reader); });
+  };
+  // What knows its clock depends on what selects the clock's instants.
+  auto select = [&](VarId reader, bool knows) {
+    if (knows) addSelectors(info.definitions[reader].clock, reader);
   };
   std::function<void(const Region &)> visit = [&](const Region &region) {
     for (const Equation &eq : region.equations) {
-      if (eq.value) collect(*eq.value, eq.targets[0]);
+      if (eq.kind == Equation::Kind::Define) {
+        collect(*eq.value, eq.targets[0]);
+        select(eq.targets[0], knowsClock(*eq.value));
+      }
+      if (eq.kind == Equation::Kind::Call)
+        for (VarId target : eq.targets) select(target, !eq.callee->isFun);
+      if (eq.clock) visit(eq.clock->body);
       for (const Expr *arg : eq.args)
         for (VarId target : eq.targets) collect(*arg, target);
       if (!eq.scan) continue;
       visit(eq.scan->body);
       for (const ScanResult &r : eq.scan->results) {
+        select(r.var, eq.scan->resume);
         if (r.value) collect(*r.value, r.var);
         if (eq.scan->until) collect(*eq.scan->until, r.var);
       }

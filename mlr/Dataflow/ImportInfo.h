@@ -15,6 +15,7 @@ struct Definition {
   const Expr *value = nullptr;        ///< Define; ScanResult (null for its Count)
   const Equation *equation = nullptr; ///< Define, Call; ScanResult: the scan's
   const ScanTime *time = nullptr;     ///< the time of the variable; ScanIndex: its scan
+  const Clock *clock = nullptr;       ///< in whose region it is defined; null: the base clock of the time
   uint32_t position = 0;              ///< number of the input, call result or scan result
 };
 
@@ -54,8 +55,12 @@ private:
   std::map<const NodeInstance *, Entry> entries;
 };
 
-/// fby, eby, pre, window and ends of time: they stand for a stream of their own and are never inlined in a
+/// fby, eby, pre, window, hold and ends of time: they stand for a stream of their own and are never inlined in a
 /// body.
 bool isTemporal(ExprKind kind);
+/// Whether the value depends on the clock that the expression stands on, not only on the operands.
+bool knowsClock(const Expr &e);
+/// Whether a variable of the clock is absent at some instants of its time.
+bool isSlower(const Clock *clock);
 
 } // namespace mlr::dataflow

@@ -98,9 +98,9 @@ void Importer::beginBody(Block *block) {
 }
 
 void Importer::resolve(Site *site) {
-  if (site->resolved || !site->expr || failed) return;
+  if (site->resolved || failed || (!site->expr && site->flag == Site::Flag::None)) return;
   site->resolved = true;
-  location = locationOf(site->expr->span);
+  location = locationOf(site->expr ? site->expr->span : site->position.clock->clock->span);
   beginBody(site->position.block);
   computing = site;
   mlir::Value value = compute(site);
@@ -130,6 +130,7 @@ void Importer::drain() {
 }
 
 mlir::Value Importer::compute(Site *site) {
+  if (!site->expr) return computeFlag(site);
   const Expr &e = *site->expr;
   if (isTemporal(e.kind)) return temporal(site);
   if (site->context.empty()) return regionValue(site->position, e);

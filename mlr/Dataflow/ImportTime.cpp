@@ -23,13 +23,23 @@ mlir::Value Importer::temporal(Site *site) {
   const Context &ctx = site->context;
   SmallVector<mlir::Value> operands;
   for (const Expr *arg : e.args) operands.push_back(valueIn(at, *arg, ctx));
+  mlir::Value on = at.clock ? flagIn(at.clock->on, ctx) : mlir::Value();
+  mlir::Value reset = at.clock ? flagIn(at.clock->reset, ctx) : mlir::Value();
   location = locationOf(e.span);
+  StringAttr name = stateName(site, e.args[e.kind == ExprKind::Fby]);
   switch (e.kind) {
-  case ExprKind::Fby: return emit<FbyOp>(site->type, operands[0], operands[1], stateName(site, e.args[1]));
-  case ExprKind::Eby: return emit<EbyOp>(site->type, operands[0], operands[1], stateName(site, e.args[0]));
-  case ExprKind::Pre: return emit<PreOp>(site->type, operands[0], stateName(site, e.args[0]));
-  case ExprKind::Window:
-    return emit<WindowOp>(site->type, operands[0], operands[1], stateName(site, e.args[0]));
+  case ExprKind::Fby: return emit<FbyOp>(site->type, operands[0], operands[1], on, reset, name);
+  case ExprKind::Eby: return emit<EbyOp>(site->type, operands[0], operands[1], on, reset, name);
+  case ExprKind::Pre: return emit<PreOp>(site->type, operands[0], on, reset, name);
+  case ExprKind::Window: return emit<WindowOp>(site->type, operands[0], operands[1], on, reset, name);
+  case ExprKind::Hold: {
+    // It stands on the clock around that of the value.
+    const Var &held = at.frame->node->vars[e.args[0]->var];
+    ClockState *slow = clockOf(*at.frame, held.clock, held.time);
+    if (!slow || !slow->on) return operands[0];
+    mlir::Value present = flagIn(slow->on, ctx);
+    return emit<HoldOp>(site->type, operands[0], operands[1], present, reset, name);
+  }
   case ExprKind::Final: return emit<FinalOp>(site->type, operands[0]);
   default: return emit<InitialOp>(site->type, operands[0]);
   }
@@ -40,7 +50,7 @@ mlir::Value Importer::firstIn(Block *block) {
   if (first) return first;
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(block);
-  return first = FirstOp::create(b, location, b.getI1Type(), nullptr);
+  return first = FirstOp::create(b, location, b.getI1Type());
 }
 
 mlir::Value Importer::countIn(Block *block) {
@@ -75,8 +85,11 @@ ScanState &Importer::scanOf(Frame &frame, const ScanTime &time) {
     s.results.push_back(site);
   }
   const std::string &name = frame.node->vars[time.index].name;
-  s.op = ScanOp::create(b, locationOf(time.span), types, /*upto=*/nullptr, time.length, time.resume,
-                        DirectionAttr(), name.empty() ? StringAttr() : b.getStringAttr(name));
+  ClockState *clock = time.resume ? clockOf(frame, time.clock, time.parent) : nullptr;
+  mlir::Value on = clock ? flagIn(clock->on, clock->context) : mlir::Value();
+  mlir::Value reset = clock ? flagIn(clock->reset, clock->context) : mlir::Value();
+  s.op = ScanOp::create(b, locationOf(time.span), types, /*upto=*/nullptr, on, reset, time.length,
+                        time.resume, DirectionAttr(), name.empty() ? StringAttr() : b.getStringAttr(name));
   s.block = b.createBlock(&s.op.getBody());
   s.block->addArgument(b.getI32Type(), locationOf(frame.node->vars[time.index].span));
   s.position = ConvertOp::create(b, locationOf(time.span), b.getIndexType(), s.block->getArgument(0));

@@ -23,6 +23,7 @@
 namespace mlr::dataflow {
 
 struct Frame;
+struct ClockState;
 
 /// A comprehension index of one frame.
 struct Binder {
@@ -32,10 +33,12 @@ struct Binder {
 };
 using Context = llvm::SmallVector<Binder *, 2>;
 
-/// Where an expression stands: whose variables it means, and the block of its time.
+/// Where an expression stands: whose variables it means, the block of its time, and its clock there (null:
+/// all instants).
 struct Position {
   Frame *frame = nullptr;
   mlir::Block *block = nullptr;
+  ClockState *clock = nullptr;
 };
 
 /// A computation with a value of its own: a tensor with the context's sizes before those of the expression
@@ -49,8 +52,20 @@ struct Site {
   bool queued = false;
   Position position;
   const Expr *expr = nullptr;
+  /// What a site without an expression is: a flag of the clock position.clock.
+  enum class Flag : uint8_t { None, On, Reset, First } flag = Flag::None;
   Frame *namedFrame = nullptr; ///< with namedVar: the variable that the site computes
   VarId namedVar = 0;
+};
+
+/// A clock of one frame. Operators of time in its region take `on` and `reset` as their flags.
+struct ClockState {
+  const Clock *clock = nullptr;
+  Position around;       ///< where its selector stands
+  Site *on = nullptr;    ///< active at this instant; null: always
+  Site *reset = nullptr; ///< a segment begins at this instant; null: never
+  Site *first = nullptr; ///< this is the first instant of a segment
+  Context context;       ///< of the flags
 };
 
 struct ScanState {
@@ -78,6 +93,7 @@ struct Frame {
   std::unordered_map<const Expr *, Site *> expressions;
   std::unordered_map<const void *, Frame *> calls; ///< by Expr or Equation
   std::unordered_map<const ScanTime *, ScanState> scans;
+  std::unordered_map<const Clock *, ClockState> clocks;
   std::map<std::string, unsigned> instances; ///< calls so far, by name
 };
 
@@ -123,8 +139,8 @@ private:
 
   // Import.cpp: nodes and equations; ImportFrames.cpp: frames, contexts; ImportSites.cpp: sites.
   void importNode(const NodeInstance &node, bool isRoot);
-  void importRegion(Frame &frame, const Region &region, mlir::Block *block);
-  void importCall(Frame &frame, const Equation &eq, mlir::Block *block);
+  void importRegion(Frame &frame, const Region &region, Position at);
+  void importCall(Frame &frame, const Equation &eq, Position at);
   void finishNode(NodeOp node, Frame &frame);
   void replacePlaceholders();
   Frame *makeFrame(const NodeInstance &node, Position caller, std::vector<const Expr *> arguments);
@@ -149,6 +165,18 @@ private:
   Context contextOf(Position at, const Expr &e);
   const Context &contextOf(Frame &frame, VarId v);
   Binder *binderOf(Frame &frame, IndexId index);
+
+  // ImportClocks.cpp: the flags of clocks.
+  ClockState *clockOf(Frame &frame, const Clock *clock, const ScanTime *time);
+  Site *newFlag(ClockState &clock, Site::Flag flag);
+  mlir::Value flagElement(Site *flag);
+  mlir::Value everyElement(ClockState &clock);
+  mlir::Value computeFlag(Site *flag);
+  mlir::Value flagIn(Site *flag, const Context &context);
+  mlir::Value mergeElement(Position at, const Expr &e, Indices indices);
+  mlir::Value firstElement(Position at);
+  mlir::Value presenceOf(Frame &frame, VarId v);
+  template <class F> mlir::Value makeFlags(const Context &ctx, mlir::Type element, F f);
 
   // ImportTime.cpp: operators of time and scans.
   mlir::Value temporal(Site *site);

@@ -1,4 +1,5 @@
 // Inlining of every mlr.call, callees first, so that each body is expanded once before it is copied.
+#include "mlr/Dataflow/Flags.h"
 #include "mlr/Dataflow/Passes.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -85,6 +86,8 @@ private:
     for (unsigned i = 0; i < call.getNumResults(); ++i)
       call.getResult(i).replaceAllUsesWith(yield.getOperand(i));
     yield.erase();
+    OpBuilder b(call);
+    FlagCombiner(b, call.getLoc(), flagsOf(call)).run(body);
     call->getBlock()->getOperations().splice(call->getIterator(), body.getOperations());
     call.erase();
     return success();
@@ -92,7 +95,7 @@ private:
 
   static void prefixNames(mlir::Region &region, StringRef path) {
     region.walk([&](Operation *op) {
-      if (!isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp>(op)) return;
+      if (!isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, HoldOp>(op)) return;
       auto name = op->getAttrOfType<StringAttr>("name");
       std::string full = name ? (path + "." + name.getValue()).str() : path.str();
       op->setAttr("name", StringAttr::get(op->getContext(), full));

@@ -9,7 +9,7 @@ namespace mlr::dataflow {
 namespace {
 
 /// Ops whose `name` says only what their state is called.
-bool hasStateName(Operation *op) { return isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp>(op); }
+bool hasStateName(Operation *op) { return isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, HoldOp>(op); }
 
 /// Structural hash: captured values by identity, values of the operation's own regions by position.
 class Hasher {
@@ -42,8 +42,9 @@ private:
 bool isEqual(Operation *a, Operation *b) {
   if (!hasStateName(a))
     return OperationEquivalence::isEquivalentTo(a, b, OperationEquivalence::Flags::IgnoreLocations);
+  auto flags = [](Operation *op) { return op->getAttrOfType<DenseI32ArrayAttr>("operandSegmentSizes"); };
   return a->getName() == b->getName() && a->getResultTypes() == b->getResultTypes() &&
-         a->getOperands() == b->getOperands();
+         a->getOperands() == b->getOperands() && flags(a) == flags(b);
 }
 
 using Table = std::unordered_multimap<size_t, Operation *>;

@@ -1,7 +1,10 @@
 // Rewrites the operators of time to the few forms that the later stages know (see Passes.h).
 #include "mlr/Dataflow/Constants.h"
+#include "mlr/Dataflow/Flags.h"
 #include "mlr/Dataflow/Passes.h"
 #include "mlr/Dataflow/Rewrite.h"
+
+#include <map>
 
 using namespace mlir;
 
@@ -18,30 +21,17 @@ bool startsOnce(Block *block) {
 
 bool isCaptured(Value v, Block *block) { return v.getParentBlock() != block; }
 
-/// select(condition, yes, no) element by element.
-Value selectValue(OpBuilder &b, Location loc, Value condition, Value yes, Value no) {
-  auto tensor = dyn_cast<RankedTensorType>(yes.getType());
-  if (!tensor) return SelectOp::create(b, loc, yes.getType(), condition, yes, no);
-  auto gen = GenOp::create(b, loc, tensor);
-  Block *body = b.createBlock(&gen.getBody());
-  for (int64_t i = 0; i < tensor.getRank(); ++i) body->addArgument(b.getIndexType(), loc);
-  auto map = AffineMap::getMultiDimIdentityMap(tensor.getRank(), b.getContext());
-  auto read = [&](Value v) -> Value {
-    return ReadOp::create(b, loc, tensor.getElementType(), v, AffineMapAttr::get(map), body->getArguments(),
-                          nullptr);
-  };
-  Value a = read(yes), c = read(no);
-  Value s = SelectOp::create(b, loc, tensor.getElementType(), condition, a, c);
-  YieldOp::create(b, loc, s);
-  b.setInsertionPointAfter(gen);
-  return gen.getResult();
+/// Known before the first instant of the block's time.
+bool isKnownStart(Value v, Block *block) {
+  return isConstant(v) || (!startsOnce(block) && isCaptured(v, block));
 }
 
 Value constant(OpBuilder &b, Location loc, TypedAttr value) { return ConstOp::create(b, loc, value); }
+Value zeroOf(OpBuilder &b, Location loc, mlir::Type type) { return constant(b, loc, zeroAttr(type)); }
 
 /// t == 0 or `first` where the time starts once.
 Value firstInstant(OpBuilder &b, Location loc, Block *block) {
-  if (startsOnce(block)) return FirstOp::create(b, loc, b.getI1Type(), nullptr);
+  if (startsOnce(block)) return FirstOp::create(b, loc, b.getI1Type());
   Value t = block->getArgument(0);
   return EqOp::create(b, loc, b.getI1Type(), t, constant(b, loc, b.getI32IntegerAttr(0)));
 }
@@ -66,6 +56,7 @@ void evaluateStarts(NodeOp node) {
     if (auto fby = dyn_cast<FbyOp>(op)) return fby.getInit();
     if (auto eby = dyn_cast<EbyOp>(op)) return eby.getEnd();
     if (auto window = dyn_cast<WindowOp>(op)) return window.getInit();
+    if (auto hold = dyn_cast<HoldOp>(op)) return hold.getInit();
     return {};
   };
   node.walk([&](Operation *op) {
@@ -83,112 +74,307 @@ void evaluateStarts(NodeOp node) {
   for (Operation *def : starts) foldConstantTensor(def, EvaluationLimits(), /*all=*/true);
 }
 
-void normalize(PreOp op) {
-  OpBuilder b(op);
-  Value zero = constant(b, op.getLoc(), zeroAttr(op.getType()));
-  auto fby = FbyOp::create(b, op.getLoc(), op.getType(), zero, op.getValue(), op.getNameAttr());
-  op.replaceAllUsesWith(fby.getResult());
-  op.erase();
-}
+class Normalizer {
+public:
+  LogicalResult run(NodeOp node) {
+    // Outer scans first: they hand their flags down.
+    node.walk<WalkOrder::PreOrder>([&](ScanOp scan) { normalize(scan); });
+    SmallVector<Operation *> work;
+    node.walk([&](Operation *op) {
+      if (isa<PreOp, FbyOp, EbyOp, WindowOp, HoldOp, FirstOp, CallOp>(op)) work.push_back(op);
+    });
+    for (Operation *op : work)
+      if (failed(normalize(op))) return failure();
+    return success();
+  }
 
-void normalize(FbyOp op) {
-  Block *block = op->getBlock();
-  Value init = op.getInit();
-  if (isConstant(init) || (!startsOnce(block) && isCaptured(init, block))) return;
-  OpBuilder b(op);
-  Value zero = constant(b, op.getLoc(), zeroAttr(op.getType()));
-  auto fby = FbyOp::create(b, op.getLoc(), op.getType(), zero, op.getValue(), op.getNameAttr());
-  Value first = firstInstant(b, op.getLoc(), block);
-  op.replaceAllUsesWith(selectValue(b, op.getLoc(), first, init, fby));
-  op.erase();
-}
+private:
+  LogicalResult normalize(Operation *op) {
+    if (auto pre = dyn_cast<PreOp>(op)) normalize(pre);
+    else if (auto fby = dyn_cast<FbyOp>(op)) normalize(fby);
+    else if (auto window = dyn_cast<WindowOp>(op)) normalize(window);
+    else if (auto hold = dyn_cast<HoldOp>(op)) normalize(hold);
+    else if (auto first = dyn_cast<FirstOp>(op)) normalize(first);
+    else if (auto eby = dyn_cast<EbyOp>(op)) return normalize(eby);
+    else return op->emitOpError("is still there: inline calls first");
+    return success();
+  }
 
-LogicalResult normalize(EbyOp op) {
-  Block *block = op->getBlock();
-  if (!isa<ScanOp>(block->getParentOp()))
-    return op.emitOpError("stands outside of any scan: its time has no end");
-  if (isConstant(op.getEnd()) || isCaptured(op.getEnd(), block)) return success();
-  OpBuilder b(op);
-  Value zero = constant(b, op.getLoc(), zeroAttr(op.getType()));
-  auto eby = EbyOp::create(b, op.getLoc(), op.getType(), op.getValue(), zero, op.getNameAttr());
-  Value last = lastInstant(b, op.getLoc(), block);
-  op.replaceAllUsesWith(selectValue(b, op.getLoc(), last, op.getEnd(), eby));
-  op.erase();
-  return success();
-}
+  // ---- flags
 
-/// Instants executed before this one, counted up to `most`.
-Value instantsBefore(OpBuilder &b, Location loc, Block *block, int32_t most) {
-  if (!startsOnce(block)) return block->getArgument(0);
-  mlir::Type i32 = b.getI32Type();
-  Value zero = constant(b, loc, b.getI32IntegerAttr(0)), one = constant(b, loc, b.getI32IntegerAttr(1));
-  auto count = FbyOp::create(b, loc, i32, zero, zero, StringAttr());
-  Value next = AddOp::create(b, loc, i32, count, one);
-  count->setOperand(1, MinOp::create(b, loc, i32, next, constant(b, loc, b.getI32IntegerAttr(most))));
-  return count;
-}
+  /// Whether a segment begins at this instant, or began while the clock was not active. With the start of
+  /// time counted as a reset this is whether an active instant is the first one: p = reset or (true fby (p
+  /// and not active)).
+  Value fresh(OpBuilder &b, Location loc, Block *block, Flags flags) {
+    Value &known = freshOf[{block, flags.when.getAsOpaquePointer(), flags.reset.getAsOpaquePointer()}];
+    if (known) return known;
+    if (!flags.when) {
+      Value first = firstInstant(b, loc, block);
+      return known = flags.reset ? orFlags(b, loc, flags.reset, first) : first;
+    }
+    mlir::Type type = flags.when.getType();
+    if (flags.reset && shapeOf(flags.reset.getType()).size() > shapeOf(type).size())
+      type = flags.reset.getType();
+    Value always = constant(b, loc, allTrue(type));
+    auto pending = FbyOp::create(b, loc, type, always, always, b.getStringAttr("fresh"));
+    known = flags.reset ? orFlags(b, loc, flags.reset, pending) : pending.getResult();
+    Value idle = notFlag(b, loc, flags.when);
+    pending.getValueMutable().assign(andFlags(b, loc, known, idle));
+    return known;
+  }
 
-/// The value that `v` has at the first instant, at every instant.
-Value latched(OpBuilder &b, Location loc, Block *block, Value v) {
-  Value zero = constant(b, loc, zeroAttr(v.getType()));
-  auto before = FbyOp::create(b, loc, v.getType(), zero, zero, StringAttr());
-  Value held = selectValue(b, loc, firstInstant(b, loc, block), v, before);
-  before->setOperand(1, held);
-  return held;
-}
+  /// Whether the next active instant of the scan comes before its end and before the next segment:
+  /// c eby false, c = not reset and (active or (c eby false)).
+  Value continues(OpBuilder &b, Location loc, Block *block, Flags flags) {
+    Value &known = continuesOf[{block, flags.when.getAsOpaquePointer(), flags.reset.getAsOpaquePointer()}];
+    if (known) return known;
+    Value goesOn = flags.reset ? notFlag(b, loc, flags.reset) : Value();
+    mlir::Type type = goesOn ? goesOn.getType() : flags.when.getType();
+    if (goesOn && flags.when && shapeOf(flags.when.getType()).size() > shapeOf(type).size())
+      type = flags.when.getType();
+    Value never = constant(b, loc, zeroAttr(type));
+    auto next = EbyOp::create(b, loc, type, never, never, b.getStringAttr("continues"));
+    if (flags.when) {
+      Value found = orFlags(b, loc, flags.when, next);
+      goesOn = goesOn ? andFlags(b, loc, goesOn, found) : found;
+    }
+    next.getValueMutable().assign(goesOn);
+    return known = next;
+  }
 
-/// Elements from before time began are the first value of a varying `init`: a select on the number of instants so far.
-void normalize(WindowOp op) {
-  Block *block = op->getBlock();
-  Value init = op.getInit();
-  if (isConstant(init) || (!startsOnce(block) && isCaptured(init, block))) return;
-  OpBuilder b(op);
-  Location loc = op.getLoc();
-  auto type = cast<RankedTensorType>(op.getResult().getType());
-  auto size = static_cast<int32_t>(type.getDimSize(0));
-  Value held = latched(b, loc, block, init), before = instantsBefore(b, loc, block, size);
-  Value zero = constant(b, loc, zeroAttr(init.getType()));
-  Value window = WindowOp::create(b, loc, type, op.getValue(), zero, op.getNameAttr());
-  auto gen = GenOp::create(b, loc, type);
-  Block *body = b.createBlock(&gen.getBody());
-  for (int64_t i = 0; i < type.getRank(); ++i) body->addArgument(b.getIndexType(), loc);
-  mlir::Type i32 = b.getI32Type(), element = type.getElementType();
-  Value row = AddOp::create(b, loc, i32, before, ConvertOp::create(b, loc, i32, body->getArgument(0)));
-  Value early = LtOp::create(b, loc, b.getI1Type(), row, constant(b, loc, b.getI32IntegerAttr(size - 1)));
-  auto read = [&](Value from, ValueRange at) -> Value {
-    if (!isa<RankedTensorType>(from.getType())) return from;
-    auto map = AffineMap::getMultiDimIdentityMap(static_cast<unsigned>(at.size()), b.getContext());
-    return ReadOp::create(b, loc, element, from, AffineMapAttr::get(map), at, nullptr);
-  };
-  Value start = read(held, body->getArguments().drop_front()), value = read(window, body->getArguments());
-  YieldOp::create(b, loc, SelectOp::create(b, loc, element, early, start, value).getResult());
-  op.replaceAllUsesWith(gen.getResult());
-  op.erase();
-}
+  static TypedAttr allTrue(mlir::Type type) {
+    int64_t n = 1;
+    for (int64_t size : shapeOf(type)) n *= size;
+    return arrayAttr(type, std::vector<char>(static_cast<size_t>(n), 1));
+  }
 
-void normalize(FirstOp op) {
-  if (startsOnce(op->getBlock())) return;
-  OpBuilder b(op);
-  op.replaceAllUsesWith(firstInstant(b, op.getLoc(), op->getBlock()));
-  op.erase();
-}
+  static Value selectIf(OpBuilder &b, Location loc, Value flag, Value yes, Value no) {
+    return flag ? selectValue(b, loc, flag, yes, no) : yes;
+  }
+
+  /// The operator's result may be a flag itself: of operators that come later, and in the tables.
+  void replace(Operation *op, Value value) {
+    Value old = op->getResult(0);
+    old.replaceAllUsesWith(value);
+    if (elementOf(old.getType()).isInteger(1))
+      for (Table *table : {&freshOf, &continuesOf}) {
+        Table changed;
+        for (auto [key, v] : *table) {
+          auto [block, when, reset] = key;
+          auto now = [&](const void *flag) {
+            return flag == old.getAsOpaquePointer() ? value.getAsOpaquePointer() : flag;
+          };
+          changed[{block, now(when), now(reset)}] = v == old ? value : v;
+        }
+        *table = std::move(changed);
+      }
+    op->erase();
+  }
+
+  // ---- operators
+
+  /// A scan that resumes: its operators advance with it only, and the first instant of a run starts a segment
+  /// where one begins, or began since the last run.
+  void normalize(ScanOp scan) {
+    Flags outer = flagsOf(scan);
+    if (!outer.when && !outer.reset) return;
+    OpBuilder b(scan);
+    Location loc = scan.getLoc();
+    Value pending = outer.reset ? fresh(b, loc, scan->getBlock(), outer) : Value();
+    Block &body = bodyOf(scan);
+    b.setInsertionPointToStart(&body);
+    Value restart;
+    if (pending) {
+      Value zero = constant(b, loc, b.getI32IntegerAttr(0));
+      Value start = EqOp::create(b, loc, b.getI1Type(), body.getArgument(0), zero);
+      restart = andFlags(b, loc, pending, start);
+    }
+    FlagCombiner(b, loc, {outer.when, restart}).run(body);
+    scan.getResetMutable().clear();
+  }
+
+  void normalize(PreOp op) {
+    OpBuilder b(op);
+    Location loc = op.getLoc();
+    Value zero = zeroOf(b, loc, op.getType());
+    auto fby = FbyOp::create(b, loc, op.getType(), zero, op.getValue(), op.getNameAttr());
+    if (op.getWhen()) fby.getValueMutable().assign(selectValue(b, loc, op.getWhen(), op.getValue(), fby));
+    replace(op, fby);
+  }
+
+  /// A known start is put into the memory, also at a reset; another is selected while the state is fresh.
+  void normalize(FbyOp op) {
+    Block *block = op->getBlock();
+    Value init = op.getInit(), when = op.getWhen(), reset = op.getReset();
+    bool isTensor = isa<RankedTensorType>(op.getType()), isKnown = isKnownStart(init, block);
+    if (isKnown && !when && !reset) return;
+    OpBuilder b(op);
+    Location loc = op.getLoc();
+    bool inMemory = isKnown && (!reset || !isTensor);
+    Value start = inMemory ? init : zeroOf(b, loc, op.getType());
+    auto memory = FbyOp::create(b, loc, op.getType(), start, op.getValue(), op.getNameAttr());
+    Value value = memory, kept = memory;
+    if (!inMemory) value = selectValue(b, loc, fresh(b, loc, block, {when, reset}), init, memory);
+    else if (reset) value = kept = selectValue(b, loc, reset, init, memory);
+    memory.getValueMutable().assign(selectIf(b, loc, when, op.getValue(), kept));
+    replace(op, value);
+  }
+
+  LogicalResult normalize(EbyOp op) {
+    Block *block = op->getBlock();
+    if (!isa<ScanOp>(block->getParentOp()))
+      return op.emitOpError("stands outside of any scan: its time has no end");
+    Value end = op.getEnd(), when = op.getWhen(), reset = op.getReset();
+    bool isTensor = isa<RankedTensorType>(op.getType()), isKnown = isConstant(end) || isCaptured(end, block);
+    if (isKnown && !when && !reset) return success();
+    OpBuilder b(op);
+    Location loc = op.getLoc();
+    bool inMemory = isKnown && (!reset || !isTensor);
+    Value start = inMemory ? end : zeroOf(b, loc, op.getType());
+    auto memory = EbyOp::create(b, loc, op.getType(), op.getValue(), start, op.getNameAttr());
+    Value next = selectIf(b, loc, when, op.getValue(), memory), value = memory;
+    if (inMemory) {
+      if (reset) next = selectValue(b, loc, reset, end, next);
+    } else if (when || reset) {
+      value = selectValue(b, loc, continues(b, loc, block, {when, reset}), memory, end);
+    } else {
+      value = selectValue(b, loc, lastInstant(b, loc, block), end, memory);
+    }
+    memory.getValueMutable().assign(next);
+    replace(op, value);
+    return success();
+  }
+
+  void normalize(FirstOp op) {
+    Block *block = op->getBlock();
+    if (startsOnce(block) && !op.getWhen() && !op.getReset()) return;
+    OpBuilder b(op);
+    replace(op, fresh(b, op.getLoc(), block, flagsOf(op)));
+  }
+
+  /// Before the first value the start of this instant shows; afterwards the memory.
+  void normalize(HoldOp op) {
+    Block *block = op->getBlock();
+    Value init = op.getInit(), present = op.getWhen(), reset = op.getReset();
+    bool inMemory = isKnownStart(init, block) && (!reset || !isa<RankedTensorType>(op.getType()));
+    OpBuilder b(op);
+    Location loc = op.getLoc();
+    Value start = inMemory ? init : zeroOf(b, loc, op.getType());
+    auto memory = FbyOp::create(b, loc, op.getType(), start, start, op.getNameAttr());
+    Value before = memory;
+    if (inMemory && reset) before = selectValue(b, loc, reset, init, memory);
+    Value held = selectValue(b, loc, present, op.getValue(), before), value = held;
+    memory.getValueMutable().assign(held);
+    // The memory starts afresh with the first value: this is a first instant that waits for its clock.
+    if (!inMemory) {
+      Value waits = andFlags(b, loc, fresh(b, loc, block, {present, reset}), notFlag(b, loc, present));
+      value = selectValue(b, loc, waits, init, held);
+    }
+    replace(op, value);
+  }
+
+  // ---- windows
+
+  /// Instants since the start or the last reset, counted up to `most`.
+  Value instantsBefore(OpBuilder &b, Location loc, Block *block, Value reset, int32_t most) {
+    if (!startsOnce(block) && !reset) return block->getArgument(0);
+    mlir::Type i32 = b.getI32Type(), type = i32;
+    if (reset && isa<RankedTensorType>(reset.getType())) type = valueType(shapeOf(reset.getType()), i32);
+    Value zero = constant(b, loc, zeroAttr(type)), one = constant(b, loc, b.getI32IntegerAttr(1));
+    Value limit = constant(b, loc, b.getI32IntegerAttr(most));
+    auto memory = FbyOp::create(b, loc, type, zero, zero, StringAttr());
+    Value count = reset ? selectValue(b, loc, reset, zero, memory) : memory.getResult();
+    memory.getValueMutable().assign(makeEach(b, loc, type, [&](ValueRange at) -> Value {
+      Value next = AddOp::create(b, loc, i32, readLeading(b, loc, count, at), one);
+      return MinOp::create(b, loc, i32, next, limit);
+    }));
+    return count;
+  }
+
+  /// The value that `v` has at the first instant of a segment, at every instant of it.
+  Value latched(OpBuilder &b, Location loc, Block *block, Value reset, Value v) {
+    Value zero = zeroOf(b, loc, v.getType());
+    auto before = FbyOp::create(b, loc, v.getType(), zero, zero, StringAttr());
+    Value held = selectValue(b, loc, fresh(b, loc, block, {Value(), reset}), v, before);
+    before.getValueMutable().assign(held);
+    return held;
+  }
+
+  void normalize(WindowOp op) {
+    if (op.getWhen()) shiftWindow(op);
+    else if (op.getReset() || !isKnownStart(op.getInit(), op->getBlock())) selectStart(op);
+  }
+
+  /// Elements from before the segment are its start: a select on the number of instants so far.
+  void selectStart(WindowOp op) {
+    Block *block = op->getBlock();
+    Value init = op.getInit(), reset = op.getReset();
+    OpBuilder b(op);
+    Location loc = op.getLoc();
+    auto type = cast<RankedTensorType>(op.getResult().getType());
+    auto size = static_cast<int32_t>(type.getDimSize(0));
+    Value held = isKnownStart(init, block) ? init : latched(b, loc, block, reset, init);
+    Value before = instantsBefore(b, loc, block, reset, size);
+    Value window =
+        WindowOp::create(b, loc, type, op.getValue(), zeroOf(b, loc, init.getType()), op.getNameAttr());
+    mlir::Type i32 = b.getI32Type(), element = type.getElementType();
+    replace(op, makeEach(b, loc, type, [&](ValueRange at) -> Value {
+              Value place = ConvertOp::create(b, loc, i32, at[0]);
+              Value row = AddOp::create(b, loc, i32, readLeading(b, loc, before, at.drop_front()), place);
+              Value early =
+                  LtOp::create(b, loc, b.getI1Type(), row, constant(b, loc, b.getI32IntegerAttr(size - 1)));
+              Value start = readLeading(b, loc, held, at.drop_front()),
+                    value = readLeading(b, loc, window, at);
+              return SelectOp::create(b, loc, element, early, start, value);
+            }));
+  }
+
+  /// On a clock: a memory of the rows that moves up at active instants.
+  void shiftWindow(WindowOp op) {
+    Block *block = op->getBlock();
+    Value when = op.getWhen();
+    OpBuilder b(op);
+    Location loc = op.getLoc();
+    auto type = cast<RankedTensorType>(op.getResult().getType());
+    int64_t size = type.getDimSize(0);
+    Value zero = zeroOf(b, loc, type), isFresh = fresh(b, loc, block, {when, op.getReset()});
+    auto memory = FbyOp::create(b, loc, type, zero, zero, op.getNameAttr());
+    mlir::Type i32 = b.getI32Type(), element = type.getElementType();
+    Value rows = makeEach(b, loc, type, [&](ValueRange at) -> Value {
+      Value newest = readLeading(b, loc, op.getValue(), at.drop_front());
+      if (size == 1) return newest;
+      SmallVector<AffineExpr> next;
+      for (unsigned k = 0; k < at.size(); ++k) next.push_back(b.getAffineDimExpr(k) + (k == 0));
+      SmallVector<bool> clamp(at.size(), false);
+      clamp[0] = true;
+      auto map = AffineMapAttr::get(AffineMap::get(at.size(), 0, next, b.getContext()));
+      Value older = ReadOp::create(b, loc, element, memory, map, at, b.getDenseBoolArrayAttr(clamp));
+      Value start = readLeading(b, loc, op.getInit(), at.drop_front());
+      older = SelectOp::create(b, loc, element, readLeading(b, loc, isFresh, at.drop_front()), start, older);
+      Value place = ConvertOp::create(b, loc, i32, at[0]);
+      Value last = constant(b, loc, b.getI32IntegerAttr(static_cast<int32_t>(size - 1)));
+      Value isOlder = LtOp::create(b, loc, b.getI1Type(), place, last);
+      return SelectOp::create(b, loc, element, isOlder, older, newest);
+    });
+    memory.getValueMutable().assign(makeEach(b, loc, type, [&](ValueRange at) -> Value {
+      Value on = readLeading(b, loc, when, at.drop_front());
+      Value yes = readLeading(b, loc, rows, at), no = readLeading(b, loc, memory, at);
+      return SelectOp::create(b, loc, element, on, yes, no);
+    }));
+    replace(op, rows);
+  }
+
+  using Key = std::tuple<Block *, const void *, const void *>;
+  using Table = std::map<Key, Value>;
+  Table freshOf, continuesOf;
+};
 
 } // namespace
 
 LogicalResult normalizeTime(ModuleOp module) {
-  for (NodeOp node : module.getOps<NodeOp>()) evaluateStarts(node);
-  SmallVector<Operation *> work;
-  module.walk([&](Operation *op) {
-    if (isa<PreOp, FbyOp, EbyOp, WindowOp, FirstOp, CallOp>(op)) work.push_back(op);
-  });
-  for (Operation *op : work) {
-    if (auto pre = dyn_cast<PreOp>(op)) normalize(pre);
-    else if (auto fby = dyn_cast<FbyOp>(op)) normalize(fby);
-    else if (auto window = dyn_cast<WindowOp>(op)) normalize(window);
-    else if (auto first = dyn_cast<FirstOp>(op)) normalize(first);
-    else if (auto eby = dyn_cast<EbyOp>(op)) {
-      if (failed(normalize(eby))) return failure();
-    } else return op->emitOpError("is still there: inline calls first");
+  for (NodeOp node : module.getOps<NodeOp>()) {
+    evaluateStarts(node);
+    if (failed(Normalizer().run(node))) return failure();
   }
   return success();
 }

@@ -5,9 +5,15 @@ using namespace mlir;
 namespace mlr::dataflow {
 
 static void forEachOwnOperand(Operation *op, llvm::function_ref<void(Value)> f) {
-  if (auto fby = dyn_cast<FbyOp>(op)) return f(fby.getInit());
+  // Whether an instant is active decides what the next one sees; a reset is seen at once.
+  auto seen = [&](Value v, Value reset) {
+    f(v);
+    if (reset) f(reset);
+  };
+  if (auto fby = dyn_cast<FbyOp>(op)) return seen(fby.getInit(), fby.getReset());
   if (auto eby = dyn_cast<EbyOp>(op)) return f(eby.getEnd());
   if (isa<PreOp>(op)) return;
+  if (auto first = dyn_cast<FirstOp>(op)) return first.getReset() ? f(first.getReset()) : void();
   for (Value v : op->getOperands()) f(v);
 }
 

@@ -15,11 +15,15 @@ constexpr int64_t maxOperations = 5'000'000;
 mlir::OwningOpRef<mlir::ModuleOp> importProgram(const Program &program, const SourceMap &sources,
                                                 mlir::MLIRContext &context);
 
-/// Inlines every mlr.call into the root nodes and drops the others. State names become source paths.
+/// Inlines every mlr.call into the root nodes and drops the others. State names become source paths; the flags of a call
+/// are combined with those of the operators of time that it brings.
 mlir::LogicalResult inlineCalls(mlir::ModuleOp module);
 
 /// After this, and from here on, of every node:
-///  - no mlr.pre (it is fby of zeros) and no mlr.call;
+///  - no mlr.pre (it is fby of zeros), no mlr.hold, no mlr.call;
+///  - no operator of time has flags: what is on a clock or in a segment is a memory that keeps its value while the clock is
+///  not active, and selections (values off the clock are computed, and looked at by nobody); only a scan that resumes keeps
+///  its `when`, which says where it may be left out;
 ///  - the `init` of an fby at the node's own time or in a resume scan is a constant; in another scan a
 ///  constant or a captured value (others
 ///    become select(first, init, fby));

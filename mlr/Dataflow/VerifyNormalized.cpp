@@ -1,5 +1,6 @@
 // What the verifiers of single operations cannot see: the normal form of time, and that no value needs
 // itself.
+#include "mlr/Dataflow/Flags.h"
 #include "mlr/Dataflow/Passes.h"
 
 using namespace mlir;
@@ -19,7 +20,9 @@ bool isConstantOf(Value v, Block *block) {
 }
 
 LogicalResult verifyForm(Operation *op) {
-  if (isa<CallOp, PreOp>(op)) return op->emitOpError("is not part of the normal form");
+  if (isa<CallOp, PreOp, HoldOp>(op)) return op->emitOpError("is not part of the normal form");
+  Flags flags = flagsOf(op);
+  if (flags.reset || (flags.when && !isa<ScanOp>(op))) return op->emitOpError("has flags: normalise time first");
   Block *block = op->getBlock();
   if (auto fby = dyn_cast<FbyOp>(op)) {
     if (!isConstantOf(fby.getInit(), block))

@@ -1,5 +1,7 @@
 #include "Machine.h"
 
+#include "mlr/Dataflow/Flags.h"
+
 using namespace mlir;
 using namespace mlr::dataflow;
 
@@ -92,7 +94,8 @@ Bytes Machine::compute(Value v, const Path &path) {
     }
     return out;
   }
-  if (isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, StackOp, FinalOp, InitialOp, CountOp>(op))
+  if (auto call = dyn_cast<CallOp>(op)) return callResult(call, cast<OpResult>(v).getResultNumber(), path);
+  if (isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, HoldOp, StackOp, FinalOp, InitialOp, CountOp>(op))
     return computeTime(op, path);
   Locals locals;
   run(*op->getBlock(), path, locals);
@@ -100,36 +103,45 @@ Bytes Machine::compute(Value v, const Path &path) {
   return pack(scalar(v, path, locals), v.getType());
 }
 
+/// An instance lives from the start of the segment on, at the instants of its clock: it is run from there.
+Bytes Machine::callResult(CallOp call, unsigned result, const Path &path) {
+  if (!flag(call.getWhen(), path, {}, true)) return Bytes(bytesOf(call.getResult(result).getType()), 0);
+  std::vector<Path> instants{path};
+  while (auto before = previousActive(call, instants.back(), {})) instants.push_back(*before);
+  auto callee = SymbolTable::lookupNearestSymbolFrom<NodeOp>(call, call.getCalleeAttr());
+  Machine instance(callee);
+  std::vector<Bytes> out;
+  for (const Path &at : llvm::reverse(instants)) {
+    std::vector<Bytes> operands;
+    for (Value v : call.getInputs()) operands.push_back(value(v, at));
+    out = instance.step(std::move(operands));
+  }
+  return out[result];
+}
+
 Bytes Machine::computeTime(Operation *op, const Path &path) {
-  Block *block = op->getBlock();
-  auto before = previous(block, path);
-  if (auto fby = dyn_cast<FbyOp>(op))
-    return before ? value(fby.getValue(), *before) : value(fby.getInit(), path);
-  if (auto pre = dyn_cast<PreOp>(op))
-    return before ? value(pre.getValue(), *before) : Bytes(bytesOf(pre.getType()), 0);
-  if (isa<FirstOp>(op)) return Bytes(1, !before);
-  if (auto window = dyn_cast<WindowOp>(op)) {
-    int64_t n = shapeOf(window.getType())[0];
-    std::vector<Bytes> rows;
-    std::optional<Path> at = path;
-    Path first = path;
-    for (int64_t k = 0; k < n; ++k) {
-      if (at) first = *at;
-      rows.push_back(at ? value(window.getValue(), *at) : value(window.getInit(), first));
-      if (at) at = previous(block, *at);
+  if (isa<FbyOp, PreOp, FirstOp, WindowOp, HoldOp, EbyOp>(op)) {
+    // Each element of the flags for itself; a window has them behind its axis of time.
+    Flags flags = flagsOf(op);
+    int64_t lanes = 1;
+    for (Value v : {flags.when, flags.reset})
+      if (v) lanes = std::max(lanes, static_cast<int64_t>(bytesOf(v.getType())));
+    if (lanes == 1) return onClock(op, path, {});
+    Bytes out(bytesOf(op->getResult(0).getType()));
+    size_t outer = isa<WindowOp>(op) ? shapeOf(op->getResult(0).getType())[0] : 1,
+           chunk = out.size() / outer / lanes;
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      Bytes whole = onClock(op, path, {lane, lanes});
+      for (size_t k = 0; k < outer; ++k) {
+        size_t at = (k * lanes + lane) * chunk;
+        std::copy_n(whole.begin() + at, chunk, out.begin() + at);
+      }
     }
-    Bytes out;
-    for (size_t k = rows.size(); k-- > 0;) out.insert(out.end(), rows[k].begin(), rows[k].end());
     return out;
   }
-  auto scan = cast<ScanOp>(block->getParentOp());
+  auto scan = cast<ScanOp>(op->getBlock()->getParentOp());
   int64_t last = lastInstant(scan, path);
   Path at = path;
-  if (auto eby = dyn_cast<EbyOp>(op)) {
-    if (path.back() == last) return value(eby.getEnd(), path);
-    ++at.back();
-    return value(eby.getValue(), at);
-  }
   if (isa<CountOp>(op)) return pack(last + 1, op->getResult(0).getType());
   if (auto stack = dyn_cast<StackOp>(op)) {
     Bytes out;
@@ -144,6 +156,70 @@ Bytes Machine::computeTime(Operation *op, const Path &path) {
   return value(op->getOperand(0), at);
 }
 
+/// The whole result as the flags' element `lane` has it.
+Bytes Machine::onClock(Operation *op, const Path &path, Lane lane) {
+  Flags flags = flagsOf(op);
+  size_t bytes = bytesOf(op->getResult(0).getType());
+  if (auto hold = dyn_cast<HoldOp>(op)) {
+    if (flag(flags.when, path, lane, true)) return value(hold.getValue(), path);
+    auto at = previousActive(op, path, lane);
+    return at ? value(hold.getValue(), *at) : value(hold.getInit(), path);
+  }
+  if (!flag(flags.when, path, lane, true)) return Bytes(bytes, 0);
+  if (auto eby = dyn_cast<EbyOp>(op)) {
+    auto next = nextActive(op, path, lane);
+    return next ? value(eby.getValue(), *next) : value(eby.getEnd(), path);
+  }
+  auto before = previousActive(op, path, lane);
+  if (auto fby = dyn_cast<FbyOp>(op))
+    return before ? value(fby.getValue(), *before) : value(fby.getInit(), path);
+  if (auto pre = dyn_cast<PreOp>(op)) return before ? value(pre.getValue(), *before) : Bytes(bytes, 0);
+  if (isa<FirstOp>(op)) return Bytes(bytes, !before);
+  auto window = cast<WindowOp>(op);
+  int64_t n = shapeOf(window.getType())[0];
+  std::vector<Bytes> rows;
+  std::optional<Path> at = path;
+  Path first = path;
+  for (int64_t k = 0; k < n; ++k) {
+    if (at) first = *at;
+    rows.push_back(at ? value(window.getValue(), *at) : value(window.getInit(), first));
+    if (at) at = previousActive(op, *at, lane);
+  }
+  Bytes out;
+  for (size_t k = rows.size(); k-- > 0;) out.insert(out.end(), rows[k].begin(), rows[k].end());
+  return out;
+}
+
+bool Machine::flag(Value v, const Path &path, Lane lane, bool otherwise) {
+  if (!v) return otherwise;
+  const Bytes &bytes = value(v, path);
+  // Of flags with fewer axes an element speaks for several.
+  return bytes[lane.number * static_cast<int64_t>(bytes.size()) / lane.count];
+}
+
+std::optional<Machine::Path> Machine::previousActive(Operation *op, const Path &path, Lane lane) {
+  Flags flags = flagsOf(op);
+  Path at = path;
+  while (true) {
+    if (flag(flags.reset, at, lane, false)) return {};
+    auto before = previous(op->getBlock(), at);
+    if (!before) return {};
+    at = *before;
+    if (flag(flags.when, at, lane, true)) return at;
+  }
+}
+
+std::optional<Machine::Path> Machine::nextActive(Operation *op, const Path &path, Lane lane) {
+  Flags flags = flagsOf(op);
+  int64_t last = lastInstant(cast<ScanOp>(op->getBlock()->getParentOp()), path);
+  Path at = path;
+  while (++at.back() <= last) {
+    if (flag(flags.reset, at, lane, false)) return {};
+    if (flag(flags.when, at, lane, true)) return at;
+  }
+  return {};
+}
+
 std::optional<Machine::Path> Machine::previous(Block *block, const Path &path) {
   Path before = path;
   if (before.back() > 0) {
@@ -153,7 +229,7 @@ std::optional<Machine::Path> Machine::previous(Block *block, const Path &path) {
   auto scan = dyn_cast<ScanOp>(block->getParentOp());
   if (!scan || !scan.getResume()) return {};
   before.pop_back();
-  auto outer = previous(scan->getBlock(), before);
+  auto outer = previousActive(scan, before, {});
   if (!outer) return {};
   outer->push_back(0);
   outer->back() = lastInstant(scan, *outer);

@@ -20,17 +20,28 @@ public:
 private:
   /// Instants of the enclosing times, the node's first.
   using Path = std::vector<int64_t>;
+  /// An element of the flags of an operator of time.
+  struct Lane {
+    int64_t number = 0, count = 1;
+  };
   using Locals = llvm::DenseMap<mlir::Value, dataflow::Bits>;
 
   const Bytes &value(mlir::Value v, Path path);
   Bytes compute(mlir::Value v, const Path &path);
   Bytes computeTime(mlir::Operation *op, const Path &path);
+  Bytes callResult(dataflow::CallOp call, unsigned result, const Path &path);
   Bytes tensor(dataflow::GenOp gen, const Path &path);
   dataflow::Bits scalar(mlir::Value v, const Path &path, Locals &locals);
   dataflow::Bits reduce(dataflow::ReduceOp op, const Path &path, Locals &locals);
   void run(mlir::Block &block, const Path &path, Locals &locals);
   /// The instant before, in the time of the block; nothing at the first.
   std::optional<Path> previous(mlir::Block *block, const Path &path);
+  /// A flag of an operator of time for one element of the tensor of flags.
+  bool flag(mlir::Value v, const Path &path, Lane lane, bool otherwise);
+  /// The active instant before in the same segment.
+  std::optional<Path> previousActive(mlir::Operation *op, const Path &path, Lane lane);
+  std::optional<Path> nextActive(mlir::Operation *op, const Path &path, Lane lane);
+  Bytes onClock(mlir::Operation *op, const Path &path, Lane lane);
   int64_t lastInstant(dataflow::ScanOp scan, Path path);
 
   dataflow::NodeOp node;

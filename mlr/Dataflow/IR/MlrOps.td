@@ -43,6 +43,9 @@ def Mlr_Tensor : Type<And<[CPred<"::llvm::isa<::mlir::RankedTensorType>($_self)"
                                 "tensor of static shape">;
 def Mlr_Value : AnyTypeOf<[Mlr_Scalar, Mlr_Tensor], "scalar or tensor">;
 
+def Mlr_Flag : Type<And<[CPred<"::mlir::getElementTypeOrSelf($_self).isInteger(1)">, Mlr_Value.predicate]>,
+                    "i1, or tensor of i1">;
+
 def Mlr_ReduceKind : I32EnumAttr<"ReduceKind", "combiner of a reduction", [
     I32EnumAttrCase<"Sum", 0, "sum">, I32EnumAttrCase<"Prod", 1, "prod">,
     I32EnumAttrCase<"Max", 2, "max">, I32EnumAttrCase<"Min", 3, "min">,
@@ -63,11 +66,14 @@ def Mlr_NodeOp : Mlr_Op<"node", [IsolatedFromAbove, Symbol, HasOnlyGraphRegion, 
   let description = [{
     `mlr.node @f(%x: f32, %w: tensor<3xf32>) -> (y: f32) { ... mlr.yield %y : f32 }`.
     `function_type` has inputs and results; `arg_names`, `result_names` are the source's names.
+    `presence`, one number a result: of a flag, the result of which it says at which instants it is present, otherwise -1;
+    without the attribute all results are always present. A result is unspecified where it is absent.
     Unit attribute `scheduled`: see the head of this file.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<FunctionType>:$function_type,
                        StrArrayAttr:$arg_names, StrArrayAttr:$result_names,
-                       OptionalAttr<StrAttr>:$sym_visibility, UnitAttr:$scheduled);
+                       OptionalAttr<StrAttr>:$sym_visibility, OptionalAttr<DenseI64ArrayAttr>:$presence,
+                       UnitAttr:$scheduled);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
@@ -79,26 +85,37 @@ def Mlr_YieldOp : Mlr_Op<"yield", [Terminator, Pure, ParentOneOf<["NodeOp", "Sca
   let assemblyFormat = "($values^ `:` type($values))? attr-dict";
 }
 
-def Mlr_CallOp : Mlr_Op<"call"> {
+def Mlr_CallOp : Mlr_Op<"call", [AttrSizedOperandSegments]> {
   let summary = "an instance of a node, with its own state";
-  let description = [{ Gone after InlineCalls. `name` is the source path of the instance. }];
-  let arguments = (ins FlatSymbolRefAttr:$callee, Variadic<Mlr_Value>:$inputs);
+  let description = [{
+    Gone after InlineCalls. `name` is the source path of the instance. `when`, `reset`: see time, below; they hold for all
+    state of the instance. Results are unspecified while the clock is not active.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$callee, Variadic<Mlr_Value>:$inputs, Optional<I1>:$when, Optional<I1>:$reset);
   let results = (outs Variadic<Mlr_Value>:$results);
-  let assemblyFormat = "$callee `(` $inputs `)` attr-dict `:` functional-type($inputs, $results)";
+  let assemblyFormat = [{
+    $callee `(` $inputs `)` (`when` $when^)? (`reset` $reset^)? attr-dict `:` functional-type($inputs, $results)
+  }];
 }
 
-def Mlr_ScanOp : Mlr_Op<"scan", [HasOnlyGraphRegion, RegionKindInterface, SingleBlock, Mlr_NamedArguments]> {
+def Mlr_ScanOp : Mlr_Op<"scan", [AttrSizedOperandSegments, HasOnlyGraphRegion, RegionKindInterface, SingleBlock,
+                                 Mlr_NamedArguments]> {
   let summary = "a run of `length` inner instants within one instant of the enclosing time";
   let description = [{
     The region's argument is the index t: i32 stream 0 .. length-1. Operands of its `mlr.yield` are constants of the scan
     (mlr.stack, mlr.final, mlr.initial, mlr.count results, or captured values) and become the op's results.
-    `resume`: state survives from one outer instant to the next. An `mlr.until` in the region ends the scan early.
+    `resume`: state survives from one outer instant to the next. `when`: nobody looks at the results while the flag is
+    false, and no state advances, so it need not run then. `reset` (with resume, gone after NormalizeTime): see time, below. An `mlr.until` in the region ends the scan early.
     `upto`: run only that many instants (i32, 1..length), the count of an earlier part of the same scan;
     stacked results of such a part are zero beyond.
     After Schedule: `sweep` gives the direction in which the instants are executed; a part of a split scan is a scan.
   }];
-  let arguments = (ins Optional<I32>:$upto, I64Attr:$length, UnitAttr:$resume, OptionalAttr<Mlr_Direction>:$sweep,
-                       OptionalAttr<StrAttr>:$index_name);
+  let arguments = (ins Optional<I32>:$upto, Optional<Mlr_Flag>:$when, Optional<Mlr_Flag>:$reset, I64Attr:$length,
+                       UnitAttr:$resume, OptionalAttr<Mlr_Direction>:$sweep, OptionalAttr<StrAttr>:$index_name);
+  let builders = [OpBuilder<(ins "::mlir::TypeRange":$results, "::mlir::Value":$upto, "int64_t":$length, "bool":$resume,
+                                 "DirectionAttr":$sweep, "::mlir::StringAttr":$index_name), [{
+    build($_builder, $_state, results, upto, nullptr, nullptr, length, resume, sweep, index_name);
+  }]>];
   let results = (outs Variadic<Mlr_Value>:$results);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
@@ -135,37 +152,74 @@ def Mlr_UntilOp : Mlr_Op<"until", [ParentOneOf<["ScanOp"]>]> {
 
 // ---- time --------------------------------------------------------------------------------------------------
 // `name` (optional) is the source path of the state, for NODE_state and reports.
+//
+// Clocks. `when %on`: the operator knows only the instants of its block at which the flag is true: what is previous, next,
+// first and last is meant among them, and its result is unspecified at the others. `reset %r`: at the instants (active or
+// not) at which the flag is true a segment begins: at the first active instant from there on everything is as if time began,
+// and for eby the segment before ends there. A flag that is a tensor has the leading axes of the operands (behind the axis of
+// time, for a window) and speaks for each of its elements alone. InlineCalls combines the flags of a call with those of the
+// callee's operators; NormalizeTime makes memories and selections of them.
 
-def Mlr_FbyOp : Mlr_Op<"fby", [Pure, AllTypesMatch<["init", "value", "result"]>]> {
-  let summary = "init at the first instant, then the previous value; distance +1";
-  let arguments = (ins Mlr_Value:$init, Mlr_Value:$value, OptionalAttr<StrAttr>:$name);
-  let results = (outs Mlr_Value:$result);
-  let assemblyFormat = "$init `,` $value attr-dict `:` type($value)";
-}
-def Mlr_EbyOp : Mlr_Op<"eby", [Pure, AllTypesMatch<["end", "value", "result"]>]> {
-  let summary = "the next value, end at the last executed instant; distance -1";
-  let arguments = (ins Mlr_Value:$value, Mlr_Value:$end, OptionalAttr<StrAttr>:$name);
-  let results = (outs Mlr_Value:$result);
-  let assemblyFormat = "$value `,` $end attr-dict `:` type($value)";
-}
-def Mlr_PreOp : Mlr_Op<"pre", [Pure, AllTypesMatch<["value", "result"]>]> {
-  let summary = "the previous value; zero at the first instant, where the checker has proved that nobody reads it";
-  let arguments = (ins Mlr_Value:$value, OptionalAttr<StrAttr>:$name);
-  let results = (outs Mlr_Value:$result);
-  let assemblyFormat = "$value attr-dict `:` type($value)";
-}
-def Mlr_FirstOp : Mlr_Op<"first", [Pure]> {
-  let summary = "true at the first instant of the time that it stands in (of the whole stream, if the scan resumes)";
-  let arguments = (ins OptionalAttr<StrAttr>:$name);
-  let results = (outs I1:$result);
-  let assemblyFormat = "attr-dict `:` type($result)";
-}
-def Mlr_WindowOp : Mlr_Op<"window", [Pure, AllTypesMatch<["value", "init"]>]> {
-  let summary = "the last n values, oldest first, n the result's leading size; init is the element before time began";
-  let arguments = (ins Mlr_Value:$value, Mlr_Value:$init, OptionalAttr<StrAttr>:$name);
-  let results = (outs Mlr_Tensor:$result);
-  let assemblyFormat = "$value `,` $init attr-dict `:` type($value) `->` type($result)";
+class Mlr_TimeOp<string mnemonic, list<Trait> traits> : Mlr_Op<mnemonic, !listconcat([Pure, AttrSizedOperandSegments], traits)> {
   let hasVerifier = 1;
+}
+defvar onClock = "(`when` $when^ `:` type($when))? (`reset` $reset^ `:` type($reset))? attr-dict `:` ";
+
+def Mlr_FbyOp : Mlr_TimeOp<"fby", [AllTypesMatch<["init", "value", "result"]>]> {
+  let summary = "init at the first instant, then the previous value; distance +1";
+  let arguments = (ins Mlr_Value:$init, Mlr_Value:$value, Optional<Mlr_Flag>:$when, Optional<Mlr_Flag>:$reset,
+                       OptionalAttr<StrAttr>:$name);
+  let results = (outs Mlr_Value:$result);
+  let assemblyFormat = !strconcat("$init `,` $value ", onClock, "type($value)");
+  let builders = [OpBuilder<(ins "::mlir::Type":$type, "::mlir::Value":$init, "::mlir::Value":$value, "::mlir::StringAttr":$name), [{
+    build($_builder, $_state, type, init, value, nullptr, nullptr, name);
+  }]>];
+}
+def Mlr_EbyOp : Mlr_TimeOp<"eby", [AllTypesMatch<["end", "value", "result"]>]> {
+  let summary = "the next value, end at the last executed instant; distance -1";
+  let arguments = (ins Mlr_Value:$value, Mlr_Value:$end, Optional<Mlr_Flag>:$when, Optional<Mlr_Flag>:$reset,
+                       OptionalAttr<StrAttr>:$name);
+  let results = (outs Mlr_Value:$result);
+  let assemblyFormat = !strconcat("$value `,` $end ", onClock, "type($value)");
+  let builders = [OpBuilder<(ins "::mlir::Type":$type, "::mlir::Value":$value, "::mlir::Value":$end, "::mlir::StringAttr":$name), [{
+    build($_builder, $_state, type, value, end, nullptr, nullptr, name);
+  }]>];
+}
+def Mlr_PreOp : Mlr_TimeOp<"pre", [AllTypesMatch<["value", "result"]>]> {
+  let summary = "the previous value; unspecified at the first instant, where the checker has proved that nobody reads it";
+  let arguments = (ins Mlr_Value:$value, Optional<Mlr_Flag>:$when, Optional<Mlr_Flag>:$reset, OptionalAttr<StrAttr>:$name);
+  let results = (outs Mlr_Value:$result);
+  let assemblyFormat = !strconcat("$value ", onClock, "type($value)");
+}
+def Mlr_FirstOp : Mlr_TimeOp<"first", []> {
+  let summary = "true at the first instant of the time that it stands in (of the whole stream, if the scan resumes)";
+  let arguments = (ins Optional<Mlr_Flag>:$when, Optional<Mlr_Flag>:$reset, OptionalAttr<StrAttr>:$name);
+  let results = (outs Mlr_Flag:$result);
+  let assemblyFormat = !strconcat(onClock, "type($result)");
+  let builders = [OpBuilder<(ins "::mlir::Type":$type), [{
+    build($_builder, $_state, type, nullptr, nullptr, nullptr);
+  }]>];
+}
+def Mlr_WindowOp : Mlr_TimeOp<"window", [AllTypesMatch<["value", "init"]>]> {
+  let summary = "the last n values, oldest first, n the result's leading size; init is the element before time began";
+  let arguments = (ins Mlr_Value:$value, Mlr_Value:$init, Optional<Mlr_Flag>:$when, Optional<Mlr_Flag>:$reset,
+                       OptionalAttr<StrAttr>:$name);
+  let results = (outs Mlr_Tensor:$result);
+  let assemblyFormat = !strconcat("$value `,` $init ", onClock, "type($value) `->` type($result)");
+  let builders = [OpBuilder<(ins "::mlir::Type":$type, "::mlir::Value":$value, "::mlir::Value":$init, "::mlir::StringAttr":$name), [{
+    build($_builder, $_state, type, value, init, nullptr, nullptr, name);
+  }]>];
+}
+def Mlr_HoldOp : Mlr_TimeOp<"hold", [AllTypesMatch<["value", "init", "result"]>]> {
+  let summary = "the value at the latest instant at which `when` was true, this one included; init before the first";
+  let description = [{
+    It has values at all instants, of its block or of the clock directly around `when`; a reset forgets the value. Gone after
+    NormalizeTime.
+  }];
+  let arguments = (ins Mlr_Value:$value, Mlr_Value:$init, Optional<Mlr_Flag>:$when, Optional<Mlr_Flag>:$reset,
+                       OptionalAttr<StrAttr>:$name);
+  let results = (outs Mlr_Value:$result);
+  let assemblyFormat = !strconcat("$value `,` $init ", onClock, "type($value)");
 }
 
 // ---- tensors -----------------------------------------------------------------------------------------------
@@ -183,8 +237,13 @@ def Mlr_ConstOp : Mlr_Op<"const", [Pure, ConstantLike, AllTypesMatch<["value", "
 }
 def Mlr_GenOp : Mlr_Op<"gen", [Pure, RecursiveMemoryEffects, SingleBlock, Mlr_NamedArguments]> {
   let summary = "a tensor, element by element: one index argument an axis of the result";
-  let description = [{ `%c = mlr.gen (%i, %j) { ...; mlr.yield %e : f32 } : tensor<16x8xf32>` }];
+  let description = [{
+    `%c = mlr.gen (%i, %j) { ...; mlr.yield %e : f32 } : tensor<16x8xf32>`.
+    `when %on`: nobody looks at the result while the flag is false, so it need not be computed then.
+  }];
+  let arguments = (ins Optional<I1>:$when);
   let results = (outs Mlr_Tensor:$result);
+  let builders = [OpBuilder<(ins "::mlir::Type":$type), [{ build($_builder, $_state, type, nullptr); }]>];
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
@@ -197,9 +256,13 @@ def Mlr_ReduceOp : Mlr_Op<"reduce", [Pure, RecursiveMemoryEffects, SingleBlock, 
     order of the domain. Reductions of f16 and bf16 are imported as f32
     reductions of widened elements, rounded once.
     argmax, argmin yield one value and give the i32 flat position of the first of equals, a NaN wins.
+    `when %on`: as of gen.
   }];
-  let arguments = (ins Mlr_ReduceKind:$kind, DenseI64ArrayAttr:$sizes, UnitAttr:$tree);
+  let arguments = (ins Optional<I1>:$when, Mlr_ReduceKind:$kind, DenseI64ArrayAttr:$sizes, UnitAttr:$tree);
   let results = (outs Mlr_Scalar:$result);
+  let builders = [OpBuilder<(ins "::mlir::Type":$type, "ReduceKind":$kind, "::llvm::ArrayRef<int64_t>":$sizes, "bool":$tree), [{
+    build($_builder, $_state, type, nullptr, kind, sizes, tree);
+  }]>];
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
