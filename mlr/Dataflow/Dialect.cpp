@@ -225,10 +225,6 @@ static LogicalResult verifyFlags(Operation *op, ArrayRef<Value> flags, Type oper
 LogicalResult FbyOp::verify() { return verifyFlags(*this, {getWhen(), getReset()}, getType()); }
 LogicalResult EbyOp::verify() { return verifyFlags(*this, {getWhen(), getReset()}, getType()); }
 LogicalResult PreOp::verify() { return verifyFlags(*this, {getWhen(), getReset()}, getType()); }
-LogicalResult HoldOp::verify() {
-  if (!getWhen()) return emitOpError("holds a value from the instants of a slower clock: it needs `when`");
-  return verifyFlags(*this, {getWhen(), getReset()}, getType());
-}
 LogicalResult FirstOp::verify() { return verifyFlags(*this, {getWhen(), getReset()}, getType()); }
 
 LogicalResult WindowOp::verify() {

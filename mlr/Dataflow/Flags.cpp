@@ -59,13 +59,13 @@ Value bothActive(OpBuilder &b, Location loc, Value x, Value y) {
 
 Flags flagsOf(Operation *op) {
   return llvm::TypeSwitch<Operation *, Flags>(op)
-      .Case<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, HoldOp, ScanOp, CallOp>(
+      .Case<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, ScanOp, CallOp>(
           [](auto o) { return Flags{o.getWhen(), o.getReset()}; })
       .Default([](Operation *) { return Flags(); });
 }
 
 void setFlags(Operation *op, Flags flags) {
-  llvm::TypeSwitch<Operation *>(op).Case<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, HoldOp, ScanOp, CallOp>(
+  llvm::TypeSwitch<Operation *>(op).Case<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, ScanOp, CallOp>(
       [&](auto o) {
         o.getWhenMutable().clear();
         o.getResetMutable().clear();
@@ -93,7 +93,7 @@ void FlagCombiner::run(Block &block) {
   SmallVector<Operation *> work;
   for (Operation &op : block) {
     auto scan = dyn_cast<ScanOp>(op);
-    if (isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, HoldOp>(op) || (scan && scan.getResume()))
+    if (isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp>(op) || (scan && scan.getResume()))
       work.push_back(&op);
   }
   for (Operation *op : work) {

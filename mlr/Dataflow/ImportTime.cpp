@@ -1,4 +1,5 @@
 // Import of the operators of time and of scans.
+#include "mlr/Dataflow/Flags.h"
 #include "mlr/Dataflow/Importer.h"
 
 using namespace mlir;
@@ -33,12 +34,15 @@ mlir::Value Importer::temporal(Site *site) {
   case ExprKind::Pre: return emit<PreOp>(site->type, operands[0], on, reset, name);
   case ExprKind::Window: return emit<WindowOp>(site->type, operands[0], operands[1], on, reset, name);
   case ExprKind::Hold: {
-    // It stands on the clock around that of the value.
+    // The value where it is present, else what was shown before, at first the init.
     const Var &held = at.frame->node->vars[e.args[0]->var];
     ClockState *slow = clockOf(*at.frame, held.clock, held.time);
     if (!slow || !slow->on) return operands[0];
-    mlir::Value present = flagIn(slow->on, ctx);
-    return emit<HoldOp>(site->type, operands[0], operands[1], present, reset, name);
+    auto before = FbyOp::create(builder(), location, site->type, operands[1], operands[1], on, reset, name);
+    mlir::Value value = selectValue(builder(), location, flagIn(slow->on, ctx), operands[0], before);
+    before.getValueMutable().assign(value);
+    operations += 2;
+    return value;
   }
   case ExprKind::Final: return emit<FinalOp>(site->type, operands[0]);
   default: return emit<InitialOp>(site->type, operands[0]);

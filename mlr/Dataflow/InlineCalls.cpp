@@ -95,7 +95,7 @@ private:
 
   static void prefixNames(mlir::Region &region, StringRef path) {
     region.walk([&](Operation *op) {
-      if (!isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, HoldOp>(op)) return;
+      if (!isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp>(op)) return;
       auto name = op->getAttrOfType<StringAttr>("name");
       std::string full = name ? (path + "." + name.getValue()).str() : path.str();
       op->setAttr("name", StringAttr::get(op->getContext(), full));

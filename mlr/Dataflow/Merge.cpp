@@ -9,7 +9,7 @@ namespace mlr::dataflow {
 namespace {
 
 /// Ops whose `name` says only what their state is called.
-bool hasStateName(Operation *op) { return isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, HoldOp>(op); }
+bool hasStateName(Operation *op) { return isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp>(op); }
 
 /// Structural hash: captured values by identity, values of the operation's own regions by position.
 class Hasher {

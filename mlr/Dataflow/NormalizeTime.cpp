@@ -56,7 +56,6 @@ void evaluateStarts(NodeOp node) {
     if (auto fby = dyn_cast<FbyOp>(op)) return fby.getInit();
     if (auto eby = dyn_cast<EbyOp>(op)) return eby.getEnd();
     if (auto window = dyn_cast<WindowOp>(op)) return window.getInit();
-    if (auto hold = dyn_cast<HoldOp>(op)) return hold.getInit();
     return {};
   };
   node.walk([&](Operation *op) {
@@ -81,7 +80,7 @@ public:
     node.walk<WalkOrder::PreOrder>([&](ScanOp scan) { normalize(scan); });
     SmallVector<Operation *> work;
     node.walk([&](Operation *op) {
-      if (isa<PreOp, FbyOp, EbyOp, WindowOp, HoldOp, FirstOp, CallOp>(op)) work.push_back(op);
+      if (isa<PreOp, FbyOp, EbyOp, WindowOp, FirstOp, CallOp>(op)) work.push_back(op);
     });
     for (Operation *op : work)
       if (failed(normalize(op))) return failure();
@@ -93,7 +92,6 @@ private:
     if (auto pre = dyn_cast<PreOp>(op)) normalize(pre);
     else if (auto fby = dyn_cast<FbyOp>(op)) normalize(fby);
     else if (auto window = dyn_cast<WindowOp>(op)) normalize(window);
-    else if (auto hold = dyn_cast<HoldOp>(op)) normalize(hold);
     else if (auto first = dyn_cast<FirstOp>(op)) normalize(first);
     else if (auto eby = dyn_cast<EbyOp>(op)) return normalize(eby);
     else return op->emitOpError("is still there: inline calls first");
@@ -250,27 +248,6 @@ private:
     if (startsOnce(block) && !op.getWhen() && !op.getReset()) return;
     OpBuilder b(op);
     replace(op, fresh(b, op.getLoc(), block, flagsOf(op)));
-  }
-
-  /// Before the first value the start of this instant shows; afterwards the memory.
-  void normalize(HoldOp op) {
-    Block *block = op->getBlock();
-    Value init = op.getInit(), present = op.getWhen(), reset = op.getReset();
-    bool inMemory = isKnownStart(init, block) && (!reset || !isa<RankedTensorType>(op.getType()));
-    OpBuilder b(op);
-    Location loc = op.getLoc();
-    Value start = inMemory ? init : zeroOf(b, loc, op.getType());
-    auto memory = FbyOp::create(b, loc, op.getType(), start, start, op.getNameAttr());
-    Value before = memory;
-    if (inMemory && reset) before = selectValue(b, loc, reset, init, memory);
-    Value held = selectValue(b, loc, present, op.getValue(), before), value = held;
-    memory.getValueMutable().assign(held);
-    // The memory starts afresh with the first value: this is a first instant that waits for its clock.
-    if (!inMemory) {
-      Value waits = andFlags(b, loc, fresh(b, loc, block, {present, reset}), notFlag(b, loc, present));
-      value = selectValue(b, loc, waits, init, held);
-    }
-    replace(op, value);
   }
 
   // ---- windows

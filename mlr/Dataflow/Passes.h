@@ -20,7 +20,7 @@ mlir::OwningOpRef<mlir::ModuleOp> importProgram(const Program &program, const So
 mlir::LogicalResult inlineCalls(mlir::ModuleOp module);
 
 /// After this, and from here on, of every node:
-///  - no mlr.pre (it is fby of zeros), no mlr.hold, no mlr.call;
+///  - no mlr.pre (it is fby of zeros), no mlr.call;
 ///  - no operator of time has flags: what is on a clock or in a segment is a memory that keeps its value while the clock is
 ///  not active, and selections (values off the clock are computed, and looked at by nobody); only a scan that resumes keeps
 ///  its `when`, which says where it may be left out;

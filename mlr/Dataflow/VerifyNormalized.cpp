@@ -20,7 +20,7 @@ bool isConstantOf(Value v, Block *block) {
 }
 
 LogicalResult verifyForm(Operation *op) {
-  if (isa<CallOp, PreOp, HoldOp>(op)) return op->emitOpError("is not part of the normal form");
+  if (isa<CallOp, PreOp>(op)) return op->emitOpError("is not part of the normal form");
   Flags flags = flagsOf(op);
   if (flags.reset || (flags.when && !isa<ScanOp>(op))) return op->emitOpError("has flags: normalise time first");
   Block *block = op->getBlock();

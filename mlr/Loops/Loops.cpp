@@ -34,6 +34,7 @@ LogicalResult lowerNode(NodeOp node, const store::Plan &plan, const Options &opt
     if (attr.getName().getValue().starts_with("mlr.")) step->setAttr(attr.getName(), attr.getValue());
   step->setAttr("mlr.arg_names", node.getArgNamesAttr());
   step->setAttr("mlr.result_names", node.getResultNamesAttr());
+  if (node.getPresenceAttr()) step->setAttr("mlr.presence", node.getPresenceAttr());
   LogicalResult done = Lowering(node, plan, options, globals, step, false).emitStep();
   if (succeeded(done)) done = Lowering(node, plan, options, globals, reset, true).emitReset();
   if (succeeded(done)) {

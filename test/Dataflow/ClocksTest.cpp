@@ -107,16 +107,8 @@ private:
       break;
     }
     case 5: {
-      Item value = number(l), init = chance(50) ? l.numbers[1] : number(l), on = flag(l);
-      Clocked c;
-      bool ahead = value.ahead || init.ahead || on.ahead;
-      std::string reset;
-      if (chance(50)) {
-        Item f = flag(l);
-        reset = " reset " + f.name + " : i1", ahead |= f.ahead;
-      }
-      put(l, "mlr.hold " + value.name + ", " + init.name + " when " + on.name + " : i1" + reset + " : i32",
-          ahead);
+      Item c = flag(l), a = number(l), b = number(l);
+      put(l, "mlr.select " + c.name + ", " + a.name + ", " + b.name + " : i32", c.ahead || a.ahead || b.ahead);
       break;
     }
     case 6:

@@ -95,7 +95,7 @@ Bytes Machine::compute(Value v, const Path &path) {
     return out;
   }
   if (auto call = dyn_cast<CallOp>(op)) return callResult(call, cast<OpResult>(v).getResultNumber(), path);
-  if (isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, HoldOp, StackOp, FinalOp, InitialOp, CountOp>(op))
+  if (isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, StackOp, FinalOp, InitialOp, CountOp>(op))
     return computeTime(op, path);
   Locals locals;
   run(*op->getBlock(), path, locals);
@@ -120,7 +120,7 @@ Bytes Machine::callResult(CallOp call, unsigned result, const Path &path) {
 }
 
 Bytes Machine::computeTime(Operation *op, const Path &path) {
-  if (isa<FbyOp, PreOp, FirstOp, WindowOp, HoldOp, EbyOp>(op)) {
+  if (isa<FbyOp, PreOp, FirstOp, WindowOp, EbyOp>(op)) {
     // Each element of the flags for itself; a window has them behind its axis of time.
     Flags flags = flagsOf(op);
     int64_t lanes = 1;
@@ -160,11 +160,6 @@ Bytes Machine::computeTime(Operation *op, const Path &path) {
 Bytes Machine::onClock(Operation *op, const Path &path, Lane lane) {
   Flags flags = flagsOf(op);
   size_t bytes = bytesOf(op->getResult(0).getType());
-  if (auto hold = dyn_cast<HoldOp>(op)) {
-    if (flag(flags.when, path, lane, true)) return value(hold.getValue(), path);
-    auto at = previousActive(op, path, lane);
-    return at ? value(hold.getValue(), *at) : value(hold.getInit(), path);
-  }
   if (!flag(flags.when, path, lane, true)) return Bytes(bytes, 0);
   if (auto eby = dyn_cast<EbyOp>(op)) {
     auto next = nextActive(op, path, lane);

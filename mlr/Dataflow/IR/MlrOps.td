@@ -210,18 +210,6 @@ def Mlr_WindowOp : Mlr_TimeOp<"window", [AllTypesMatch<["value", "init"]>]> {
     build($_builder, $_state, type, value, init, nullptr, nullptr, name);
   }]>];
 }
-def Mlr_HoldOp : Mlr_TimeOp<"hold", [AllTypesMatch<["value", "init", "result"]>]> {
-  let summary = "the value at the latest instant at which `when` was true, this one included; init before the first";
-  let description = [{
-    It has values at all instants, of its block or of the clock directly around `when`; a reset forgets the value. Gone after
-    NormalizeTime.
-  }];
-  let arguments = (ins Mlr_Value:$value, Mlr_Value:$init, Optional<Mlr_Flag>:$when, Optional<Mlr_Flag>:$reset,
-                       OptionalAttr<StrAttr>:$name);
-  let results = (outs Mlr_Value:$result);
-  let assemblyFormat = !strconcat("$value `,` $init ", onClock, "type($value)");
-}
-
 // ---- tensors -----------------------------------------------------------------------------------------------
 
 def Mlr_ConstOp : Mlr_Op<"const", [Pure, ConstantLike, AllTypesMatch<["value", "result"]>]> {
