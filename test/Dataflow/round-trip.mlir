@@ -139,3 +139,36 @@ mlr.node @tensors(%x: tensor<4x6xf32>, %n: i32) -> (y: tensor<4xf32>, z: tensor<
   %z = mlr.concat %r, %w : tensor<24xf32>, tensor<6xf32> -> tensor<30xf32>
   mlr.yield %y, %z : tensor<4xf32>, tensor<30xf32>
 }
+
+// Flags of clocks and segments.
+// CHECK-LABEL: mlr.node @flags
+mlr.node @flags(%x: f32, %c: i1, %r: i1, %v: tensor<4xf32>) -> (y: f32, y_present: i1, z: tensor<4xf32>) attributes {presence = array<i64: -1, 0, -1>} {
+  %zero = mlr.const 0.0 : f32
+  // CHECK: mlr.fby %{{.*}}, %x when %c : i1 reset %r : i1 : f32
+  %f = mlr.fby %zero, %x when %c : i1 reset %r : i1 : f32
+  // CHECK: mlr.first when %c : i1 : i1
+  %first = mlr.first when %c : i1 : i1
+  // CHECK: mlr.window %x, %{{.*}} reset %r : i1 : f32 -> tensor<3xf32>
+  %w = mlr.window %x, %zero reset %r : i1 : f32 -> tensor<3xf32>
+  %p = mlr.pre %f when %c : i1 {name = "p"} : f32
+  // CHECK: mlr.scan %t < 4 resume when %c : i1 reset %r : i1 {
+  %s = mlr.scan %t < 4 resume when %c : i1 reset %r : i1 {
+    %a = mlr.fby %zero, %b : f32
+    %b = mlr.add %a, %x : f32
+    %e = mlr.eby %b, %zero when %c : i1 : f32
+    %k = mlr.stack %e : f32 -> tensor<4xf32>
+    mlr.yield %k : tensor<4xf32>
+  } : tensor<4xf32>
+  // CHECK: mlr.gen (%i) when %c {
+  %g = mlr.gen (%i) when %c {
+    %q = mlr.read %s[affine_map<(d0) -> (d0)>](%i) : tensor<4xf32> -> f32
+    mlr.yield %q : f32
+  } : tensor<4xf32>
+  // CHECK: mlr.reduce sum (%{{.*}} < 4) when
+  %sum = mlr.reduce sum (%k < 4) when %first {
+    %q = mlr.read %s[affine_map<(d0) -> (d0)>](%k) : tensor<4xf32> -> f32
+    mlr.yield %q : f32
+  } : f32
+  %o = mlr.add %sum, %p : f32
+  mlr.yield %o, %c, %g : f32, i1, tensor<4xf32>
+}
