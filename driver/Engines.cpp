@@ -119,6 +119,7 @@ public:
         for (size_t i = 0; i < sig.inputs.size(); ++i) complete(sig.inputs[i], *root, root->inputs);
         for (size_t i = 0; i < sig.outputs.size(); ++i) complete(sig.outputs[i], *root, root->outputs);
       }
+    presence.assign(sig.outputs.size(), true);
     auto compiled = target::Jit::compile(*compilation.module, host);
     if (auto *e = std::get_if<target::Error>(&compiled)) return fail(e->message);
     jit = std::move(std::get<std::unique_ptr<target::Jit>>(compiled));
@@ -149,6 +150,7 @@ public:
       if (i < sig.outputs.size()) values.emplace_back(port.type, std::vector<std::byte>(from, from + port.type.bytes()));
       else if (!std::to_integer<bool>(*from)) noteFailure(checks[i - sig.outputs.size()]);
       offset += port.type.bytes();
+      if (port.hasFlag) presence[i] = out->data()[offset++] != std::byte(0);
     }
     ++now;
     return values;
@@ -163,7 +165,10 @@ public:
 private:
   static void complete(Port &port, const NodeInstance &node, const std::vector<VarId> &vars) {
     for (Port &source : portsOf(node, vars))
-      if (source.name == port.name && source.type == port.type) port = std::move(source);
+      if (source.name == port.name && source.type == port.type) {
+        source.hasFlag = port.hasFlag;
+        port = std::move(source);
+      }
   }
   /// The last outputs of a module with run-time checks are the checks.
   void noteChecks() {

@@ -158,12 +158,23 @@ static std::vector<Port> portsOf(mlir::ArrayAttr names, mlir::TypeRange types) {
   return ports;
 }
 
+/// A presence flag among the results of a node is no output of its own: it stands behind the one that it speaks of.
+static void joinFlags(std::vector<Port> &outputs, llvm::ArrayRef<int64_t> presence) {
+  std::vector<Port> joined;
+  for (auto [port, flagOf] : llvm::zip(outputs, presence)) {
+    if (flagOf < 0) joined.push_back(port);
+    else joined.back().hasFlag = true;
+  }
+  outputs = std::move(joined);
+}
+
 static void noteSignatures(Compilation &c) {
   c.signatures.clear();
   for (auto node : c.module->getOps<dataflow::NodeOp>()) {
     mlir::FunctionType type = node.getFunctionType();
-    c.signatures.push_back({node.getSymName().str(), portsOf(node.getArgNames(), type.getInputs()),
-                            portsOf(node.getResultNames(), type.getResults())});
+    std::vector<Port> outputs = portsOf(node.getResultNames(), type.getResults());
+    if (auto presence = node.getPresence()) joinFlags(outputs, *presence);
+    c.signatures.push_back({node.getSymName().str(), portsOf(node.getArgNames(), type.getInputs()), outputs});
   }
 }
 
@@ -187,6 +198,8 @@ static void noteSignaturesOfLoops(Compilation &c) {
       if (b.space == store::Space::In) signature.inputs.push_back(port);
       if (b.space == store::Space::Out) signature.outputs.push_back(port);
     }
+    if (auto presence = step->getAttrOfType<mlir::DenseI64ArrayAttr>("mlr.presence"))
+      joinFlags(signature.outputs, presence.asArrayRef());
     c.signatures.push_back(signature);
   }
 }

@@ -26,6 +26,7 @@ struct Port {
   Type type;
   std::vector<std::string> constructors = {};  ///< of an enum, by number; else empty
   std::vector<PortClock> clock = {};           ///< outermost first; empty: the base clock
+  bool hasFlag = false;                        ///< a compiled node says in a flag behind it when it is present
 };
 struct Signature {
   std::string node;
