@@ -99,9 +99,8 @@ LogicalResult NodeOp::verify() {
   if (auto presence = getPresence()) {
     if (presence->size() != type.getNumResults()) return emitOpError("has one presence a result");
     for (auto [flag, of] : llvm::enumerate(*presence))
-      if (of != -1 &&
-          (of < 0 || of >= static_cast<int64_t>(type.getNumResults()) || !type.getResult(flag).isInteger(1)))
-        return emitOpError("has an i1 result to say that one of its results is present");
+      if (of != -1 && (of < 0 || of + 1 != static_cast<int64_t>(flag) || !type.getResult(flag).isInteger(1)))
+        return emitOpError("has an i1 result behind another to say when that is present");
   }
   return success();
 }

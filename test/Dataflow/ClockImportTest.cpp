@@ -134,7 +134,7 @@ TEST(ClockImport, PeriodsWithinPeriodsAndResets) {
   NodeBuilder b(p, "m");
   VarId r = b.input("r", BOOL), c = b.input("c", BOOL), x = b.input("x", F32);
   b.every(3, 1);
-  VarId a = counter(b, "a", 1, Var::Kind::Output);
+  counter(b, "a", 1, Var::Kind::Output);
   b.every(2, 0);
   VarId d = counter(b, "d", 5, Var::Kind::Output);
   b.close();
