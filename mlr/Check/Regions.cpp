@@ -1,6 +1,7 @@
 // The regions of the clocks of a body: clocks with equal conditions are one.
 #include "mlr/Check/Body.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace mlr::checking {
@@ -27,6 +28,11 @@ Clock *Body::clockObject(ClockTerm *t) {
     scope = c.scope;
     if (const SymbolId *id = lookup(c.expr->text); id && symbols[*id].leaves.size() == 1)
       c.selector = symbols[*id].leaves[0];
+  }
+  if (c.selector < instance.vars.size() && !c.constructor.empty()) { // a signature says it before anything is elaborated
+    const std::vector<std::string> &names = instance.vars[c.selector].constructors;
+    auto number = std::find(names.begin(), names.end(), c.constructor);
+    if (number != names.end()) c.value = number - names.begin();
   }
   clock->kind = c.kind;
   clock->selector = c.kind == Clock::Kind::Every ? 0 : c.selector;
