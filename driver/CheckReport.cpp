@@ -12,8 +12,9 @@ std::string renderFailures(const Compilation &c, const std::vector<CheckFailure>
   for (const CheckFailure &f : failures) {
     std::string when = f.instants == 1 ? fmt::format("at instant {} of {}", f.first, instants)
                                        : fmt::format("at {} of {} instants, first at instant {}", f.instants, instants, f.first);
-    if (f.span.valid()) found.report(kinds::indexClamped, f.span, f.note.message, "outside " + when);
-    else text += fmt::format("{}:{}:{}: warning: {}: outside {}\n", f.note.path, f.note.line, f.note.column, f.note.message, when);
+    std::string label = (f.note.isMonitor ? "false " : "outside ") + when;
+    if (f.span.valid()) found.report(f.note.isMonitor ? kinds::contractViolated : kinds::indexClamped, f.span, f.note.message, label);
+    else text += fmt::format("{}:{}:{}: warning: {}: {}\n", f.note.path, f.note.line, f.note.column, f.note.message, label);
   }
   for (const Diagnostic *d : found.sorted())
     text += (c.options.json ? renderJson(*d, c.sources) : render(*d, c.sources, c.options.color)) + "\n";

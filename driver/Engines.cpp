@@ -72,8 +72,11 @@ public:
   }
   std::string checkReport(int64_t instants) const override {
     std::vector<CheckFailure> failures;
-    for (const eval::Outside &o : interpreter->outside())
-      failures.push_back({o.span, {"", "an index left its axis and was clamped", "", 0, 0}, o.first, o.instants});
+    for (const eval::CheckFailure &f : interpreter->failures()) {
+      std::string message = "an index left its axis and was clamped";
+      if (f.monitor) message = fmt::format("`{}` did not hold", mlr::name(*f.monitor));
+      failures.push_back({f.span, {"", message, "", 0, 0, f.monitor.has_value()}, f.first, f.instants});
+    }
     return renderFailures(compilation, failures, instants);
   }
 

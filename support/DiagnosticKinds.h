@@ -9,6 +9,7 @@ namespace mlr::kinds {
 inline constexpr DiagnosticKind cannotInfer{"cannot-infer", Severity::Error, "A type or a static parameter is determined by nothing."};  // R3.5
 inline constexpr DiagnosticKind causalityCycle{"causality-cycle", Severity::Error, "A value needs itself, or a recurrence runs both ways in time at once."};  // R12.2
 inline constexpr DiagnosticKind clockMismatch{"clock-mismatch", Severity::Error, "Streams meet that are present at different instants."};  // R17.3
+inline constexpr DiagnosticKind contractViolated{"contract-violated", Severity::Warning, "An `assert`, `assume` or `guarantee` was false in a run."};  // R17.9
 inline constexpr DiagnosticKind duplicateDefinition{"duplicate-definition", Severity::Error, "A name is defined twice, or hides another one of the same node."};  // R2.5, R2.7
 inline constexpr DiagnosticKind ebyUnbounded{"eby-unbounded", Severity::Error, "`eby` where time has no end."};  // R10.7
 inline constexpr DiagnosticKind emptyReduction{"empty-reduction", Severity::Error, "The maximum, minimum or end of nothing."};  // R7.5, R10.11

@@ -38,6 +38,8 @@ PROGRAMS = {
     "the default of at": ("node main(i: i32) -> (y: i32) { x = [1, 2, 3]; y = at(x, i, x[i]); }", 1),
     "what nobody reads": ("node main(i: i32) -> (y: i32) { x = [1, 2, 3]; z = x[i]; y = i; }", 1),
     "unsigned and narrow indices": ("node main(i: i32) -> (y: i32) { x = [k for k < 200]; y = x[u8(i)] + x[u64(i)] + x[i8(i)]; }", None),
+    "monitors": ("node f(i: i32) -> (y: i32) { y = i + (0 fby y); guarantee y > 1; } "
+                 "node main(i: i32) -> (y: i32) { y = f(i); assume i < 4; scan t < 3 { assert t + i != 3; s = t; z = final s; } }", 3),
     "nothing to report": ("node main(i: i32) -> (y: i32) { x = [1, 2, 3]; y = x[1] + at(x, i, 0) + x[max(0, min(2, i))]; }", 0),
 }
 
@@ -56,7 +58,7 @@ def engines_agree(folder, name, program, places):
     plain = mlrc("run", path, "--input", data)
     assert compiled.stdout == interpreted.stdout == plain.stdout, name
     assert compiled.stderr == interpreted.stderr, f"{name}: compiled\n{compiled.stderr}\ninterpreted\n{interpreted.stderr}"
-    reported = compiled.stderr.count("warning[index-clamped]")
+    reported = sum(compiled.stderr.count(f"warning[{kind}]") for kind in ("index-clamped", "contract-violated"))
     assert places is None or reported == places, f"{name}: {reported} places\n{compiled.stderr}"
     # In C a check is an output that is false while it fails: as many instants as the run says.
     library, description = engines.build_c(MLRC, path, folder, extra=["--checks"])

@@ -279,6 +279,10 @@ private:
     std::vector<Equation> added;
     for (Equation &eq : body.equations) {
       if (eq.value) collect(all, *eq.value);
+      if (eq.kind == Equation::Kind::Monitor) {
+        std::string word = mlr::name(eq.monitor);
+        add(all, {CheckKind::Monitor, word, "`" + word + "` did not hold", eq.span}, copy(*eq.value));
+      }
       if (eq.kind == Equation::Kind::Call) call(all, eq, {time, clock});
       if (eq.scan) scan(all, *eq.scan, {time, clock});
       if (eq.clock) slower(all, *eq.clock, added);
@@ -420,6 +424,7 @@ void noteChecks(mlir::ModuleOp module, const Program &program, const std::vector
       LineColumn at = sources.lineColumn(c.span.file, c.span.begin);
       list.push_back(b.getDictionaryAttr({b.getNamedAttr("name", b.getStringAttr(c.name)),
                                           b.getNamedAttr("message", b.getStringAttr(c.message)),
+                                          b.getNamedAttr("monitor", b.getBoolAttr(c.kind == CheckKind::Monitor)),
                                           b.getNamedAttr("path", b.getStringAttr(sources.path(c.span.file))),
                                           b.getNamedAttr("line", b.getI64IntegerAttr(at.line)),
                                           b.getNamedAttr("column", b.getI64IntegerAttr(at.column))}));
@@ -443,7 +448,9 @@ std::vector<CheckNote> checksOf(mlir::ModuleOp module, llvm::StringRef node) {
       auto n = entry ? entry.getAs<mlir::IntegerAttr>(key) : mlir::IntegerAttr();
       return n ? n.getInt() : 0;
     };
-    notes.push_back({text("name"), text("message"), text("path"), number("line"), number("column")});
+    auto monitor = entry ? entry.getAs<mlir::BoolAttr>("monitor") : mlir::BoolAttr();
+    notes.push_back({text("name"), text("message"), text("path"), number("line"), number("column"),
+                     monitor && monitor.getValue()});
   }
   return notes;
 }

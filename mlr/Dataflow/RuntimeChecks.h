@@ -1,7 +1,8 @@
 // Run-time checks (--checks): conditions that should hold at every instant, as hidden outputs of the root nodes.
 //
 // AddChecks rewrites the typed program before its import, so that no later stage knows of checks: they are dataflow like any
-// other. Each index that is clamped (ReadIndex without inBounds) gives a bool, true while it is inside its axis:
+// other. Each index that is clamped (ReadIndex without inBounds) gives a bool, true while it is inside its axis; so does each monitor, as it is
+// stated:
 //  - over comprehension indices it is reduced by `all`;
 //  - in a scan it is accumulated by `and`, and its final value leaves the scan;
 //  - what a called node or fun checks is a further result of the call;
@@ -17,7 +18,7 @@
 
 namespace mlr::dataflow {
 
-enum class CheckKind : uint8_t { Index };
+enum class CheckKind : uint8_t { Index, Monitor };
 
 /// A condition that a program states or needs: `kind` and `message` tell what it means that it is false.
 struct RuntimeCheck {
@@ -35,6 +36,7 @@ std::vector<std::vector<RuntimeCheck>> addChecks(Program &program);
 struct CheckNote {
   std::string name, message, path;
   int64_t line = 0, column = 0;
+  bool isMonitor = false; ///< else an index
 };
 void noteChecks(mlir::ModuleOp module, const Program &program, const std::vector<std::vector<RuntimeCheck>> &checks,
                 const SourceMap &sources);

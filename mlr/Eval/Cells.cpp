@@ -180,7 +180,11 @@ void Machine::computeCallResult(const CellRef &cell, Value &value) {
     Frame *called = callee(*at.frame, slot.part, i);
     Place end;
     Presence presence = called ? follow(output, *called, at.t, end) : Presence::Unknown;
-    if (presence == Presence::Absent) return failAbsent(slot.name, slot.span);
+    if (presence == Presence::Absent) { // a result on a clock of the callee's, which readers have to know
+      undefinedAt = slot.span;
+      status = Status::Undefined;
+      return;
+    }
     bool isThere = presence == Presence::There && ready(*end.frame, output.slot, end.t);
     if (status == Status::Ok) status = before;
     if (status == Status::Wait) continue;

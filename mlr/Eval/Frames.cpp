@@ -177,6 +177,9 @@ bool Machine::runActivation(Activation &run) {
 bool Machine::runAll(Frame &frame, int64_t t) {
   for (uint32_t slot = 0; slot < frame.plan->slots.size(); ++slot)
     if (!run(frame, slot, t)) return false;
+  for (auto [monitor, slot] : frame.plan->monitors)
+    if (options.checks && state(frame, slot, t) == CellState::Ready && !frame.bits[frame.cell(slot, t)])
+      noteFailure(monitor->span, monitor->monitor);
   for (uint32_t call = 0; call < frame.plan->calls.size(); ++call) {
     if (frame.plan->calls[call].callee->node->isFun && !options.checks) continue; // remembers nothing
     for (uint32_t i = 0; i < frame.plan->calls[call].instances; ++i) {

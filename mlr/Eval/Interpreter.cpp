@@ -118,9 +118,9 @@ std::variant<std::vector<Array>, Error> Interpreter::step(const std::vector<Arra
 
 const std::vector<bool> &Interpreter::present() const { return impl->present; }
 
-std::vector<Outside> Interpreter::outside() const {
-  std::vector<Outside> list;
-  for (const auto &[place, outside] : impl->machine->outside) list.push_back(outside);
+std::vector<CheckFailure> Interpreter::failures() const {
+  std::vector<CheckFailure> list;
+  for (const auto &[place, failure] : impl->machine->failures) list.push_back(failure);
   return list;
 }
 

@@ -5,6 +5,7 @@
 #include "mlr/Check/Program.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -18,14 +19,16 @@ struct Error {
 
 struct Options {
   bool unfused = false; ///< --unfused: chains multiply, then add
-  bool checks = false;  ///< --checks: computes every equation at every instant and remembers which indices were clamped
+  /// --checks: computes every equation at every instant and remembers which indices were clamped and what did not hold.
+  bool checks = false;
 };
 
-/// An index that was outside its axis and was clamped.
-struct Outside {
+/// An index that was outside its axis and was clamped, or a monitor that was false.
+struct CheckFailure {
   Span span;
+  std::optional<MonitorKind> monitor; ///< none: an index
   int64_t first = 0, last = 0; ///< instants of the base clock
-  int64_t instants = 0;        ///< at which it was outside, at least once
+  int64_t instants = 0;        ///< at which it was so, at least once
 };
 
 /// One running instance of a root node. step() computes all outputs of the next instant of the base clock.
@@ -38,8 +41,8 @@ public:
   std::variant<std::vector<Array>, Error> step(const std::vector<Array> &inputs);
   /// By output: whether it had a value at the last instant.
   const std::vector<bool> &present() const;
-  /// With Options::checks: the indices that were outside so far, by place in the source.
-  std::vector<Outside> outside() const;
+  /// With Options::checks: what failed so far, by place in the source.
+  std::vector<CheckFailure> failures() const;
   /// As if no instant had run.
   void reset();
 

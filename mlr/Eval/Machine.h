@@ -130,7 +130,7 @@ public:
   Error error;
   const std::vector<std::optional<Value>> *inputs = nullptr; ///< of the root at this instant; none: absent
   int64_t now = 0; ///< instant of the base clock
-  std::map<std::tuple<uint32_t, uint32_t, uint32_t>, Outside> outside; ///< by file, begin, end of the index
+  std::map<std::tuple<uint32_t, uint32_t, uint32_t>, CheckFailure> failures; ///< by file, begin, end
   Span undefinedAt; ///< the `pre` behind the last undefined value that was met
 
 private:
@@ -219,7 +219,7 @@ private:
   void copyCell(Frame &frame, uint32_t slot, int64_t t, Value &value);
   void release(const CellRef &cell);
   void fail(std::string message, Span span);
-  void noteOutside(Span span);
+  void noteFailure(Span span, std::optional<MonitorKind> monitor);
   void failCycle(const CellRef &cell);
   std::string describe(const CellRef &cell) const;
 

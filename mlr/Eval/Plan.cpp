@@ -141,7 +141,11 @@ private:
         break;
       case Equation::Kind::Scan: fillScan(region.scans[scan++]); break;
       case Equation::Kind::Clock: fillClock(region.clocks[clock++], region); break;
-      case Equation::Kind::Monitor: break;
+      case Equation::Kind::Monitor: {
+        int32_t slot = slotFor(*build(*equation.value, region, 0), region, "a monitor");
+        region.monitors.push_back({&equation, static_cast<uint32_t>(slot)});
+        break;
+      }
       }
     }
   }

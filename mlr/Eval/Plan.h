@@ -112,6 +112,7 @@ struct RegionPlan {
   std::vector<Slot> slots;
   uint32_t instances = 0; ///< of called nodes
   bool remembers = false; ///< it matters which instant it is: something looks at others, or counts them
+  std::vector<std::pair<const Equation *, uint32_t>> monitors; ///< and the slots of their conditions
   std::vector<CallPlan> calls;
   std::vector<ScanPlan> scans;
   std::vector<ClockPlan> clocks;

@@ -256,8 +256,8 @@ Bits Machine::reduceAll(const Term &term, Frame &frame, int64_t t) {
 // ---- reads
 // -------------------------------------------------------------------------------------------------
 
-void Machine::noteOutside(Span span) {
-  auto [it, isNew] = outside.try_emplace({span.file, span.begin, span.end}, Outside{span, now, now, 1});
+void Machine::noteFailure(Span span, std::optional<MonitorKind> monitor) {
+  auto [it, isNew] = failures.try_emplace({span.file, span.begin, span.end}, CheckFailure{span, monitor, now, now, 1});
   if (isNew || it->second.last == now) return;
   it->second.last = now;
   ++it->second.instants;
@@ -283,7 +283,7 @@ bool Machine::placeOn(const Term &term, size_t axis, Frame &frame, int64_t t, in
     return false;
   }
   outside |= !inside;
-  if (!inside && options.checks && term.kind == ExprKind::Read) noteOutside(read.at->span);
+  if (!inside && options.checks && term.kind == ExprKind::Read) noteFailure(read.at->span, std::nullopt);
   place = std::clamp<int64_t>(place, 0, std::max<int64_t>(last, 0));
   return true;
 }
