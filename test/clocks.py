@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+"""Programs with clocks and what they compute, worked out by hand from the language reference (rules R17).
+
+usage: clocks.py MLRC [ENGINE..]    (engines: interp, run; default interp)
+"""
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+MLRC = pathlib.Path(sys.argv[1]).resolve()
+ENGINES = sys.argv[2:] or ["interp"]
+
+# name, program, lines of the input, lines of the output
+PROGRAMS = [
+    ("a_stream_is_sampled_where_its_condition_holds", """
+node main(c: bool, x: i32) -> (y: i32 when c, z: i32 when c) {
+  y = x when c;
+  z = 10 fby y;                      // the previous value of y, not of x
+}""", "c,x 0,1 1,2 0,3 0,4 1,5 1,6", "y,z , 2,10 , , 5,2 6,5"),
+    ("merge_and_hold_bring_streams_up", """
+node main(c: bool) -> (m: i32, h: i32) {
+  n = 1 -> pre n + 1;
+  a = 100 + (n when c);
+  b = -(n when not c);
+  m = merge(c, a, b);
+  h = hold(a, 0);
+}""", "c 0 1 0 1 1 0", "m,h -1,0 102,102 -3,102 104,104 105,105 -6,105"),
+    ("enums_select", """
+enum Mode { Go, Wait, Stop }
+node main(m: Mode) -> (y: i32, w: i32 when m == Wait, seen: Mode) {
+  n = 0 fby n + 1;
+  w = (0 fby w) + (n when m == Wait);
+  y = merge m { Go: n when m == Go, Wait: w, Stop: -1 };
+  seen = Mode.Stop fby m;
+}""", "m Go Wait Stop Wait Go 1", "y,w,seen 0,,Stop 1,1,Go -1,,Wait 4,4,Stop 4,,Wait 9,9,Go"),
+    ("periods_and_phases", """
+node main() -> (a: i32 every 3, b: i32 every 2 at 0, c: i32) {
+  n = 0 fby n + 1;
+  a = n when every 3;
+  b = n when every 2 at 0;
+  s = (0 fby s) + a;
+  c = hold(s, -1);
+}""", None, "a,b,c ,0,-1 ,,-1 2,2,2 ,,2 ,4,2 5,,7 ,6,7 ,,7"),
+    ("periods_compose", """
+node main() -> (a: i32 every 6 at 5, b: i32 every 6 at 5) {
+  n = 0 fby n + 1;
+  a = n when every 2 when every 3;   // of 1, 3, 5 the third
+  b = n when every 6;
+}""", None, "a,b , , , , , 5,5 , ,"),
+    ("a_block_runs_on_its_clock", """
+node main(c: bool, x: i32) -> (y: i32 when c, k: i32 when c) {
+  when c {
+    k = 1 -> pre k + 1;
+    y = x - (0 fby x);               // x at the previous instant of c
+  }
+}""", "c,x 1,3 0,9 1,4 0,9 0,9 1,10", "y,k 3,1 , 1,2 , , 6,3"),
+    ("blocks_nest", """
+node main(c: bool) -> (k: i32) {
+  when c {
+    n = 1 -> pre n + 1;
+    odd = n % 2 == 1;
+    when odd { m = 1 -> pre m + 1; }
+    h = hold(m, 0);
+  }
+  k = hold(h, -1);
+}""", "c 0 1 1 0 1 1 1", "k -1 1 1 1 2 2 3"),
+    ("a_call_is_reset", """
+node count(x: i32) -> (n: i32, late: i32) { n = x + (0 fby n); late = hold(n when every 2, 0); }
+node main(r: bool) -> (n: i32, late: i32) { (n, late) = count(1) every r; }
+""", "r 0 0 0 1 0 0 1 1", "n,late 1,0 2,2 3,2 1,0 2,2 3,2 1,0 1,0"),
+    ("a_call_on_a_clock_lives_there", """
+node count() -> (n: i32) { n = 1 -> pre n + 1; }
+node main(c: bool) -> (a: i32 when c, b: i32) {
+  when c { a = count(); }
+  b = count();
+}""", "c 1 0 0 1 1", "a,b 1,1 ,2 ,3 2,4 3,5"),
+    ("a_callee_has_clocks_of_its_own", """
+node sub(c: bool, x: i32 when c) -> (s: i32 when c, e: i32 every 2) {
+  s = x + (0 fby s);
+  n = 1 -> pre n + 1;
+  e = n when every 2;
+}
+node main(d: bool, x: i32) -> (s: i32 when d, e: i32 every 2) { (s, e) = sub(d, x when d); }
+""", "d,x 1,5 0,9 0,9 1,6 1,1", "s,e 5, ,2 , 11,4 12,"),
+    ("a_clock_in_a_scan_both_ways", """
+node main(c: bool[6]) -> (left: i32[6], seen: i32[6]) {
+  scan t < 6 {
+    k = c[t];
+    one = 1 when k;
+    n = (0 fby n) + one;             // instants of k so far
+    b = (b eby 0) + one;             // and to come
+    left[t] = merge(k, b, 0);
+    seen[t] = hold(n, 0);
+  }
+}""", "c[0],c[1],c[2],c[3],c[4],c[5] 0,1,1,0,1,0 1,0,0,0,0,1",
+     "left[0],left[1],left[2],left[3],left[4],left[5],seen[0],seen[1],seen[2],seen[3],seen[4],seen[5] "
+     "0,3,2,0,1,0,0,1,2,2,3,3 2,0,0,0,0,1,1,1,1,1,1,2"),
+    ("a_period_in_a_scan_starts_with_it_unless_it_resumes", """
+node main() -> (y: i32[4], z: i32[4]) {
+  scan t < 4 { y[t] = hold(t when every 3, -1); }
+  scan t < 4 resume { z[t] = hold(t when every 3, -1); }
+}""", None, "y[0],y[1],y[2],y[3],z[0],z[1],z[2],z[3] "
+     "-1,-1,2,2,-1,-1,2,2 -1,-1,2,2,2,1,1,1 -1,-1,2,2,0,0,0,3 -1,-1,2,2,3,3,2,2", 4),
+    ("until_ends_the_clock_too", """
+node main(stop: i32) -> (y: i32[5], n: i32) {
+  scan t < 5 until t == stop {
+    b = (b eby 0) + (t when every 2 at 0);
+    y[t] = hold(b, -1);
+    n = count(t);
+  }
+}""", "stop 4 3 0 9", "y[0],y[1],y[2],y[3],y[4],n 6,6,6,6,4,5 2,2,2,2,0,4 0,0,0,0,0,1 6,6,6,6,4,5"),
+    ("a_reset_call_in_a_scan_ends_its_eby", """
+node left(x: i32) -> (b: i32) { b = (b eby 0) + x; }
+node main(c: bool[5]) -> (y: i32[5]) {
+  scan t < 5 { y[t] = left(1) every c[t]; }
+}""", "c[0],c[1],c[2],c[3],c[4] 0,0,1,0,0 1,1,0,0,1", "y[0],y[1],y[2],y[3],y[4] 2,1,3,2,1 1,3,2,1,1"),
+    ("a_scan_on_a_clock_resumes_on_it", """
+node main(c: bool) -> (n: i32 when c) {
+  when c {
+    scan t < 3 resume { k = 1 -> pre k + 1; n = final k; }
+  }
+}""", "c 1 0 1 0 0 1", "n 3 _ 6 _ _ 9"),
+    ("windows_hold_values_of_the_clock", """
+node main(c: bool) -> (w: i32[2] when c) {
+  n = 0 fby n + 1;
+  w = window<<2>>(n when c, -1);
+}""", "c 0 1 0 0 1 1", "w[0],w[1] , -1,1 , , 1,4 4,5"),
+]
+
+
+def text(lines):
+    return "".join(("" if line == "_" else line) + "\n" for line in lines.split(" "))
+
+
+def check(folder, name, program, given, expected, steps=None):
+    (folder / "p.mlr").write_text(program)
+    command = ["--node", "main"]
+    if given:
+        (folder / "in.csv").write_text(text(given))
+        command += ["--input", folder / "in.csv"]
+    else:
+        command += ["--steps", str(steps or len(expected.split(" ")) - 1)]
+    for engine in ENGINES:
+        done = subprocess.run([MLRC, engine, folder / "p.mlr", *command], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == text(expected), f"{engine}:\n{done.stdout}instead of\n{text(expected)}"
+
+
+def present_instants_only_in_npz(folder):
+    program = """
+node main(c: bool, x: f32 when c, p: f32 every 2 at 0) -> (s: f32 when c, q: f32 every 2 at 0, n: i32) {
+  s = x + (0 fby s);
+  q = 10 * p;
+  n = 0 fby n + 1;
+}"""
+    (folder / "p.mlr").write_text(program)
+    c, x, p = np.array([0, 1, 1, 0, 1], bool), np.float32([2, 3, 5]), np.float32([1, 2, 3])
+
+    def run(engine, **inputs):
+        np.savez(folder / "in.npz", **inputs)
+        return subprocess.run([MLRC, engine, folder / "p.mlr", "--input", folder / "in.npz", "--output", folder / "o.npz"],
+                              capture_output=True, text=True)
+
+    for engine in ENGINES:
+        done = run(engine, c=c, x=x, p=p)
+        assert done.returncode == 0, done.stderr
+        out = np.load(folder / "o.npz")
+        assert out["s"].tolist() == [2, 5, 10] and out["q"].tolist() == [10, 20, 30] and len(out["n"]) == 5, dict(out)
+        for wrong, message in [(dict(c=c, x=x[:2], p=p), "also at instant 4"), (dict(c=c, x=x, p=np.float32([1, 2, 3, 4])), "at 3 instants")]:
+            done = run(engine, **wrong)
+            assert done.returncode == 1 and message in done.stderr, done.stderr
+
+
+def cells_have_to_agree_with_the_clock(folder):
+    (folder / "p.mlr").write_text("node main(c: bool, x: f32 when c) -> (y: f32 when c) { y = x; }\n")
+    for cells, message in [("c,x 1,", "has no value at instant 0"), ("c,x 1,2 0,3", "has a value at instant 1")]:
+        (folder / "in.csv").write_text(text(cells))
+        for engine in ENGINES:
+            done = subprocess.run([MLRC, engine, folder / "p.mlr", "--input", folder / "in.csv"], capture_output=True, text=True)
+            assert done.returncode == 1 and message in done.stderr, done.stderr
+
+
+def main():
+    tests = [(p[0], lambda folder, p=p: check(folder, *p)) for p in PROGRAMS]
+    tests += [(f.__name__, f) for f in (present_instants_only_in_npz, cells_have_to_agree_with_the_clock)]
+    failed = 0
+    for name, test in tests:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                test(pathlib.Path(folder))
+            except AssertionError as error:
+                failed += 1
+                print(f"FAILED {name}: {error}")
+    print(f"{len(tests) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
