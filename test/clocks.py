@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Programs with clocks and what they compute, worked out by hand from the language reference (rules R17).
+"""Programs with clocks and what they compute, worked out by hand from the language reference (rules R17); in the interpreter and compiled.
 
-usage: clocks.py MLRC [ENGINE..]    (engines: interp, run; default interp)
+usage: clocks.py MLRC [ENGINE..]    (interp and run by default)
 """
 import pathlib
 import subprocess
@@ -11,7 +11,7 @@ import tempfile
 import numpy as np
 
 MLRC = pathlib.Path(sys.argv[1]).resolve()
-ENGINES = sys.argv[2:] or ["interp"]
+ENGINES = sys.argv[2:] or ["interp", "run"]
 
 # name, program, lines of the input, lines of the output
 PROGRAMS = [
@@ -128,6 +128,78 @@ node main(c: bool) -> (w: i32[2] when c) {
   n = 0 fby n + 1;
   w = window<<2>>(n when c, -1);
 }""", "c 0 1 0 0 1 1", "w[0],w[1] , -1,1 , , 1,4 4,5"),
+    ("an_automaton_restarts_the_target_of_then", """
+node main() -> (u: i32) {
+  automaton {
+    state A { n = 1 -> pre n + 1; u = n; until n >= 3 then B; }
+    state B { n = 1 -> pre n + 1; u = -n; until n >= 2 then A; }
+  }
+}""", None, "u 1 2 3 -1 -2 1 2 3 -1"),
+    ("an_automaton_resumes_the_target_of_continue", """
+node main() -> (u: i32) {
+  automaton {
+    state A { n = 1 -> pre n + 1; u = n; until n % 2 == 0 continue B; }
+    state B { u = 0; until true continue A; }
+  }
+}""", None, "u 1 2 0 3 4 0 5"),
+    ("unless_takes_effect_at_once", """
+node main(c: bool) -> (u: i32) {
+  automaton {
+    state A { u = 1 -> pre u + 1; unless c then B; }
+    state B { u = 10 -> pre u + 10; unless not c then A; }
+  }
+}""", "c 0 0 1 1 0 1 1", "u 1 2 10 20 1 10 20"),
+    ("a_state_without_an_equation_keeps_the_last_value", """
+node main() -> (u: i32) {
+  last u = 5;
+  automaton {
+    state A { u = last u + 1; until u >= 7 then B; }
+    state B { until true then A; }
+  }
+}""", None, "u 6 7 7 8 8 9 9"),
+    ("an_arm_has_its_own_time", """
+node main(c: bool) -> (y: i32) {
+  if c { n = 0 fby n + 1; y = n; } else { y = -1; }
+}""", "c 1 0 1 1", "y 0 -1 1 2"),
+    ("arms_of_match_count_for_themselves", """
+enum Mode { Go, Stop }
+node main(m: Mode) -> (y: i32) {
+  match m {
+    Go: { y = 1 -> pre y + 1; }
+    Stop: { y = -1 -> pre y - 1; }
+  }
+}""", "m Go Stop Go Stop Stop", "y 1 -1 2 -2 -3"),
+    ("a_reset_block_starts_afresh", """
+node main(r: bool) -> (n: i32, e: i32) {
+  reset { n = 1 -> pre n + 1; e = hold(n when every 2, 0); } every r;
+}""", "r 0 0 0 1 0 1", "n,e 1,0 2,2 3,2 1,0 2,2 1,0"),
+    ("eby_ends_with_the_segment_of_a_block", """
+node main(c: bool[5]) -> (y: i32[5]) {
+  scan t < 5 {
+    reset { b = (b eby 0) + 1; } every c[t];
+    y[t] = b;
+  }
+}""", "c[0],c[1],c[2],c[3],c[4] 0,0,1,0,0", "y[0],y[1],y[2],y[3],y[4] 2,1,3,2,1"),
+    ("an_automaton_in_a_scan_starts_with_it", """
+node main(n: i32) -> (y: i32[4]) {
+  scan t < 4 {
+    automaton {
+      state A { u = 1 + n; until t >= 1 then B; }
+      state B { u = -1 -> pre u - 1; }
+    }
+    y[t] = u;
+  }
+}""", "n 0 4", "y[0],y[1],y[2],y[3] 1,1,-1,-2 5,5,-1,-2"),
+    ("pack_collects_a_segment", """
+node main(x: i32) -> (y: i32[3] every 3, z: i32) {
+  y = pack<<3>>(x);
+  z = unpack<<2>>(pack<<2>>(x), -1);
+}""", "x 1 2 3 4 5 6 7", "y[0],y[1],y[2],z ,,,-1 ,,,1 1,2,3,2 ,,,3 ,,,4 4,5,6,5 ,,,6"),
+    ("pack_ends_a_segment_early", """
+node main(x: i32, d: bool) -> (xs: i32[3] when end, n: i32 when end, end: bool) {
+  (xs, n, end) = pack<<3>>(x, until = d);
+}""", "x,d 1,0 2,1 3,0 4,0 5,0 6,0 7,1",
+     "xs[0],xs[1],xs[2],n,end ,,,,false 1,2,0,2,true ,,,,false ,,,,false 3,4,5,3,true ,,,,false 6,7,0,2,true"),
 ]
 
 
