@@ -165,6 +165,12 @@ Value Body::clockedCall(PreparedCall &call, const ast::Expr &e, ClockMark &mark)
       return Value();
     }
   Value result = hoistCall(call, e);
+  for (size_t i = 0; i < mark.results.size(); ++i) {
+    if (!decl.outputs[i].clock) continue;
+    std::vector<const Expr *> leaves;
+    flatten(mark.results.size() == 1 ? result : result.parts[i], leaves);
+    for (const Expr *leaf : leaves) setClock(leaf->var, mark.results[i]);
+  }
   for (ClockCondition *c : mark.conditions)
     if (c && c->output >= 0 && !c->isSymbol) {
       const Value &v = call.signature.outputs.size() == 1 ? result : result.parts[static_cast<size_t>(c->output)];

@@ -176,7 +176,9 @@ struct Clock {
 struct Equation {
   enum class Kind : uint8_t { Define, Call, Scan, Clock, Monitor } kind = Kind::Define;
   Span span;
-  // Define: targets[0] = value.  Call: targets = callee(args), one instance with its own state.
+  // Define: targets[0] = value.  Call: targets = callee(args), one instance with its own state. A target whose output is
+  // on a clock of the callee is on the clock that this is here, below the region of the call; an argument for an
+  // input on a clock is present always, and the callee looks at it at the input's instants only.
   // Clock: the equations of `clock`.  Monitor: `value`, a bool, should always hold.
   std::vector<VarId> targets;
   const Expr *value = nullptr;

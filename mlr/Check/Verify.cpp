@@ -51,6 +51,16 @@ private:
       complain("'" + node.vars[v].name + "' is defined in another time than its own");
   }
 
+  /// Of a call: an output on a clock of the callee is on one below that of the instance.
+  void defineResult(VarId v, const ScanTime *time) {
+    if (!known(v, "a target")) return;
+    const Clock *clock = node.vars[v].clock;
+    while (clock && clock != here) clock = clock->parent;
+    ++definitions[v];
+    if (clock != here || node.vars[v].time != time)
+      complain("'" + node.vars[v].name + "' is defined in another time than its own");
+  }
+
   void region(const Region &body, const ScanTime *time) {
     for (const Equation &equation : body.equations) {
       switch (equation.kind) {
@@ -138,7 +148,7 @@ private:
     Shape instances;
     for (IndexId i : equation.each) instances.push_back(i < node.indices.size() ? node.indices[i].size : -1);
     for (size_t i = 0; i < equation.targets.size(); ++i) {
-      define(equation.targets[i], time);
+      defineResult(equation.targets[i], time);
       Type type = callee->vars[callee->outputs[i]].type;
       type.shape.insert(type.shape.begin(), instances.begin(), instances.end());
       if (equation.targets[i] < node.vars.size() && node.vars[equation.targets[i]].type != type)

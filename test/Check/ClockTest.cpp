@@ -59,6 +59,15 @@ TEST(Clocks, ClocksOfACalleeAreThoseOfTheCallersVariables) { // R17.2
                {});
 }
 
+TEST(Clocks, AnInputOnAClockTakesAStreamOnIt) { // R17.2
+  expectErrors("node f(c: bool, x: f32 when c, z: f32 every 2) -> (y: f32) { y = hold(x, 0) + hold(z, 0); }\n"
+               "node main(x: f32, c: bool) -> (y: f32) { y = f(c, x when c, x when every 2); }", {});
+}
+
+TEST(Clocks, ABlockDefinesOnItsOwnClock) { // R17.7
+  EXPECT_EQ(Checked("node main(x: f32, c: bool) -> (y: f32) { z = x when c; when not c { y2 = z; } y = hold(y2, 0); }").errors.size(), 1u);
+}
+
 TEST(Clocks, OneMismatchIsOneError) { // R17.3
   expectErrors("node main(x: f32, c: bool) -> (y: f32) { y = 1 + (x when c) + x; }",
                {"clock-mismatch: the operands of `+` are present at different instants"});
