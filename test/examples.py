@@ -9,6 +9,7 @@ import json
 import pathlib
 import sys
 import tempfile
+import wave
 
 import numpy as np
 
@@ -22,8 +23,14 @@ def compare_with_reference(case, folder, outputs):
     problems = []
     with np.load(folder / case.get("expected", "expected.npz")) as reference:
         for name, want in case["expect"].items():
+            if "true_at" in want:
+                if np.flatnonzero(outputs[name]).tolist() != want["true_at"]:
+                    problems.append(f"{name}: true at {np.flatnonzero(outputs[name])}, expected {want['true_at']}")
+                continue
             skip = want.get("skip", 0)
             got, expected = outputs[name][skip:], reference[want["array"]]
+            if "column" in want:
+                expected = expected[:, want["column"]]
             if got.shape != expected.shape:
                 problems.append(f"{name}: shape {got.shape}, reference {expected.shape}")
                 continue
@@ -34,6 +41,18 @@ def compare_with_reference(case, folder, outputs):
             if want.get("classes") and not np.array_equal(np.argmax(got, axis=1), np.argmax(expected, axis=1)):
                 problems.append(f"{name}: classes differ from the reference")
     return problems
+
+
+def load_streams(path, description):
+    """By name; a recording is the only input, in blocks of its size."""
+    if path.suffix != ".wav":
+        with np.load(path) as streams:
+            return dict(streams)
+    port = description["in"]["fields"][0]
+    with wave.open(str(path)) as recording:
+        samples = np.frombuffer(recording.readframes(recording.getnframes()), "<i2")
+    block = int(np.prod(port["shape"], dtype=int))
+    return {port["name"]: samples[:len(samples) // block * block].reshape([-1] + port["shape"])}
 
 
 def run_case(mlrc, folder, name, case, chosen):
@@ -59,7 +78,7 @@ def run_case(mlrc, folder, name, case, chosen):
             continue
         with tempfile.TemporaryDirectory() as out:
             library, description = engines.build_c(mlrc, program, out, compiler, **arguments)
-            streams = {k: v for i in inputs for k, v in np.load(i).items()}
+            streams = {k: v for i in inputs for k, v in load_streams(i, description).items()}
             agree(f"C ({compiler})", engines.c_run(library, description, streams, steps))
     return jit, problems
 
