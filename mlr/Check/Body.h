@@ -5,7 +5,8 @@
 // rounds them once. Equations are elaborated in the order of their dependencies. Where they depend on one
 // another, the types of the variables are first guessed: the equations are elaborated silently, again and
 // again, with unknown operands taking the type of the others, until nothing changes; each guess is rolled
-// back. Then they are elaborated for good.
+// back. What is made from an unknown operand is open: it takes the shape of whatever else decides, and is taken
+// for final only when nothing else does. Then they are elaborated for good.
 #pragma once
 
 #include "mlr/Check/Checker.h"
@@ -25,6 +26,7 @@ struct Value {
   std::vector<Value> parts; ///< Tuple
   const Nominal *nominal = nullptr; ///< the enum (Plain) or struct (Tuple) that it is of
   Shape lead;               ///< of a struct: axes in front of those of every leaf
+  bool open = false;        ///< while guessing: see Ty
   bool truth = false;       ///< made of `true` and `false` alone
 
   /// A scalar made of literals: it fills the shape that its context asks for.
@@ -283,9 +285,12 @@ private:
   bool readsFailure(const std::vector<Unit *> &component) const;
   bool explainContradiction(const std::vector<Unit *> &component);
   std::string plausibleType(const std::vector<Unit *> &component);
-  void settleLiterals(std::vector<Unit *> &component, std::deque<Unit *> &queue);
+  void settleGuesses(std::vector<Unit *> &component, std::deque<Unit *> &queue);
+  void assumeUnknown(std::vector<Unit *> &component, std::deque<Unit *> &queue);
+  void drain(std::deque<Unit *> &queue);
+  Value opened(Value v) const;
   void guessUnit(Unit &unit, std::deque<Unit *> &queue);
-  void updateGuess(Symbol &symbol, const Ty &ty, std::deque<Unit *> &queue);
+  void updateGuess(Symbol &symbol, Ty ty, std::deque<Unit *> &queue);
   void assemble();
 
   // Units.cpp: one statement
@@ -571,6 +576,7 @@ private:
   ClockTerm *here = nullptr; ///< the clock of the expression at hand; null: the base clock of the scope
   Unit *inferring = nullptr; ///< the statement whose clocks are being inferred
   int suggestions = 0;
+  bool assuming = false;   ///< guessing got stuck: unknown operands are taken to be like the others
   bool incomplete = false; ///< statements were refused, so definitions may be missing
 };
 

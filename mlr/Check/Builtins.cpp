@@ -92,7 +92,9 @@ Value Body::elabConversion(const ast::Expr &e, Scalar s) {
   }
   forceDefault(v);
   if (v.type().scalar == s) return v;
-  return plain(makeOp(OpKind::Convert, {s, v.shape()}, e.span, {v.expr}));
+  Value converted = plain(makeOp(OpKind::Convert, {s, v.shape()}, e.span, {v.expr}));
+  converted.open = v.open;
+  return converted;
 }
 
 static Scalar bitsOf(Scalar s) {
@@ -168,9 +170,15 @@ Value Body::elabWhere(const ast::Expr &e, const Ty *want) {
   std::vector<Value> sides{args[1], args[2]};
   std::vector<const ast::Expr *> where{e.args[1].get(), e.args[2].get()};
   if (report.isQuiet()) {
-    if (sides[0].unknown()) return sides[1];
-    if (sides[1].unknown()) return sides[0];
-    if (args[0].unknown()) args[0] = plain(make(ExprKind::Var, {Scalar::Bool, {}}, e.span));
+    for (size_t i = 0; i < 2; ++i) {
+      if (!sides[i].unknown()) continue;
+      sides[1 - i].open |= !assuming && sides[1 - i].plain();
+      return sides[1 - i];
+    }
+    if (args[0].unknown()) {
+      args[0] = plain(make(ExprKind::Var, {Scalar::Bool, {}}, e.span));
+      args[0].open = !assuming;
+    }
   }
   for (size_t i = 0; i < 3; ++i) {
     if (args[i].unknown()) return Value();
@@ -190,6 +198,7 @@ Value Body::elabWhere(const ast::Expr &e, const Ty *want) {
   Value v = plain(makeOp(OpKind::Select, all[1].type(), e.span, {all[0].expr, all[1].expr, all[2].expr}),
                   all[1].flex);
   v.nominal = all[1].nominal;
+  for (const Value &operand : all) v.open |= operand.open;
   return truth(std::move(v), sides);
 }
 
@@ -201,7 +210,7 @@ Value Body::elabConcat(const ast::Expr &e) {
   if (!elabArguments(e, std::max<size_t>(1, e.args.size()), parts)) return Value();
   for (size_t i = 0; i < parts.size(); ++i) {
     where.push_back(e.args[i].get());
-    if (parts[i].unknown()) return Value();
+    if (parts[i].unknown() || parts[i].open) return Value();
     if (parts[i].plain() && !parts[i].shape().empty()) continue;
     Diagnostic &d = error(kinds::shapeMismatch, where[i]->span,
                           "`concat` joins tensors along their leading axis", toString(parts[i].ty()));

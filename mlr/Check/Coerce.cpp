@@ -267,13 +267,16 @@ bool Body::unifyScalars(std::vector<Value> &values, const std::vector<const ast:
 
 bool Body::unifyShapes(std::vector<Value> &values, const std::vector<const ast::Expr *> &where,
                        const std::string &spelling) {
-  Shape shape = values[0].shape();
-  for (size_t i = 1; i < values.size(); ++i) {
+  // What is open comes last: its shape may still become that of the others.
+  std::vector<size_t> order;
+  for (bool open : {false, true})
+    for (size_t i = 0; i < values.size(); ++i)
+      if (values[i].open == open) order.push_back(i);
+  Shape shape;
+  for (size_t i : order) {
     auto joined = broadcastShapes(shape, values[i].shape());
-    if (joined) {
-      shape = *joined;
-      continue;
-    }
+    if (joined) shape = *joined;
+    if (joined || values[i].open) continue;
     Diagnostic &d = error(kinds::shapeMismatch, where[0]->span.to(where[i]->span),
                           fmt::format("the shapes {} and {} of the operands of `{}` do not broadcast",
                                       toString(shape), toString(values[i].shape()), spelling));
@@ -321,12 +324,17 @@ bool Body::join(std::vector<Value> &values, const std::vector<const ast::Expr *>
   }
   if (!values[0].plain()) return true;
   std::vector<bool> fills;
-  for (const Value &v : values) fills.push_back(v.fills());
+  bool open = false, decided = false;
+  for (const Value &v : values) {
+    fills.push_back(v.fills() || v.open);
+    open |= v.open, decided |= !fills.back();
+  }
   if (!unifyScalars(values, where, spelling)) return false;
   Shape shape;
   size_t decider = 0;
   for (size_t i = 0; i < values.size(); ++i)
-    if (values[i].shape().size() > shape.size()) shape = values[i].shape(), decider = i;
+    if (values[i].shape().size() > shape.size() && !(values[i].open && decided)) shape = values[i].shape(), decider = i;
+  for (Value &v : values) v.open = open && (!decided || v.flex != Flex::None);
   for (size_t i = 0; i < values.size(); ++i) {
     if (values[i].shape() == shape) continue;
     if (fills[i]) {
@@ -344,12 +352,19 @@ bool Body::join(std::vector<Value> &values, const std::vector<const ast::Expr *>
   return true;
 }
 
+/// A value beside something unknown: what is not final in it may still follow from that.
+Value Body::opened(Value v) const {
+  for (Value &part : v.parts) part = opened(std::move(part));
+  if (v.plain() && !assuming) v.open |= v.fills() || v.flex != Flex::None;
+  return v;
+}
+
 /// What alternatives of one stream say about its type while some of it, such as a component of a tuple, is
 /// still unknown: each leaf takes what is known of it.
 Value Body::guessJoin(const Value &a, const Value &b, const std::vector<const ast::Expr *> &where,
                       const std::string &spelling) {
-  if (a.unknown()) return b;
-  if (b.unknown()) return a;
+  if (a.unknown()) return opened(b);
+  if (b.unknown()) return opened(a);
   if (a.kind == Ty::Kind::Tuple && b.kind == a.kind && a.nominal == b.nominal && a.parts.size() == b.parts.size()) {
     Value out;
     out.kind = Ty::Kind::Tuple;

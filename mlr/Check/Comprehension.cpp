@@ -168,7 +168,9 @@ Value Body::elabReduce(const ast::Expr &e, const Ty *want) {
   bool chain = *kind == ReduceKind::Sum || *kind == ReduceKind::Mean;
   reduce->fused = chain && isProduct(*e.args[0]) && body.expr->kind == ExprKind::Op &&
                   (body.flex != Flex::None || isFloat(body.type().scalar));
-  return shared(plain(reduce, position ? Flex::None : body.flex));
+  Value v = shared(plain(reduce, position ? Flex::None : body.flex));
+  v.open = body.open;
+  return v;
 }
 
 /// sum(x) over a whole tensor.
@@ -186,7 +188,9 @@ Value Body::elabReduceAll(const ast::Expr &e) {
   bool partials = kind == ReduceKind::Sum || kind == ReduceKind::Mean;
   reduce->fused = partials && isProduct(*e.args[0]) && body.expr->kind == ExprKind::Op &&
                   (body.flex != Flex::None || isFloat(body.type().scalar));
-  return shared(plain(reduce, position ? Flex::None : body.flex));
+  Value v = shared(plain(reduce, position ? Flex::None : body.flex));
+  v.open = body.open && v.flex != Flex::None;
+  return v;
 }
 
 // ---- matrix products -------------------------------------------------------------------------------------

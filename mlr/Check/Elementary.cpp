@@ -34,11 +34,13 @@ Value Body::elementary(const ast::Expr &e, std::vector<Value> given, const Ty *w
     args.push_back(given[i]);
     where.push_back(e.args[i].get());
   }
-  bool complete = args.size() == given.size();
+  bool complete = args.size() == given.size(), open = !complete && !assuming;
+  for (const Value &v : args) open |= v.open;
   if (args.empty() || (!complete && !report.isQuiet())) return Value();
   if (!unifyScalars(args, where, e.text)) return Value();
   bool wantsFloat =
       want && want->kind == Ty::Kind::Plain && want->flex == Flex::None && isFloat(want->type.scalar);
+  bool literals = open && args[0].flex != Flex::None; // their type may follow from what is unknown
   for (Value &v : args) force(v, wantsFloat ? want->type.scalar : Scalar::F32);
   Scalar s = args[0].type().scalar;
   if (!isFloat(s)) {
@@ -50,7 +52,11 @@ Value Body::elementary(const ast::Expr &e, std::vector<Value> given, const Ty *w
   }
   if (!unifyShapes(args, where, e.text)) return Value();
   Type type{s, args[0].shape()};
-  if (report.isQuiet()) return plain(make(ExprKind::Var, type, e.span));
+  if (report.isQuiet()) {
+    Value v = plain(make(ExprKind::Var, type, e.span), literals ? Flex::Float : Flex::None);
+    v.open = open;
+    return v;
+  }
 
   bool wide = s == Scalar::F64, half = byteSize(s) == 2;
   const ast::Decl *decl = wide ? module.elementary(e.text, true) : narrow;

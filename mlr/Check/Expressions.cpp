@@ -81,7 +81,9 @@ Value Body::tupleOf(const std::vector<Ty> &types, const std::vector<VarId> &vars
   size_t next = 0;
   return assemble(types, [&](const Ty &ty) {
     if (next < vars.size()) return plain(makeVar(vars[next++], span));
-    return plain(make(ExprKind::Var, ty.type, span), ty.flex);
+    Value v = plain(make(ExprKind::Var, ty.type, span), ty.flex);
+    v.open = ty.open && !assuming;
+    return v;
   });
 }
 
@@ -207,6 +209,7 @@ Value Body::stackList(std::vector<Value> values, Span span) {
   if (flex == Flex::None) foldConcat(list);
   Value v = plain(list, flex);
   v.nominal = values[0].nominal;
+  v.open = values[0].open;
   return v;
 }
 
@@ -274,7 +277,8 @@ Value Body::elementwise(OpKind op, std::vector<Value> operands, const ast::Expr 
     known.push_back(operands[i]);
     where.push_back(e.args[i].get());
   }
-  bool complete = known.size() == operands.size();
+  bool complete = known.size() == operands.size(), open = !complete && !assuming;
+  for (const Value &v : known) open |= v.open;
   if (known.empty() || (!complete && !report.isQuiet())) return Value();
   for (size_t i = 0; isLogical(op) && i < known.size(); ++i) {
     forceDefault(known[i]);
@@ -310,9 +314,10 @@ Value Body::elementwise(OpKind op, std::vector<Value> operands, const ast::Expr 
   Type type{isComparison(op) ? Scalar::Bool : known[0].type().scalar, known[0].shape()};
   std::vector<const Expr *> args;
   for (const Value &v : known) args.push_back(v.expr);
-  if (!complete)
-    return plain(make(ExprKind::Var, type, e.span), isComparison(op) ? Flex::None : known[0].flex);
-  Value v = plain(makeOp(op, type, e.span, std::move(args)), isComparison(op) ? Flex::None : known[0].flex);
+  Flex flex = isComparison(op) ? Flex::None : known[0].flex;
+  Value v = plain(complete ? makeOp(op, type, e.span, std::move(args)) : make(ExprKind::Var, type, e.span), flex);
+  v.open = open;
+  if (!complete) return v;
   return truth(std::move(v), known);
 }
 
@@ -328,7 +333,7 @@ Value Body::elabBinary(const ast::Expr &e, const Ty *want) {
   std::string spelling = ast::spelling(e.op);
   if (e.op == ast::Op::MatMul) {
     Value a = elab(*e.args[0]), b = elab(*e.args[1]);
-    return a.unknown() || b.unknown() ? Value() : matrixProduct(std::move(a), std::move(b), e);
+    return a.unknown() || b.unknown() || a.open || b.open ? Value() : matrixProduct(std::move(a), std::move(b), e);
   }
   return elementwise(*binaryOp(e.op), elabAlike({e.args[0].get(), e.args[1].get()}, nullptr), e, spelling);
 }

@@ -284,7 +284,7 @@ Value Body::elabAtOr(const ast::Expr &e) {
   Value array = elab(*e.args[0]), fallback = elab(*e.args.back());
   // While guessing, the default alone tells the type of an array that is not known, or only what fills it.
   bool shapeless = array.unknown() || (array.plain() && array.flex != Flex::None && array.shape().empty());
-  if (shapeless && report.isQuiet() && fallback.plain() && fallback.shape().empty()) return fallback;
+  if (shapeless && report.isQuiet() && fallback.plain() && fallback.shape().empty()) return opened(fallback);
   if (array.unknown()) return Value();
   size_t given = e.args.size() - 2;
   if (!array.plain() || array.shape().size() != given) {

@@ -156,7 +156,7 @@ std::string Body::plausibleType(const std::vector<Unit *> &component) {
 
 // ---- guessing --------------------------------------------------------------------------------------------
 
-/// b is a with something unknown filled in, a literal decided, or a shape broadcast to a larger one.
+/// b is a with something unknown or open filled in, a literal decided, or a shape broadcast to a larger one.
 static bool refines(const Ty &a, const Ty &b) {
   if (a.kind == Ty::Kind::Unknown) return true;
   if (a.kind != b.kind || a.nominal != b.nominal || a.parts.size() != b.parts.size()) return false;
@@ -165,11 +165,19 @@ static bool refines(const Ty &a, const Ty &b) {
   if (a.kind != Ty::Kind::Plain) return true;
   if (a.flex == Flex::None && (b.flex != Flex::None || a.type.scalar != b.type.scalar)) return false;
   if (a.flex == Flex::Float && b.flex == Flex::Int) return false;
+  if (a.open) return true;
   auto joined = broadcastShapes(a.type.shape, b.type.shape);
   return joined && *joined == b.type.shape;
 }
 
-void Body::updateGuess(Symbol &symbol, const Ty &ty, std::deque<Unit *> &queue) {
+/// What was taken for final stays so.
+static void keepFinal(const Ty &before, Ty &ty) {
+  if (before.kind == Ty::Kind::Plain && before.flex == Flex::None && !before.open) ty.open = false;
+  for (size_t i = 0; i < before.parts.size() && i < ty.parts.size(); ++i) keepFinal(before.parts[i], ty.parts[i]);
+}
+
+void Body::updateGuess(Symbol &symbol, Ty ty, std::deque<Unit *> &queue) {
+  keepFinal(symbol.ty, ty);
   if (symbol.declared || ty.kind == Ty::Kind::Unknown || ty == symbol.ty) return;
   if (!refines(symbol.ty, ty) || ++symbol.guesses > maxGuesses) return;
   symbol.ty = ty;
@@ -192,29 +200,57 @@ void Body::guessUnit(Unit &u, std::deque<Unit *> &queue) {
   rollBack(before);
 }
 
-/// Literals that nothing in the component decides get their default, one variable after another.
-void Body::settleLiterals(std::vector<Unit *> &component, std::deque<Unit *> &queue) {
+void Body::drain(std::deque<Unit *> &queue) {
+  while (!queue.empty()) {
+    Unit *next = queue.front();
+    queue.pop_front();
+    next->queued = false;
+    guessUnit(*next, queue);
+  }
+}
+
+/// What nothing in the component decides is final as it is, and literals get their default, one variable after
+/// another.
+void Body::settleGuesses(std::vector<Unit *> &component, std::deque<Unit *> &queue) {
   auto settle = [](auto &self, Ty &ty) -> bool {
-    bool changed = ty.kind == Ty::Kind::Plain && ty.flex != Flex::None;
-    ty.flex = Flex::None;
+    bool changed = ty.kind == Ty::Kind::Plain && (ty.flex != Flex::None || ty.open);
+    ty.flex = Flex::None, ty.open = false;
     for (Ty &part : ty.parts) changed |= self(self, part);
     return changed;
   };
   for (Unit *u : component)
-    for (SymbolId id : u->targets) symbols[id].literal = symbols[id].ty.flex;
+    for (SymbolId id : u->targets)
+      if (symbols[id].ty.flex != Flex::None) symbols[id].literal = symbols[id].ty.flex;
   for (Unit *u : component) {
     for (SymbolId id : u->targets) {
       Ty ty = symbols[id].ty;
       if (!settle(settle, ty)) continue;
       symbols[id].guesses = 0;
       updateGuess(symbols[id], ty, queue);
-      while (!queue.empty()) {
-        Unit *next = queue.front();
-        queue.pop_front();
-        next->queued = false;
-        guessUnit(*next, queue);
-      }
+      drain(queue);
     }
+  }
+}
+
+/// What is still unknown is unknown because of itself: its operands decide without it.
+void Body::assumeUnknown(std::vector<Unit *> &component, std::deque<Unit *> &queue) {
+  auto unknown = [&](const Unit &u) {
+    for (SymbolId id : u.targets)
+      if (!symbols[id].ty.isKnown()) return true;
+    return false;
+  };
+  bool changed = true;
+  for (int round = 0; changed && round < maxGuesses; ++round) {
+    changed = false;
+    for (Unit *u : component) {
+      if (!unknown(*u)) continue;
+      assuming = true;
+      guessUnit(*u, queue);
+      assuming = false;
+      changed |= !queue.empty() || !unknown(*u);
+      drain(queue);
+    }
+    settleGuesses(component, queue);
   }
 }
 
@@ -225,13 +261,9 @@ void Body::guess(std::vector<Unit *> &component) {
     for (SymbolId id : u->reads)
       if (Unit *source = symbols[id].definition; source && source->queued) symbols[id].readers.push_back(u);
   report.setQuiet(true);
-  while (!queue.empty()) {
-    Unit *next = queue.front();
-    queue.pop_front();
-    next->queued = false;
-    guessUnit(*next, queue);
-  }
-  settleLiterals(component, queue);
+  drain(queue);
+  settleGuesses(component, queue);
+  assumeUnknown(component, queue);
   report.setQuiet(false);
   for (Unit *u : component)
     for (SymbolId id : u->targets)

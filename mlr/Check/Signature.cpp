@@ -185,8 +185,9 @@ void Body::unifyName(const ast::Decl &decl, const ast::TypeExpr &type, const Ty 
   StaticValue *value = target.find(type.name.text);
   if (!param || !isTypeKind(*param) || value->kind != StaticValue::Kind::Unbound) return;
   bool whole = !type.hasDims && param->kind.name.text == "type";
+  if (whole && actual.open) return;
   Ty bound = actual;
-  bound.flex = Flex::None;
+  bound.flex = Flex::None, bound.open = false;
   if (!whole && bound.isStruct()) return; // number types only
   if (!whole) bound.type.shape.clear();
   *value = StaticValue::ofType(std::move(bound));
@@ -271,7 +272,7 @@ void Body::unify(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty,
   if (ty.isStruct() && type.tuple.empty()) return unifyStruct(decl, type, ty, target);
   if (ty.kind != Ty::Kind::Plain || !type.tuple.empty()) return;
   bool flexible = ty.flex != Flex::None;
-  if (type.hasDims && (!flexible || literals || !ty.type.shape.empty()))
+  if (type.hasDims && !ty.open && (!flexible || literals || !ty.type.shape.empty()))
     unifyDims(decl, type.dims, ty.type.shape, target);
   if (flexible && !literals) return;
   Ty actual = ty;
@@ -293,6 +294,10 @@ bool Body::unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const
       pass();
   };
   std::vector<Slot> slots = slotsOf(decl);
+  // While guessing, what is not known yet may decide more than literals and defaults do.
+  bool open = false;
+  for (const Value &arg : args) open |= arg.unknown() || arg.open;
+  open &= report.isQuiet() && !assuming;
   auto inputs = [&](bool literals) {
     for (size_t i = 0; i < args.size(); ++i)
       if (literals || !args[i].truth) unify(decl, *slots[i].type, args[i].ty(), target, literals);
@@ -305,11 +310,13 @@ bool Body::unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const
   for (const Given &given : later) {
     const ast::StaticArg &arg = *given.arg;
     bool typed = StaticEvaluator(checker, target, report, true).type(given.param->kind).has_value();
+    if (!typed && open) return false;
     if (!typed) repeat([&] { inputs(true); });
     if (!bindParam(*given.param, arg.value.get(), arg.isShape ? &arg.shape : nullptr, arg.span, target))
       return false;
   }
   repeat([&] { inputs(false); });
+  if (open) return true;
   if (!checker.bindDefaults(decl, target, report)) return false;
   repeat([&] { inputs(true); });
   return true;

@@ -111,7 +111,7 @@ Value Body::inTime(ExprKind kind, std::vector<Value> operands, Span span, int64_
   }
   Flex flex = operands.empty() ? Flex::None : operands[0].flex;
   Value v = plain(inTimeLeaf(kind, std::move(trees), span, count), flex);
-  if (!operands.empty()) v.nominal = operands[0].nominal;
+  if (!operands.empty()) v.nominal = operands[0].nominal, v.open = operands[0].open;
   return operands.empty() ? v : truth(std::move(v), operands);
 }
 

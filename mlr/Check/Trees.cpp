@@ -16,6 +16,7 @@ Ty Value::ty() const {
   if (kind == Ty::Kind::Plain) {
     out.flex = flex;
     out.type = expr->type;
+    out.open = open;
   }
   out.nominal = nominal;
   if (isStruct()) out.type.shape = lead;

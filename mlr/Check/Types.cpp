@@ -5,7 +5,7 @@
 namespace mlr::checking {
 
 bool Ty::isKnown() const {
-  if (kind == Kind::Plain) return flex == Flex::None;
+  if (kind == Kind::Plain) return flex == Flex::None && !open;
   if (kind == Kind::Unknown) return false;
   for (const Ty &part : parts)
     if (!part.isKnown()) return false;

@@ -27,10 +27,12 @@ struct Ty {
   std::vector<Ty> parts; ///< Tuple
   /// An enum (Plain, of i32) or a struct (Tuple: its fields; `type.shape` are axes in front of those of every leaf).
   const Nominal *nominal = nullptr;
+  /// While guessing: made from something unknown. `type.shape` is not final, nor is the scalar while flexible.
+  bool open = false;
 
   static Ty of(Type type) { return {Kind::Plain, Flex::None, std::move(type), {}, nullptr}; }
   bool isStruct() const { return kind == Kind::Tuple && nominal; }
-  bool isKnown() const; ///< no Unknown and no flexible part
+  bool isKnown() const; ///< no Unknown, flexible or open part
   bool operator==(const Ty &) const = default;
 };
 

@@ -24,6 +24,21 @@ TEST(Inference, VariableThatDependsOnItselfTakesTheTypeOfTheRest) {
   EXPECT_EQ(c.typeOf("main", "a"), "f32[2, 3]");
 }
 
+TEST(Inference, UnknownOperandsDecideNeitherShapesNorParameters) { // R4.7
+  Checked c("fun clamp<<T: num>>(x: T, lo: T, hi: T) -> (y: T) { y = min(max(x, lo), hi); }\n"
+            "fun softmax<<N: size, T: float>>(x: T[N]) -> (y: T[N]) { y = x; }\n"
+            "node main() -> (y: f64[3]) {\n"
+            "  a: f64[3] = [1.0, 2.0, 3.0]; k: f64 = 2.0; w: f64[3, 3] = 0; y = p;\n"
+            "  p = a fby k * p; q = a fby q @ w * k; r = a fby k * abs(r); s = a fby k + softmax(s);\n"
+            "  t = a -> k * u; u = k * (0 fby t); v = a fby exp(2 * v); x = if true then k * (0 fby x) else a;\n"
+            "  n = i64(5) fby clamp(n + 1, 0, 9); m = clamp((0 fby m) + 1, 0, 9); z = k * (0 fby z) + 1;\n}");
+  for (const char *name : {"p", "q", "r", "s", "t", "u", "v", "x"})
+    EXPECT_EQ(c.typeOf("main", name), "f64[3]") << name << c.rendered;
+  EXPECT_EQ(c.typeOf("main", "n"), "i64") << c.rendered;
+  EXPECT_EQ(c.typeOf("main", "m"), "i32");
+  EXPECT_EQ(c.typeOf("main", "z"), "f64");
+}
+
 TEST(Inference, ElementOrDefaultTakesTheTypeOfItsContext) { // R4.7
   Checked c("node main(p: f64) -> (y: f64) {\n"
             "  before = [1, 0, 0] fby a; a = [p + at(before, s - 1, 0) for s < 3];\n"
