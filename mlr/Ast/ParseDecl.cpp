@@ -230,7 +230,10 @@ std::vector<StaticParam> Parser::parseStaticParams() {
       StaticParam p;
       p.name = std::move(name);
       parseKind(p);
-      if (accept(Tok::Assign)) p.defaultValue = parseAdd();
+      if (accept(Tok::Assign)) {
+        Scoped<bool> inside(inStaticArgs, true); // a function with static arguments: `relu<<8>>`
+        p.defaultValue = parseAdd();
+      }
       params.push_back(std::move(p));
     });
   while (accept(Tok::Comma));

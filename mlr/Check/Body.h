@@ -421,6 +421,8 @@ private:
 
   // Calls.cpp
   Value elabCall(const ast::Expr &e, const Ty *want);
+  Value callParameter(const ast::Expr &e, const ast::StaticParam &param, const FunctionValue &function);
+  DeclFacts factsOfCall(const ast::Decl &decl, const ast::Expr &e) const;
   Value callDeclaration(const ast::Decl &decl, const ast::Expr &e, const Ty *want);
   struct PreparedCall {
     Signature signature;
@@ -453,6 +455,7 @@ private:
     const ast::StaticParam *param;
     const ast::StaticArg *arg;
   };
+  bool bindFunction(const ast::StaticParam &param, const ast::Expr *value, Span span, StaticValue &out);
   bool bindGiven(const ast::Decl &decl, const std::vector<ast::StaticArg> &args, Env &env, std::vector<Given> &later);
   void unify(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty, Env &env, bool literals);
   void unifyDims(const ast::Decl &decl, const std::vector<ast::ExprPtr> &dims, const Shape &shape, Env &env);
@@ -554,6 +557,7 @@ private:
   /// Values that stand for expressions while a call is repeated for each leaf of a struct.
   std::unordered_map<const ast::Expr *, Value> given;
   std::deque<ast::Expr> synthesised;
+  const FunctionValue *bound = nullptr; ///< static parameters of the next call of its declaration are given by it
   std::vector<Literal> literals;
   std::vector<Comprehended> comprehended;
   Scope *scope = nullptr; ///< of the expression at hand

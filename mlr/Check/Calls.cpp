@@ -1,12 +1,14 @@
 // Calls of nodes and funs.
+#include "mlr/Check/AstWalk.h"
 #include "mlr/Check/Body.h"
 
 #include <fmt/format.h>
+#include <utility>
 
 namespace mlr::checking {
 
 const ast::Decl *Body::calledDeclaration(const ast::Expr &e) const {
-  if (e.kind != ast::ExprKind::Call) return nullptr;
+  if (e.kind != ast::ExprKind::Call || env.find(e.text)) return nullptr;
   const ast::Decl *decl = module.find(e.text);
   bool callable = decl && (decl->kind == ast::DeclKind::Node || decl->kind == ast::DeclKind::Fun);
   return callable ? decl : nullptr;
@@ -14,13 +16,26 @@ const ast::Decl *Body::calledDeclaration(const ast::Expr &e) const {
 
 Value Body::elabCall(const ast::Expr &e, const Ty *want) {
   if (const ast::Decl *decl = calledDeclaration(e)) return callDeclaration(*decl, e, want);
-  if (const StaticValue *value = env.find(e.text); value && value->kind == StaticValue::Kind::Type)
-    return elabConversion(e, value->type.type.scalar);
+  if (const StaticValue *value = env.find(e.text)) {
+    if (value->kind == StaticValue::Kind::Type && value->type.kind == Ty::Kind::Plain && !value->type.nominal)
+      return elabConversion(e, value->type.type.scalar);
+    for (const ast::StaticParam &param : signature.decl->statics)
+      if (param.name.text == e.text && value->kind == StaticValue::Kind::Function)
+        return callParameter(e, param, *value->function);
+    error(kinds::wrongArguments, e.nameSpan, fmt::format("the static parameter `{}` is no function", e.text),
+          fmt::format("it is {}", value->display()));
+    return Value();
+  }
   if (const ast::Decl *decl = module.find(e.text)) {
-    if (decl->kind == ast::DeclKind::Const)
-      error(kinds::wrongArguments, e.nameSpan, fmt::format("`{}` is a constant, not a function", e.text),
-            "called");
-    return Value(); // a struct or enum was refused at its declaration
+    Diagnostic &d = error(kinds::wrongArguments, e.nameSpan,
+                          fmt::format("`{}` is {}, not a function", e.text,
+                                      decl->kind == ast::DeclKind::Const  ? "a constant"
+                                      : decl->kind == ast::DeclKind::Enum ? "an enum"
+                                                                          : "a struct"),
+                          "called");
+    if (decl->kind == ast::DeclKind::Struct && !decl->fields.empty())
+      d.helps.push_back(fmt::format("make one: `{} {{ {} = .. }}`", e.text, decl->fields[0].name.text));
+    return Value();
   }
   if (isBuiltin(e.text)) return elabBuiltin(e, want);
   if (module.elementary(e.text, false)) return elabElementary(e, want);
@@ -48,8 +63,27 @@ Value Body::elabCall(const ast::Expr &e, const Ty *want) {
 
 // ---- what may be called where ----------------------------------------------------------------------------
 
+/// Those of the declaration and of the functions that it is given and calls in its own time.
+DeclFacts Body::factsOfCall(const ast::Decl &decl, const ast::Expr &e) const {
+  DeclFacts facts = checker.facts(decl);
+  for (size_t i = 0; i < e.statics.size(); ++i) {
+    const ast::StaticParam *param = parameterOf(decl, e.statics, i);
+    if (!param || !param->isFunction || !facts.callsParameter(param->name.text)) continue;
+    walk(e.statics[i].value.get(), [&](const ast::Expr &part) {
+      std::string name = dottedName(part);
+      const StaticValue *own = name.empty() ? nullptr : env.find(name);
+      const ast::Decl *function = own && own->function ? own->function->decl : name.empty() || own ? nullptr : module.find(name);
+      if (!function) return;
+      DeclFacts added = own ? checker.facts(Signature{function, own->function->bound, {}, {}}) : checker.facts(*function);
+      facts.state |= added.state;
+      facts.end |= added.end;
+    });
+  }
+  return facts;
+}
+
 bool Body::allowCall(const ast::Decl &decl, const ast::Expr &e) {
-  const DeclFacts &facts = checker.facts(decl);
+  DeclFacts facts = factsOfCall(decl, e);
   if (facts.recursive || decl.isExtern || decl.derivative.text.size())
     return false; // reported at the declaration
   if (!unit && decl.kind == ast::DeclKind::Node) {
@@ -59,6 +93,8 @@ bool Body::allowCall(const ast::Decl &decl, const ast::Expr &e) {
     return false;
   }
   if (unit && !scope->time) {
+    bool told = decl.kind == ast::DeclKind::Fun && !checker.facts(decl).state && !checker.facts(decl).end;
+    if (instance.isFun && (facts.state || facts.end) && told) return true; // by that fun, where it calls the node
     if (instance.isFun && (facts.state || facts.end)) {
       Diagnostic &d = error(
           kinds::stateInFun, e.nameSpan,
@@ -138,7 +174,7 @@ bool Body::prepareCall(const ast::Decl &decl, const ast::Expr &e, const std::vec
   std::vector<const ast::Expr *> ordered;
   if (!orderArguments(decl, e, ordered)) return false;
   out.signature.decl = &decl;
-  out.signature.env.module = module.home(decl);
+  out.signature.env.module = checker.home(decl);
   bool plainTypes = decl.statics.empty();
   if (plainTypes && !(refuseStatics(decl, e) && evaluateSignature(out.signature, e.nameSpan))) return false;
   bool known = true;
@@ -298,7 +334,7 @@ Value Body::emitCall(PreparedCall &call, const ast::Expr &e) {
   for (const Value &arg : call.args) flatten(arg, args);
   bool single = outputs.size() == 1 && outputs[0].kind == Ty::Kind::Plain;
   bool isNode = decl.kind == ast::DeclKind::Node;
-  const DeclFacts &facts = checker.facts(decl);
+  DeclFacts facts = checker.facts(call.signature);
   if (auto clocked = marks.find(&e); clocked != marks.end() && isNode && comprehended.empty())
     return clockedCall(call, e, clocked->second);
   std::vector<IndexId> free = freeIndices(args);
@@ -331,6 +367,57 @@ Value Body::emitCall(PreparedCall &call, const ast::Expr &e) {
     result->result = leaf++;
     return plain(result);
   });
+}
+
+/// f(x) where f is a static parameter: a call of its value with inputs and outputs of the declared types.
+Value Body::callParameter(const ast::Expr &e, const ast::StaticParam &param, const FunctionValue &function) {
+  bool named = false;
+  for (const ast::Name &name : e.argNames) named |= !name.text.empty();
+  if (named || !e.statics.empty() || e.args.size() != param.domain.size()) {
+    Diagnostic &d = error(kinds::wrongArguments, e.span,
+                          fmt::format("`{}` takes {} argument{} without names and no static ones", e.text,
+                                      param.domain.size(), param.domain.size() == 1 ? "" : "s"));
+    d.labels.push_back({param.name.span, "declared here", false});
+    return Value();
+  }
+  ast::Expr &call = synthesised.emplace_back();
+  call.kind = ast::ExprKind::Call;
+  call.span = e.span;
+  call.nameSpan = e.nameSpan;
+  call.text = function.decl ? function.decl->name.text : function.name;
+  bool known = true;
+  std::vector<Ty> results;
+  for (size_t i = 0; i < e.args.size(); ++i) {
+    auto ty = statics.type(param.domain[i]);
+    Value v = elab(*e.args[i], ty ? &*ty : nullptr);
+    if (ty && report.isQuiet()) v = tupleOf({*ty}, {}, e.args[i]->span);
+    known &= ty && !v.unknown() && fit(v, *ty, *e.args[i], fmt::format("argument {} of `{}`", i + 1, e.text));
+    auto arg = std::make_unique<ast::Expr>();
+    arg->kind = ast::ExprKind::Name;
+    arg->text = dottedName(*e.args[i]);
+    arg->span = arg->nameSpan = e.args[i]->span;
+    given[arg.get()] = this->named(std::move(v));
+    call.args.push_back(std::move(arg));
+    call.argNames.emplace_back();
+  }
+  for (const ast::TypeExpr &type : param.range) {
+    auto ty = statics.type(type);
+    known &= ty.has_value();
+    results.push_back(ty.value_or(Ty()));
+  }
+  Ty all = results.size() == 1 ? results[0] : Ty{Ty::Kind::Tuple, Flex::None, {}, results, nullptr};
+  Value v;
+  if (known && report.isQuiet()) v = tupleOf(results, {}, e.span);
+  else if (known && function.decl) {
+    const FunctionValue *before = std::exchange(bound, &function);
+    v = callDeclaration(*function.decl, call, &all);
+    bound = before;
+  } else if (known) {
+    v = isBuiltin(call.text) ? elabBuiltin(call, &all) : elabElementary(call, &all);
+  }
+  for (const auto &arg : call.args) given.erase(arg.get());
+  if (!v.unknown() && !fit(v, all, e, fmt::format("the result of `{}`", e.text))) return Value();
+  return v;
 }
 
 Value Body::callDeclaration(const ast::Decl &decl, const ast::Expr &e, const Ty *want) {

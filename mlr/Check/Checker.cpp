@@ -52,7 +52,7 @@ std::optional<Program> Checker::run() {
     for (const auto &decl : m->file->decls) refuseDeclaration(*decl);
   declarations.analyse(all, report);
   for (const ast::Decl *decl : declarations.order)
-    if (decl->kind == ast::DeclKind::Const) constant(*decl, module);
+    if (decl->kind == ast::DeclKind::Const) constant(*decl);
   addRoots();
   while (!queue.empty()) {
     Pending next = std::move(queue.front());
@@ -78,7 +78,7 @@ void Checker::refuseDeclaration(const ast::Decl &decl) {
 
 // ---- constants -------------------------------------------------------------------------------------------
 
-const Constant &Checker::constant(const ast::Decl &decl, const Module &home) {
+const Constant &Checker::constant(const ast::Decl &decl) {
   auto [at, isNew] = constants.try_emplace(&decl);
   Constant &constant = at->second;
   if (!isNew) {
@@ -88,7 +88,7 @@ const Constant &Checker::constant(const ast::Decl &decl, const Module &home) {
   constant.failed = facts(decl).recursive || !decl.value;
   if (constant.failed) return constant;
   constant.inProgress = true;
-  evaluate(decl, home, constant);
+  evaluate(decl, *home(decl), constant);
   constant.inProgress = false;
   return constant;
 }
@@ -163,6 +163,38 @@ std::optional<Array> Checker::load(std::string_view path, std::string_view name,
   return std::nullopt;
 }
 
+const Module *Checker::home(const ast::Decl &decl) const {
+  uint32_t file = decl.name.span.file;
+  if (prelude && prelude->file->file == file) return prelude.get();
+  for (const auto &imported : modules)
+    if (imported->file->file == file) return imported.get();
+  return &module;
+}
+
+static void addFacts(const DeclTable &table, const FunctionValue &function, DeclFacts &facts) {
+  if (!function.decl) return;
+  const DeclFacts &own = table.facts(*function.decl);
+  facts.state |= own.state;
+  facts.end |= own.end;
+  facts.scan |= own.scan;
+  for (const auto &[name, value] : function.bound.values)
+    if (value.function) addFacts(table, *value.function, facts);
+}
+
+DeclFacts Checker::facts(const Signature &signature) const {
+  DeclFacts facts = declarations.facts(*signature.decl);
+  for (const auto &[name, value] : signature.env.values) {
+    if (!value.function) continue;
+    DeclFacts added;
+    addFacts(declarations, *value.function, added);
+    bool own = facts.callsParameter(name);
+    facts.state |= own && added.state;
+    facts.end |= own && added.end;
+    facts.scan |= added.scan;
+  }
+  return facts;
+}
+
 // ---- instances -------------------------------------------------------------------------------------------
 
 NodeInstance *Checker::newInstance(const ast::Decl &decl, std::string display, Span usedAt) {
@@ -208,7 +240,7 @@ NodeInstance *Checker::instantiate(const Signature &signature, Span usedAt, Repo
     return nullptr;
   }
   at->second = newInstance(*signature.decl, signature.display(), usedAt);
-  const DeclFacts &facts = declarations.facts(*signature.decl);
+  DeclFacts facts = this->facts(signature);
   at->second->hasState = facts.state;
   at->second->usesEnd = facts.end;
   queue.push_back({signature, at->second});

@@ -35,7 +35,11 @@ public:
 
   const DeclFacts &facts(const ast::Decl &decl) const { return declarations.facts(decl); }
   /// The value of a constant; evaluates it at its first use.
-  const Constant &constant(const ast::Decl &decl, const Module &module);
+  const Constant &constant(const ast::Decl &decl);
+  /// The module that declares it.
+  const Module *home(const ast::Decl &decl) const;
+  /// Those of the declaration and of the functions that its static parameters have.
+  DeclFacts facts(const Signature &signature) const;
   /// Defaults for the parameters of `decl` that are still unbound; false (reported) when one fails. Those
   /// without a default stay unbound.
   bool bindDefaults(const ast::Decl &decl, Env &env, Reporter &report);

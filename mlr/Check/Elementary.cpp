@@ -66,7 +66,7 @@ Value Body::elementary(const ast::Expr &e, std::vector<Value> given, const Ty *w
   }
   Signature callee;
   callee.decl = decl;
-  callee.env.module = module.home(*decl);
+  callee.env.module = checker.home(*decl);
   if (!evaluateSignature(callee, e.nameSpan) || callee.outputs.size() != 1) return Value();
   NodeInstance *function = checker.instantiate(callee, e.nameSpan, report);
   if (!function) return Value();

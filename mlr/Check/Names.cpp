@@ -51,13 +51,6 @@ const ast::Decl *Module::elementary(std::string_view name, bool wide) const {
   return decl && decl->kind == ast::DeclKind::Fun ? decl : nullptr;
 }
 
-const Module *Module::home(const ast::Decl &decl) const {
-  uint32_t of = decl.name.span.file;
-  for (const Import &import : imports)
-    if (import.module->file->file == of) return import.module;
-  return of == file->file || !prelude ? this : prelude;
-}
-
 // ---- built-ins -------------------------------------------------------------------------------------------
 
 const std::vector<std::string_view> &builtinNames() {
@@ -84,7 +77,21 @@ bool isLaterBuiltin(std::string_view name) {
 
 // ---- what calls what -------------------------------------------------------------------------------------
 
+bool DeclFacts::callsParameter(std::string_view name) const {
+  return std::find(calls.begin(), calls.end(), name) != calls.end();
+}
+
+const ast::StaticParam *parameterOf(const ast::Decl &decl, const std::vector<ast::StaticArg> &args, size_t i) {
+  size_t position = 0;
+  for (size_t before = 0; before < i; ++before) position += args[before].name.text.empty();
+  if (args[i].name.text.empty()) return position < decl.statics.size() ? &decl.statics[position] : nullptr;
+  for (const ast::StaticParam &param : decl.statics)
+    if (param.name.text == args[i].name.text) return &param;
+  return nullptr;
+}
+
 void DeclTable::collectExpr(const Module &module, const ast::Expr *root, bool own, Entry &entry) {
+  std::unordered_map<const ast::Expr *, std::pair<const ast::Decl *, std::string_view>> given;
   walk(root, [&](const ast::Expr &e) {
     using K = ast::ExprKind;
     bool time = e.op == ast::Op::Fby || e.op == ast::Op::Pre || e.op == ast::Op::Arrow;
@@ -96,10 +103,20 @@ void DeclTable::collectExpr(const Module &module, const ast::Expr *root, bool ow
     bool value = e.kind == K::Name || e.kind == K::Field;
     if (e.kind != K::Call && e.kind != K::Reduce && e.kind != K::StructLiteral && !value) return;
     std::string name = e.kind == K::Field ? dottedName(e) : e.text;
+    auto as = given.find(&e);
+    if (entry.parameters.count(name)) {
+      if (own && as != given.end()) entry.handedOn.push_back({nullptr, e.span, *entry.parameters.find(name), &e, as->second.first, as->second.second});
+      if (own && e.kind == K::Call) entry.facts.calls.push_back(*entry.parameters.find(name));
+      return;
+    }
     if (name.empty() || (value && entry.locals.count(std::string_view(name).substr(0, name.find('.'))))) return;
     if (const ast::Decl *decl = module.find(name)) {
       if (!value && decl->kind == ast::DeclKind::Const) return;
       entry.uses.push_back({decl, e.span, decl->name.text, &e});
+      if (as != given.end()) entry.uses.back().through = as->second.first, entry.uses.back().param = as->second.second;
+      for (size_t i = 0; i < e.statics.size(); ++i)
+        if (const ast::StaticParam *param = parameterOf(*decl, e.statics, i); param && param->isFunction)
+          given[e.statics[i].value.get()] = {decl, param->name.text};
       entry.ownTime.push_back(own);
     } else if (own && e.kind == K::Call && (e.text == "window" || e.text == "hold" || e.text == "pack" || e.text == "unpack")) {
       entry.facts.state = true;
@@ -161,7 +178,7 @@ void DeclTable::collectType(const Module &module, const ast::TypeExpr &type, Ent
 void DeclTable::collect(const Module &module, const ast::Decl &decl) {
   Entry &entry = entries[&decl];
   entry.facts.scan = decl.kind == ast::DeclKind::Node; // in a comprehension, nodes are called in a scan
-  for (const ast::StaticParam &p : decl.statics) entry.locals.insert(p.name.text);
+  for (const ast::StaticParam &p : decl.statics) entry.locals.insert(p.name.text), entry.parameters.insert(p.name.text);
   for (const ast::Param &p : decl.inputs) entry.locals.insert(p.name.text);
   for (const ast::Param &p : decl.outputs) entry.locals.insert(p.name.text);
   collectLocals(decl.body, entry.locals);
@@ -173,6 +190,7 @@ void DeclTable::collect(const Module &module, const ast::Decl &decl) {
   for (const ast::Param &p : decl.outputs) collectType(module, p.type, entry);
   collectBlock(module, decl.body, true, entry);
   entry.locals.clear();
+  entry.parameters.clear();
 }
 
 void DeclTable::analyse(const std::vector<const Module *> &modules, Reporter &report) {
@@ -234,6 +252,8 @@ void DeclTable::closeComponent(const std::vector<const ast::Decl *> &component, 
     entry.onStack = false;
     for (size_t i = 0; i < entry.uses.size(); ++i) {
       const ast::Decl *used = entry.uses[i].decl;
+      const Use &use = entry.uses[i];
+      if (use.through && !entries[use.through].facts.callsParameter(use.param)) entry.ownTime[i] = false;
       Entry &callee = entries[used];
       cyclic |= used == decl;
       if (used != decl) callee.called = true;
@@ -242,6 +262,8 @@ void DeclTable::closeComponent(const std::vector<const ast::Decl *> &component, 
         entry.facts.end = true, entry.facts.endUse = entry.uses[i].expr;
       entry.facts.scan |= callee.facts.scan;
     }
+    for (const Use &use : entry.handedOn)
+      if (entries[use.through].facts.callsParameter(use.param)) entry.facts.calls.push_back(use.name);
     order.push_back(decl);
   }
   if (!cyclic) return;

@@ -12,13 +12,15 @@
 
 namespace mlr::checking {
 
-/// What a declaration's text says about its own time, calls included; static parameters cannot change it.
+/// What a declaration's text says about its own time, calls included; of static parameters only functions add to it.
 struct DeclFacts {
   bool state = false;     ///< fby, pre, ->, window or a resume scan in its own time
   bool end = false;       ///< eby in its own time
   const ast::Expr *endUse = nullptr; ///< with `end`: that eby, or the call of what has one
   bool scan = false;      ///< a node, or contains a scan, or calls what does
   bool recursive = false; ///< needs itself; reported
+  std::vector<std::string_view> calls; ///< static parameters that are functions and called in its own time
+  bool callsParameter(std::string_view name) const;
 };
 
 /// The declarations that names of one file mean.
@@ -43,8 +45,6 @@ public:
   const ast::Decl *findOwn(std::string_view name) const;
   /// The elementary function `name` on f32 or f64 (`exp_f32` for exp), in the prelude.
   const ast::Decl *elementary(std::string_view name, bool wide) const;
-  /// The module whose declaration `decl` is: this one, the prelude or an imported one.
-  const Module *home(const ast::Decl &decl) const;
 
   const ast::File *file;
   const Module *prelude;
@@ -82,11 +82,17 @@ private:
     Span span;
     std::string_view name;
     const ast::Expr *expr = nullptr; ///< null in a type
+    /// As the value of this static parameter of that node or fun.
+    const ast::Decl *through = nullptr;
+    std::string_view param = {};
   };
   struct Entry {
     DeclFacts facts;
     std::vector<Use> uses;
+    /// Own static parameters handed on, in the own time: `name` is the one, as the value of `param` of `through`.
+    std::vector<Use> handedOn;
     std::vector<bool> ownTime;                                         ///< the use is in the own time
+    std::unordered_set<std::string_view> parameters;                   ///< static ones, only while collecting
     std::unordered_set<std::string_view> locals;                       ///< only while collecting
     int low = -1, number = -1;
     bool onStack = false, called = false;
@@ -100,6 +106,9 @@ private:
   void reportCycle(const std::vector<const ast::Decl *> &component, Reporter &report);
   std::unordered_map<const ast::Decl *, Entry> entries;
 };
+
+/// The static parameter that argument `i` of `args` is for, or null.
+const ast::StaticParam *parameterOf(const ast::Decl &decl, const std::vector<ast::StaticArg> &args, size_t i);
 
 /// The entry of `candidates` nearest to `name` within a third of its length, or "".
 std::string nearest(std::string_view name, const std::vector<std::string_view> &candidates);

@@ -68,8 +68,7 @@ bool Body::bindParam(const ast::StaticParam &param, const ast::Expr *value,
     return false;
   };
   if (param.isFunction) {
-    report.unsupported(param.name.span, "functions as static parameters are");
-    return false;
+    return bindFunction(param, value, span, out);
   }
   if (kind == "size") {
     auto size = value ? statics.size(*value) : std::nullopt;
@@ -112,6 +111,43 @@ bool Body::bindParam(const ast::StaticParam &param, const ast::Expr *value,
   error(kinds::notConstant, span, fmt::format("`{}` must be known at compile time", param.name.text),
         "not made of constants and arithmetic");
   return false;
+}
+
+/// `relu`, `nn.relu`, `dense<<3, 4>>`, `exp`, or a parameter of this node that is itself a function.
+bool Body::bindFunction(const ast::StaticParam &param, const ast::Expr *value, Span span, StaticValue &out) {
+  auto refuse = [&](const std::string &title) {
+    Diagnostic &d = error(kinds::typeMismatch, span, title);
+    d.labels.push_back({param.name.span, fmt::format("takes {} value{}, gives {}", param.domain.size(),
+                                                     param.domain.size() == 1 ? "" : "s", param.range.size()), false});
+    return false;
+  };
+  std::string name = value ? dottedName(*value) : "";
+  if (name.empty()) return refuse(fmt::format("`{}` must be the name of a node or fun", param.name.text));
+  auto function = std::make_shared<FunctionValue>();
+  const StaticValue *passed = env.find(name);
+  if (passed && passed->kind == StaticValue::Kind::Function && value->statics.empty()) *function = *passed->function;
+  else if (const ast::Decl *decl = passed ? nullptr : module.find(name)) {
+    if (decl->kind != ast::DeclKind::Node && decl->kind != ast::DeclKind::Fun)
+      return refuse(fmt::format("`{}` is neither a node nor a fun", name));
+    function->decl = decl;
+    function->name = decl->name.text;
+    function->bound.module = checker.home(*decl);
+    for (const ast::StaticParam &own : decl->statics) function->bound.values.emplace_back(own.name.text, StaticValue());
+    if (!bindArguments(*decl, value->statics, function->bound)) return false;
+  } else if (!passed && value->statics.empty() && (isBuiltin(name) || module.elementary(name, false))) {
+    function->name = name.substr(name.rfind('.') + 1);
+  } else {
+    if (module.explain(name, span, report)) return false;
+    return refuse(fmt::format("no node or fun called `{}` is declared", name));
+  }
+  const ast::Decl *decl = function->decl;
+  if (decl && (decl->inputs.size() != param.domain.size() || decl->outputs.size() != param.range.size()))
+    return refuse(fmt::format("`{}` takes {} value{} and gives {}, which `{}` does not", name, decl->inputs.size(),
+                              decl->inputs.size() == 1 ? "" : "s", decl->outputs.size(), param.name.text));
+  out = StaticValue();
+  out.kind = StaticValue::Kind::Function;
+  out.function = std::move(function);
+  return true;
 }
 
 /// A compile-time expression of the wanted type, elaborated outside any time.
@@ -359,9 +395,10 @@ bool Body::noSizeFits(const ast::Decl &decl, const ast::StaticParam &param, cons
 
 bool Body::inferStatics(const ast::Decl &decl, const ast::Expr &e, const std::vector<Value> &args,
                         const std::vector<Ty> *want, Signature &out) {
-  out.env.module = module.home(decl);
+  out.env.module = checker.home(decl);
   for (const ast::StaticParam &param : decl.statics)
     out.env.values.emplace_back(param.name.text, StaticValue());
+  if (bound && bound->decl == &decl) out.env.values = bound->bound.values;
   std::vector<Given> later;
   if (!bindGiven(decl, e.statics, out.env, later) || !unifyAll(decl, args, want, later, out.env)) return false;
   for (const ast::StaticParam &param : decl.statics) {
@@ -382,6 +419,7 @@ bool Body::inferStatics(const ast::Decl &decl, const ast::Expr &e, const std::ve
                                     kind == "size"      ? "8"
                                     : kind == "shape"   ? "[8]"
                                     : kind == "int"     ? "i32"
+                                    : param.isFunction  ? "abs"
                                     : isTypeKind(param) ? "f32"
                                                         : "1"));
       return false;

@@ -17,9 +17,28 @@ static std::string displayElement(const Array &value, int64_t i) {
   return isSigned(s) ? std::to_string(integerAt(value, i)) : std::to_string(bitsAt(value, i));
 }
 
+/// "relu", "dense<<I = 3>>".
+static std::string displayFunction(const FunctionValue &f) {
+  std::string given;
+  for (const auto &[name, value] : f.bound.values)
+    if (value.kind != StaticValue::Kind::Unbound)
+      given += fmt::format("{}{} = {}", given.empty() ? "" : ", ", name, value.display());
+  return given.empty() ? f.name : fmt::format("{}<<{}>>", f.name, given);
+}
+
+static std::string keyOf(const FunctionValue &f) {
+  std::string key = f.decl ? fmt::format("{}:{}", f.decl->name.span.file, f.decl->name.span.begin) : f.name;
+  for (const auto &[name, value] : f.bound.values) {
+    std::string part = value.key();
+    key += fmt::format("/{}:{}", part.size(), part);
+  }
+  return key;
+}
+
 std::string StaticValue::display() const {
   switch (kind) {
   case Kind::Unbound: return "?";
+  case Kind::Function: return displayFunction(*function);
   case Kind::Size: return std::to_string(size);
   case Kind::Shape: return toString(shape);
   case Kind::Type: return toString(type);
@@ -32,6 +51,7 @@ std::string StaticValue::display() const {
 }
 
 std::string StaticValue::key() const {
+  if (kind == Kind::Function) return keyOf(*function);
   if (kind == Kind::Type) return keyOf(type);
   if (kind != Kind::Value) return display();
   std::string bytes(reinterpret_cast<const char *>(value.data()), value.bytes());
@@ -133,7 +153,7 @@ std::optional<LinearSize> StaticEvaluator::name(const ast::Expr &e) {
                 fmt::format("`{}` is {}, and a size must be known at compile time", text, what),
                 "not a constant");
   if (const ast::Decl *decl = env.module->find(text); decl && decl->kind == ast::DeclKind::Const) {
-    const Constant &constant = checker.constant(*decl, *env.module->home(*decl));
+    const Constant &constant = checker.constant(*decl);
     if (constant.failed) return std::nullopt;
     if (const Array *value = constant.value(); value && value->type().isScalar() && isInt(value->type().scalar))
       return LinearSize{integerAt(*value, 0), 0, {}};
@@ -279,7 +299,7 @@ std::optional<Ty> StaticEvaluator::declared(const ast::Decl &decl, const std::ve
   if (checker.facts(decl).recursive) return std::nullopt;
   Reporter to = report;
   if (partial) to.setQuiet(true), to.setLoud(false);
-  Env own{env.module->home(decl), {}};
+  Env own{checker.home(decl), {}};
   for (const ast::StaticParam &param : decl.statics) own.values.emplace_back(param.name.text, StaticValue());
   if (!decl.statics.empty() || !args.empty()) {
     Signature context{&decl, env, {}, {}};

@@ -12,17 +12,20 @@ namespace mlr::checking {
 
 class Checker;
 
+struct FunctionValue;
+
 /// The value of a static parameter.
 struct StaticValue {
-  enum class Kind : uint8_t { Unbound, Size, Shape, Type, Value } kind = Kind::Unbound;
+  enum class Kind : uint8_t { Unbound, Size, Shape, Type, Value, Function } kind = Kind::Unbound;
   int64_t size = 0;
   Shape shape;
   Ty type;                     ///< Type: usually a scalar; a `type` parameter may be a tensor or struct. Value: its type
   Array value;                 ///< Value
-  static StaticValue ofSize(int64_t size) { return {Kind::Size, size, {}, {}, {}}; }
-  static StaticValue ofShape(Shape shape) { return {Kind::Shape, 0, std::move(shape), {}, {}}; }
-  static StaticValue ofType(Ty type) { return {Kind::Type, 0, {}, std::move(type), {}}; }
-  static StaticValue ofValue(Array value, Ty type) { return {Kind::Value, 0, {}, std::move(type), std::move(value)}; }
+  std::shared_ptr<const FunctionValue> function = nullptr; ///< Function
+  static StaticValue ofSize(int64_t size) { return {Kind::Size, size, {}, {}, {}, {}}; }
+  static StaticValue ofShape(Shape shape) { return {Kind::Shape, 0, std::move(shape), {}, {}, {}}; }
+  static StaticValue ofType(Ty type) { return {Kind::Type, 0, {}, std::move(type), {}, {}}; }
+  static StaticValue ofValue(Array value, Ty type) { return {Kind::Value, 0, {}, std::move(type), std::move(value), {}}; }
   std::string display() const; ///< "40", "[2, 3]", "f32", "0.5"
   std::string key() const;     ///< equal exactly for equal values
 };
@@ -33,6 +36,13 @@ struct Env {
   std::vector<std::pair<std::string_view, StaticValue>> values;
   const StaticValue *find(std::string_view name) const;
   StaticValue *find(std::string_view name);
+};
+
+/// A node or fun as the value of a static parameter, some of its own static parameters given: `relu<<8>>`.
+struct FunctionValue {
+  const ast::Decl *decl = nullptr; ///< null: a function of the language or an elementary one, called `name`
+  std::string name;
+  Env bound; ///< Unbound ones follow from the arguments of each call
 };
 
 /// A declared type with its static parameters fixed. Equal types are one object, owned by the Checker.

@@ -135,7 +135,7 @@ Value Body::elabStruct(const ast::Expr &e, const Ty *want) {
   }
   std::vector<const ast::Expr *> ordered;
   if (!orderFields(*decl, e, ordered) || checker.facts(*decl).recursive) return Value();
-  Signature made{decl, {module.home(*decl), {}}, {}, {}};
+  Signature made{decl, {checker.home(*decl), {}}, {}, {}};
   const Nominal *type = nullptr;
   if (want && want->isStruct() && want->nominal->decl == decl && e.statics.empty()) type = want->nominal;
   else if (decl->statics.empty() && refuseStatics(*decl, e)) type = checker.nominal(*decl, made.env, e.nameSpan, report);
