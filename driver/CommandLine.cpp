@@ -96,7 +96,14 @@ std::optional<int> parseCommandLine(int argc, char **argv, CommandLine &out) {
       std::cerr << "mlrc: --param takes NAME=VALUE, not `" << p << "`\n";
       return 1;
     }
-    out.params[p.substr(0, eq)] = p.substr(eq + 1);
+    if (!out.params.emplace(p.substr(0, eq), p.substr(eq + 1)).second) {
+      std::cerr << "mlrc: --param " << p.substr(0, eq) << " is given twice\n";
+      return 1;
+    }
+  }
+  if (check->parsed() && !out.params.empty() && out.node.empty()) {
+    std::cerr << "mlrc: --param is of one node: say which with --node\n";
+    return 1;
   }
   if (out.steps && *out.steps < 0) {
     std::cerr << "mlrc: --steps takes a number that is not negative\n";

@@ -45,6 +45,14 @@ def a_wrong_parameter_is_shown_in_the_source(folder):
         assert "--> p.mlr:1:12" in error and "const value" not in error, error
 
 
+def a_parameter_that_its_type_cannot_hold_is_an_error(folder):
+    (folder / "p.mlr").write_text("node main<<a: f32 = 0.5, b: i8 = 1>>() -> (y: f32, z: i8) { y = a; z = b; }\n")
+    for value in ["b=300", "b=1.5", "a=1e39"]:
+        says(folder, 1, f"`--param {value}`: ", "run", "p.mlr", "--steps", "1", "--param", value)
+    says(folder, 1, "--param b is given twice", "run", "p.mlr", "--steps", "1", "--param", "b=1", "--param", "b=2")
+    says(folder, 1, "say which with --node", "check", "p.mlr", "--param", "b=1")
+
+
 def machines_that_llvm_does_not_know(folder):
     (folder / "p.mlr").write_text(PRODUCT)
     for option, why in [("--cpu=nonsense", "`nonsense` is no CPU of"), ("--features=+nonsense", "`+nonsense` is no feature of"),

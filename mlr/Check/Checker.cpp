@@ -297,7 +297,7 @@ bool Checker::bindOption(const ast::StaticParam &param, const std::string &text,
     Signature context{file.decls[0].get(), {&module, {}}, {}, {}};
     NodeInstance scratch;
     const ast::Expr &value = *file.decls[0]->value;
-    ok = Body(*this, context, scratch, own).bindParam(param, &value, nullptr, value.span, env);
+    ok = Body(*this, context, scratch, own).bindParam(param, &value, nullptr, value.span, env) && !own.hasErrors();
   }
   if (ok || diagnostics.hasErrors()) return ok;
   std::string what = single && own.hasErrors() ? own.sorted().front()->title : "it is not one expression";
