@@ -126,7 +126,7 @@ static bool refuseMixedRecurrence(Compilation &c) {
 static bool splitSweeps(Compilation &c) {
   for (auto node : c.module->getOps<dataflow::NodeOp>())
     if (mlir::failed(schedule::scheduleNode(node))) return refuseMixedRecurrence(c), false;
-  if (!simplifyDataflow(c)) return false;
+  if (!simplifyDataflow(c) || mlir::failed(dataflow::guardWork(*c.module))) return false;
   for (auto node : c.module->getOps<dataflow::NodeOp>())
     if (mlir::failed(schedule::validate(node))) return false;
   return true;

@@ -189,6 +189,7 @@ private:
     }
     FlagCombiner(b, loc, {outer.when, restart}).run(body);
     scan.getResetMutable().clear();
+    if (outer.when && !outer.when.getType().isInteger(1)) scan.getWhenMutable().clear(); // runs if one lane does
   }
 
   void normalize(PreOp op) {

@@ -42,6 +42,11 @@ struct SimplifyOptions {
 /// ones. Keeps every rounding and every order of summation.
 mlir::LogicalResult simplify(mlir::ModuleOp module, const SimplifyOptions &options = {});
 
+/// Tells gens, reductions and scans under which condition somebody looks at their result (their `when`), where that is not
+/// always: work that only the chosen side of a selection needs is done on that side only. For operations in an order of
+/// execution, which it keeps but for conditions that have to come earlier; linear.
+mlir::LogicalResult guardWork(mlir::ModuleOp module);
+
 /// Re-checks what normalizeTime promises and what no single operation can see: values are used only in their
 /// own time or one nested in it, no calls, no instantaneous cycle. Emits an MLIR error on violation.
 mlir::LogicalResult verifyNormalized(mlir::ModuleOp module);

@@ -36,6 +36,7 @@ void registerPasses() {
       normalizeTime);
   add("mlr-simplify", "fold, compose, merge and drop operations; keeps every rounding",
       [](ModuleOp module) { return simplify(module); });
+  add("mlr-guard-work", "say under which condition somebody looks at a tensor, reduction or scan", guardWork);
   add("mlr-verify-normalized", "check times, normal form and causality", verifyNormalized);
 }
 

@@ -24,7 +24,7 @@ struct Options {
 /// The subset of MLIR in the result; nothing else occurs:
 ///  - func: func, call (of private functions of the module only: the software fma, attribute `mlr.software_fma`), return;
 ///    each function has one block;
-///  - scf.for (lower 0 or constant, step > 0, index), scf.if without results, scf.while whose `before` region holds the whole
+///  - scf.for (lower 0 or constant, step > 0, index), scf.if, scf.while whose `before` region holds the whole
 ///    body and whose `after` region only passes its arguments on (a do-while; for until);
 ///  - memref.view of an argument at a constant byte offset to memref<N x element> (flat, N the buffer's elements; attribute
 ///    `mlr.buffer`: id), memref.get_global of a private constant memref.global (flat, DenseElementsAttr), memref.load and

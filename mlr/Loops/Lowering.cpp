@@ -277,6 +277,26 @@ void Lowering::onlyIf(Value condition, llvm::function_ref<void()> body) {
   body();
 }
 
+Values Lowering::valuesIf(Value condition, ValueRange like, llvm::function_ref<Values()> body) {
+  SmallVector<Type> types;
+  for (Value v : like) types.push_back(registerType(v.getType()));
+  auto op = scf::IfOp::create(a.b, a.loc, types, condition, /*addThenBlock=*/true, /*addElseBlock=*/!types.empty());
+  OpBuilder::InsertionGuard guard(a.b);
+  if (!types.empty()) {
+    Values zeros;
+    for (Type t : types) zeros.push_back(a.constant(cast<TypedAttr>(a.b.getZeroAttr(t))));
+    a.b.setInsertionPointToEnd(op.elseBlock());
+    scf::YieldOp::create(a.b, a.loc, zeros);
+  }
+  Block *then = op.thenBlock();
+  if (then->mightHaveTerminator()) then->getTerminator()->erase();
+  a.b.setInsertionPointToEnd(then);
+  Values values = body();
+  a.b.setInsertionPointToEnd(then);
+  scf::YieldOp::create(a.b, a.loc, values);
+  return Values(op.getResults());
+}
+
 /// The new value goes to the last row, unless it was computed there.
 static void emitWindow(Lowering &l, WindowOp op) {
   auto type = cast<RankedTensorType>(op.getResult().getType());
@@ -305,7 +325,29 @@ LogicalResult Lowering::emitConversion(ConvertOp op) {
   return success();
 }
 
+/// Work that nobody looks at while its condition is false.
 LogicalResult Lowering::emitOperation(Operation *op) {
+  Value when;
+  if (auto gen = dyn_cast<GenOp>(op)) when = gen.getWhen();
+  if (auto reduce = dyn_cast<ReduceOp>(op)) when = reduce.getWhen();
+  if (auto scan = dyn_cast<ScanOp>(op)) when = scan.getWhen();
+  if (!when) return emitPlain(op);
+  if (!scalar(when)) return fail(op, "its condition is not known yet");
+  Values results;
+  for (Value v : op->getResults())
+    if (!isa<RankedTensorType>(v.getType())) results.push_back(v);
+  LogicalResult done = success();
+  Values values = valuesIf(scalar(when), results, [&] {
+    Values out;
+    done = emitPlain(op);
+    for (Value v : results) out.push_back(succeeded(done) ? scalar(v) : a.constant(cast<TypedAttr>(a.b.getZeroAttr(registerType(v.getType())))));
+    return out;
+  });
+  for (auto [result, value] : llvm::zip(results, values)) setScalar(result, value);
+  return done;
+}
+
+LogicalResult Lowering::emitPlain(Operation *op) {
   for (Value v : op->getOperands()) {
     // A slot's new value may stand further down.
     if (isa<FbyOp, EbyOp>(op)) break;
@@ -315,8 +357,7 @@ LogicalResult Lowering::emitOperation(Operation *op) {
       .Case<ConstOp, FbyOp, EbyOp, FirstOp, UntilOp, CountOp>([](auto) { return success(); })  // nothing at their place
       .Case<FinalOp, InitialOp, StackOp>([&](auto end) { return emitEnd(*this, end); })
       .Case([&](ScanOp s) { return emitScan(*this, s); })
-      .Case([&](GenOp g) { return emitGen(*this, g); })
-      .Case([&](ReduceOp r) { return emitReduce(*this, r); })
+      .Case<GenOp, ReduceOp>([&](auto kernel) { return emitChosen(*this, kernel); })
       .Case([&](ReadOp r) { return emitRead(*this, r); })
       .Case([&](ConcatOp c) { return emitConcat(c); })
       .Case([&](ReshapeOp r) {

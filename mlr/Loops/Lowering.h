@@ -47,6 +47,9 @@ public:
   /// Emits `body` under a condition, or plainly where it is known.
   void onlyIf(Value condition, llvm::function_ref<void()> body);
 
+  /// Scalars that `body` gives under a condition, else zeros. They have the types of `like` in registers.
+  Values valuesIf(Value condition, ValueRange like, llvm::function_ref<Values()> body);
+
   LogicalResult emitBlock(mlir::Block &block);
   LogicalResult fail(Operation *op, llvm::StringRef what);
   /// Copies a tensor to the place of another unless they share it.
@@ -72,6 +75,7 @@ public:
 
 private:
   LogicalResult emitOperation(Operation *op);
+  LogicalResult emitPlain(Operation *op);
   LogicalResult emitConversion(dataflow::ConvertOp op);
   LogicalResult emitConcat(dataflow::ConcatOp op);
   /// Element `offset` of the location of a value defined under `op`.
@@ -107,6 +111,8 @@ LogicalResult emitCopiesAtOnce(Lowering &l, std::vector<Copy> copies);
 
 LogicalResult emitGen(Lowering &l, dataflow::GenOp op);
 LogicalResult emitReduce(Lowering &l, dataflow::ReduceOp op);
+/// A gen or reduce. Where a condition that is the same for all elements selects costly work, one kernel for each side.
+LogicalResult emitChosen(Lowering &l, Operation *op);
 /// A read at the node's or a scan's own level.
 LogicalResult emitRead(Lowering &l, dataflow::ReadOp op);
 

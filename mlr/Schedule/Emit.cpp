@@ -146,6 +146,7 @@ Emitter::Body &Emitter::body(int part) {
   if (!conditional && scan.until >= 0) upto = getVertex(scan.count, p.parent, 0);
   if (source.getUpto()) upto = get(graph.resolve(source.getUpto()), p.parent, 0);
   if (upto) op.getUptoMutable().assign(upto);
+  if (source.getWhen()) op.getWhenMutable().assign(get(graph.resolve(source.getWhen()), p.parent, 0));
   return bodies[part];
 }
 
@@ -208,8 +209,8 @@ void Emitter::finish(int part) {
   b.block->getTerminator()->setOperands(yielded);
   builder.setInsertionPoint(b.op);
   ScanOp old = b.op;
-  auto op = ScanOp::create(builder, old.getLoc(), types, old.getUpto(), old.getLength(), old.getResume(),
-                           old.getSweepAttr(), old.getIndexNameAttr());
+  auto op = ScanOp::create(builder, old.getLoc(), types, old.getUpto(), old.getWhen(), /*reset=*/Value(), old.getLength(),
+                           old.getResume(), old.getSweepAttr(), old.getIndexNameAttr());
   for (NamedAttribute attribute : old->getDiscardableAttrs())
     op->setDiscardableAttr(attribute.getName(), attribute.getValue());
   op.getBody().takeBody(old.getBody());

@@ -180,6 +180,7 @@ void Graph::findLive() {
       visit(scans[s].until);
       if (scans[s].until >= 0) visit(scans[s].count);
       if (scans[s].op.getUpto()) visit(resolve(scans[s].op.getUpto()).vertex);
+      if (scans[s].op.getWhen()) visit(resolve(scans[s].op.getWhen()).vertex);
     }
   }
 }
@@ -212,8 +213,10 @@ void Graph::addUptoEdges() {
   auto members = membersOfScans();
   for (int s = scans.size() - 1; s > 0; --s) {
     Source upto = scans[s].op.getUpto() ? resolve(scans[s].op.getUpto()) : Source{};
-    if (upto.vertex >= 0)
-      for (int v : members[s]) vertices[v].preds.push_back({upto.vertex, Access::Same, s});
+    Source when = scans[s].op.getWhen() ? resolve(scans[s].op.getWhen()) : Source{};
+    for (const Source &needed : {upto, when})
+      if (needed.vertex >= 0)
+        for (int v : members[s]) vertices[v].preds.push_back({needed.vertex, Access::Same, s});
     if (scans[s].until < 0 || members[s].empty()) continue;
     std::vector<bool> cone(vertices.size());
     markUntilCone(s, members[s], cone);

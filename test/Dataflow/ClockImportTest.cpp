@@ -1,4 +1,5 @@
-// Import of clocks: programs built by hand against the reference interpreter, after the import and after each pass.
+// Import of clocks: programs built by hand against the reference interpreter, after the import and after each
+// pass.
 #include "Machine.h"
 
 #include "../ProgramBuilder.h"
@@ -16,8 +17,10 @@ Array randomInput(const Type &type, std::mt19937 &random) {
   std::byte *bytes = a.mutate();
   for (int64_t i = 0; i < type.elements(); ++i) {
     if (type.scalar == Scalar::Bool) bytes[i] = static_cast<std::byte>(random() % 2);
-    if (type.scalar == Scalar::I32) reinterpret_cast<int32_t *>(bytes)[i] = static_cast<int32_t>(random() % 3);
-    if (type.scalar == Scalar::F32) reinterpret_cast<float *>(bytes)[i] = static_cast<float>(random() % 64) / 8;
+    if (type.scalar == Scalar::I32)
+      reinterpret_cast<int32_t *>(bytes)[i] = static_cast<int32_t>(random() % 3);
+    if (type.scalar == Scalar::F32)
+      reinterpret_cast<float *>(bytes)[i] = static_cast<float>(random() % 64) / 8;
   }
   return a;
 }
@@ -27,7 +30,8 @@ Bytes bytesOf(const Array &a) {
   return Bytes(data, data + a.bytes());
 }
 
-/// Outputs of the node, the presence flags between them, against the interpreter's; absent values are not compared.
+/// Outputs of the node, the presence flags between them, against the interpreter's; absent values are not
+/// compared.
 void compareNode(const NodeInstance &node, mlir::ModuleOp module, const char *stage) {
   auto op = mlir::SymbolTable(module).lookup<dataflow::NodeOp>(node.name);
   eval::Interpreter reference(node, {});
@@ -41,13 +45,16 @@ void compareNode(const NodeInstance &node, mlir::ModuleOp module, const char *st
       bytes.push_back(bytesOf(inputs.back()));
     }
     auto expected = reference.step(inputs);
-    ASSERT_TRUE(std::holds_alternative<std::vector<Array>>(expected)) << std::get<eval::Error>(expected).message;
+    ASSERT_TRUE(std::holds_alternative<std::vector<Array>>(expected))
+        << std::get<eval::Error>(expected).message;
     auto actual = machine.step(bytes);
     size_t result = 0;
     for (size_t k = 0; k < node.outputs.size(); ++k) {
-      std::string where = node.vars[node.outputs[k]].name + " after " + stage + ", instant " + std::to_string(n);
+      std::string where =
+          node.vars[node.outputs[k]].name + " after " + stage + ", instant " + std::to_string(n);
       size_t place = result++;
-      bool hasFlag = op.getPresence() && result < actual.size() && (*op.getPresence())[result] == static_cast<int64_t>(place);
+      bool hasFlag = op.getPresence() && result < actual.size() &&
+                     (*op.getPresence())[result] == static_cast<int64_t>(place);
       if (hasFlag) EXPECT_EQ(actual[result++][0], reference.present()[k]) << where;
       if (reference.present()[k]) EXPECT_EQ(actual[place], bytesOf(std::get<0>(expected)[k])) << where;
     }
@@ -74,6 +81,9 @@ void compare(const Program &program) {
   ASSERT_TRUE(mlir::succeeded(dataflow::simplify(*module)));
   ASSERT_TRUE(mlir::succeeded(dataflow::verifyNormalized(*module)));
   compareNode(node, *module, "simplify");
+  ASSERT_TRUE(mlir::succeeded(dataflow::guardWork(*module)));
+  ASSERT_TRUE(mlir::succeeded(dataflow::verifyNormalized(*module)));
+  compareNode(node, *module, "guardWork");
   if (testing::Test::HasFailure()) module->dump();
 }
 
@@ -162,7 +172,8 @@ TEST(ClockImport, PeriodsWithinPeriodsAndResets) {
   VarId g = counter(b, "g", 50);
   b.close();
   b.close();
-  VarId fh = b.output("fh", F32), gh = b.output("gh", F32), wh = b.output("wh", F32), v = b.output("v", f32s({4}));
+  VarId fh = b.output("fh", F32), gh = b.output("gh", F32), wh = b.output("wh", F32),
+        v = b.output("v", f32s({4}));
   b.define(fh, b.hold(f, b.c(0)));
   b.define(gh, b.hold(g, b.c(0)));
   b.define(wh, b.hold(ws, b.c(0)));
@@ -174,7 +185,8 @@ TEST(ClockImport, PeriodsWithinPeriodsAndResets) {
 TEST(ClockImport, BothDirectionsOnClocksInScans) {
   Program p;
   NodeBuilder b(p, "m");
-  VarId x = b.input("x", f32s({7})), cs = b.input("cs", {Scalar::Bool, {7}}), rs = b.input("rs", {Scalar::Bool, {7}});
+  VarId x = b.input("x", f32s({7})), cs = b.input("cs", {Scalar::Bool, {7}}),
+        rs = b.input("rs", {Scalar::Bool, {7}});
   VarId y = b.output("y", f32s({7})), z = b.output("z", f32s({7})), k = b.output("k", f32s({7}));
   ScanTime &scan = b.scan(7);
   VarId c = b.var("c", BOOL), r = b.var("r", BOOL), v = b.var("v", F32);
@@ -256,8 +268,8 @@ TEST(ClockImport, InstancesOnClocks) {
 }
 
 TEST(ClockImport, ArmsOfEachElementWithStateInScans) {
-  // fun f(x: f32[5]) -> (y: f32[5]) { scan t < 5 { c = x[t] > 4; when c { n = 1 fby n + 1; e = n + (e eby x[t]) } ... } }
-  // y = [f(x[i]) for i < 3]
+  // fun f(x: f32[5]) -> (y: f32[5]) { scan t < 5 { c = x[t] > 4; when c { n = 1 fby n + 1; e = n + (e eby
+  // x[t]) } ... } } y = [f(x[i]) for i < 3]
   Program p;
   NodeBuilder f(p, "f", true);
   VarId x = f.input("x", f32s({5})), y = f.output("y", f32s({5}));
@@ -284,7 +296,8 @@ TEST(ClockImport, ArmsOfEachElementWithStateInScans) {
   VarId z = counter(f, "z", -5);
   f.close();
   VarId m = f.var("m", F32);
-  f.define(m, f.add(f.merge(c, {f.get(z), f.get(e)}), f.add(f.hold(first, f.c(0)), f.add(f.hold(qh, f.c(9)), f.hold(ws, f.c(0))))));
+  f.define(m, f.add(f.merge(c, {f.get(z), f.get(e)}),
+                    f.add(f.hold(first, f.c(0)), f.add(f.hold(qh, f.c(9)), f.hold(ws, f.c(0))))));
   f.close();
   f.close();
   f.result(scan, ScanResult::Kind::Stack, y, f.get(m));

@@ -108,7 +108,8 @@ private:
     }
     case 5: {
       Item c = flag(l), a = number(l), b = number(l);
-      put(l, "mlr.select " + c.name + ", " + a.name + ", " + b.name + " : i32", c.ahead || a.ahead || b.ahead);
+      put(l, "mlr.select " + c.name + ", " + a.name + ", " + b.name + " : i32",
+          c.ahead || a.ahead || b.ahead);
       break;
     }
     case 6:
@@ -263,6 +264,7 @@ std::vector<Bytes> runNode(mlir::ModuleOp module, unsigned seed) {
 TEST(Clocks, PassesKeepWhatRandomNodesCompute) {
   mlir::MLIRContext context;
   context.loadDialect<dataflow::MlrDialect>();
+  int guards = 0;
   for (unsigned seed = 1; seed <= 400; ++seed) {
     std::string text = Writer(seed).module();
     auto module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
@@ -276,7 +278,16 @@ TEST(Clocks, PassesKeepWhatRandomNodesCompute) {
     ASSERT_EQ(runNode(*module, seed), expected) << "seed " << seed << " after normalizeTime\n" << text;
     ASSERT_TRUE(mlir::succeeded(dataflow::simplify(*module)));
     ASSERT_EQ(runNode(*module, seed), expected) << "seed " << seed << " after simplify\n" << text;
+    ASSERT_TRUE(mlir::succeeded(dataflow::guardWork(*module)));
+    ASSERT_TRUE(mlir::succeeded(mlir::verify(*module)));
+    ASSERT_TRUE(mlir::succeeded(dataflow::verifyNormalized(*module))) << text;
+    ASSERT_EQ(runNode(*module, seed), expected) << "seed " << seed << " after guardWork\n" << text;
+    module->walk([&](mlir::Operation *op) {
+      if (auto scan = mlir::dyn_cast<dataflow::ScanOp>(op)) guards += scan.getWhen() && !scan.getResume();
+      if (auto gen = mlir::dyn_cast<dataflow::GenOp>(op)) guards += static_cast<bool>(gen.getWhen());
+    });
   }
+  EXPECT_GT(guards, 30);
 }
 
 } // namespace

@@ -78,6 +78,8 @@ Bytes Machine::compute(Value v, const Path &path) {
     return pack(path.back(), v.getType());
   }
   Operation *op = v.getDefiningOp();
+  // What a guard leaves out could be anything.
+  if (isLeftOut(op, path)) return Bytes(bytesOf(v.getType()), elementOf(v.getType()).isInteger(1) ? 1 : 0x5b);
   if (auto scan = dyn_cast<ScanOp>(op)) {
     Path inner = path;
     inner.push_back(0);
@@ -245,6 +247,14 @@ int64_t Machine::lastInstant(ScanOp scan, Path path) {
   return lasts[key] = path.back();
 }
 
+bool Machine::isLeftOut(Operation *op, const Path &path) {
+  Value when;
+  if (auto gen = dyn_cast<GenOp>(op)) when = gen.getWhen();
+  if (auto reduce = dyn_cast<ReduceOp>(op)) when = reduce.getWhen();
+  if (auto scan = dyn_cast<ScanOp>(op); scan) when = scan.getWhen();
+  return when && when.getType().isInteger(1) && !value(when, path)[0];
+}
+
 Bytes Machine::tensor(GenOp gen, const Path &path) {
   Bytes out;
   mlir::Type element = elementOf(gen.getResult().getType());
@@ -279,7 +289,10 @@ Bits Machine::scalar(Value v, const Path &path, Locals &locals) {
     return unpack(value(x, path), 0, elementBytes(x.getType()));
   };
   if (auto constant = dyn_cast<ConstOp>(op)) return *scalarBits(constant.getValue());
-  if (auto reduction = dyn_cast<ReduceOp>(op)) return reduce(reduction, path, locals);
+  if (auto reduction = dyn_cast<ReduceOp>(op)) {
+    if (!inBody && isLeftOut(op, path)) return 0x5b;
+    return reduce(reduction, path, locals);
+  }
   if (auto read = dyn_cast<ReadOp>(op)) {
     llvm::SmallVector<int64_t> indices;
     for (Value x : read.getIndices()) indices.push_back(static_cast<int64_t>(operand(x)));

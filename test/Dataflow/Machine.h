@@ -30,6 +30,7 @@ private:
   Bytes compute(mlir::Value v, const Path &path);
   Bytes computeTime(mlir::Operation *op, const Path &path);
   Bytes callResult(dataflow::CallOp call, unsigned result, const Path &path);
+  bool isLeftOut(mlir::Operation *op, const Path &path);
   Bytes tensor(dataflow::GenOp gen, const Path &path);
   dataflow::Bits scalar(mlir::Value v, const Path &path, Locals &locals);
   dataflow::Bits reduce(dataflow::ReduceOp op, const Path &path, Locals &locals);
