@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Runs every example (examples/*/example.json) in every engine: interpreter, JIT, C by gcc and by clang agree to the
-bit, and the outputs agree with the reference within the stated tolerance.
+"""Runs every example (examples/*/example.json) in every engine: interpreter, JIT, C by gcc and by clang, C and object on an
+emulated Cortex-M4 and M7 (some instants) agree to the bit, and the outputs agree with the reference within the stated tolerance.
 
-usage: examples.py MLRC [--only NAME] [--engines interp,run,gcc,clang-22]
+usage: examples.py MLRC [--only NAME] [--engines interp,run,gcc,clang-22,cortex-m4,cortex-m7:obj]
 """
 import argparse
 import json
@@ -14,6 +14,8 @@ import wave
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "cortex"))
+import cortex  # noqa: E402
 import engines  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "examples"
@@ -55,6 +57,12 @@ def load_streams(path, description):
     return {port["name"]: samples[:len(samples) // block * block].reshape([-1] + port["shape"])}
 
 
+def describe(mlrc, program, folder, **arguments):
+    """NODE.json of the generated C."""
+    engines.generate_c(mlrc, program, pathlib.Path(folder), **arguments)
+    return next(pathlib.Path(folder).glob("*.json")).read_text()
+
+
 def run_case(mlrc, folder, name, case, chosen):
     """Runs one case; returns its outputs by the JIT and a list of problems."""
     program, inputs = folder / case["program"], [folder / case["input"]] if "input" in case else []
@@ -73,8 +81,21 @@ def run_case(mlrc, folder, name, case, chosen):
     if "interp" in chosen:
         n = min(steps, case.get("interp_steps", steps))
         agree("interpreter", engines.mlrc_run(mlrc, "interp", program, inputs=inputs, steps=n, **arguments))
+    for engine in chosen:
+        if not engine.startswith("cortex"):
+            continue
+        machine, _, emit = engine.partition(":")
+        n = min(steps, case.get("interp_steps", steps), case.get("cross_steps", 20))
+        with tempfile.TemporaryDirectory() as out:
+            fields = json.loads(describe(mlrc, program, out, **arguments))
+            streams = {k: v for i in inputs for k, v in load_streams(i, fields).items()}
+            outputs = cortex.run(mlrc, program, pathlib.Path(out), machine, streams, n, emit or "c", **arguments)
+            if outputs is None:
+                print(f"    {engine}: does not fit the board")
+            else:
+                agree(engine, outputs)
     for compiler in chosen:
-        if compiler in ("interp", "run"):
+        if compiler in ("interp", "run") or compiler.startswith("cortex"):
             continue
         with tempfile.TemporaryDirectory() as out:
             library, description = engines.build_c(mlrc, program, out, compiler, **arguments)
@@ -87,7 +108,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("mlrc", type=pathlib.Path)
     parser.add_argument("--only", default="")
-    parser.add_argument("--engines", default="interp,run,gcc,clang-22")
+    parser.add_argument("--engines", default="interp,run,gcc,clang-22,cortex-m4,cortex-m7:obj")
     options = parser.parse_args()
     passed = failed = 0
     for manifest in sorted(ROOT.glob("*/example.json")):
