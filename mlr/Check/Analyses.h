@@ -1,4 +1,4 @@
-// The analyses of streams on the typed program, run after elaboration found no error. Both report to the user.
+// The analyses of streams on the typed program, run on the instances in which elaboration found no error. All report to the user.
 #pragma once
 
 #include "mlr/Check/Program.h"
@@ -13,6 +13,10 @@ bool checkInitialisation(const Program &program, Diagnostics &diagnostics);
 /// Every strongly connected component of each time is a forward or a backward recurrence (language reference,
 /// "Causality"). False when it reported something. O(V*E) on a component.
 bool checkCausality(const Program &program, Diagnostics &diagnostics);
+
+/// What certainly takes memory, the inputs and outputs of a root and the state of one operator in time, stays within
+/// 2^31 - 1 bytes. False when it reported something. Linear.
+bool checkSizes(const Program &program, Diagnostics &diagnostics);
 
 /// Expanding all calls keeps the program within what the compiler takes. False when it reported something. Linear.
 bool checkExpansion(const Program &program, Diagnostics &diagnostics);

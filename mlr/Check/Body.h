@@ -141,8 +141,8 @@ public:
   /// For static arguments that stand elsewhere: reports as `report` does.
   Body(Checker &checker, const Signature &signature, NodeInstance &instance, const Reporter &report,
        std::function<std::string(std::string_view)> describeName);
-  /// The whole body of a node or fun.
-  void elaborate();
+  /// The whole body of a node or fun. False: something is missing in it, and an error was reported.
+  bool elaborate();
   /// The expression of a constant or of a static argument: no variables, no time.
   Value constant(const ast::Expr &e, const Ty &ty, const std::string &what);
   /// The same for [elements].

@@ -57,12 +57,25 @@ std::optional<Program> Checker::run() {
   while (!queue.empty()) {
     Pending next = std::move(queue.front());
     queue.pop_front();
-    Body(*this, next.signature, *next.instance, diagnostics).elaborate();
+    if (Body(*this, next.signature, *next.instance, diagnostics).elaborate()) complete.insert(next.instance);
   }
-  if (diagnostics.hasErrors() || !orderNodes() || !checkExpansion(program, diagnostics)) return std::nullopt;
-  bool initialised = checkInitialisation(program, diagnostics);
-  if (!checkCausality(program, diagnostics) || !initialised) return std::nullopt;
+  bool failed = diagnostics.hasErrors();
+  if (!orderNodes() || !analyse() || failed) return std::nullopt;
   return std::move(program);
+}
+
+/// The analyses of what is complete: an error in one declaration does not hide those of others.
+bool Checker::analyse() {
+  std::erase_if(program.nodes, [&](const std::unique_ptr<NodeInstance> &node) { // callees first
+    for (const NodeInstance *callee : calls[node.get()])
+      if (!complete.count(callee)) complete.erase(node.get());
+    return !complete.count(node.get());
+  });
+  std::erase_if(program.roots, [&](const NodeInstance *root) { return !complete.count(root); });
+  if (!checkExpansion(program, diagnostics)) return false;
+  bool sized = checkSizes(program, diagnostics);
+  bool initialised = checkInitialisation(program, diagnostics);
+  return checkCausality(program, diagnostics) && initialised && sized;
 }
 
 /// Declarations of later versions, by name.
@@ -143,6 +156,7 @@ void Checker::computeConstant(const ast::Decl &decl, Constant &constant,
     equation.value = leaf;
   }
   constant.computed = instance.get();
+  complete.insert(constant.computed);
   program.nodes.push_back(std::move(instance));
 }
 

@@ -7,6 +7,7 @@
 
 #include <deque>
 #include <map>
+#include <unordered_set>
 
 namespace mlr::checking {
 
@@ -80,6 +81,7 @@ private:
   void computeConstant(const ast::Decl &decl, Constant &constant, std::unique_ptr<NodeInstance> instance,
                        const std::vector<const Expr *> &leaves);
   bool orderNodes();
+  bool analyse();
 
   const CheckOptions &options;
   Diagnostics &diagnostics;
@@ -93,6 +95,7 @@ private:
   DeclTable declarations;
   std::map<std::string, NodeInstance *> instances; ///< by declaration and static values
   std::map<std::string, std::unique_ptr<Nominal>> nominals;
+  std::unordered_set<const NodeInstance *> complete; ///< whose bodies are without an error
   size_t genericInstances = 0;
   std::map<std::string, int> nameUses;
   std::unordered_map<const ast::Decl *, Constant> constants;

@@ -80,7 +80,6 @@ void Body::solveLater() {
 
 /// What a block defines is on its clock, or slower.
 void Body::checkBlockClocks() {
-  if (report.errorCount()) return;
   for (Unit &u : units) {
     if (u.scope->kind == Scope::Kind::Time || !u.clock || !u.expr || u.kind != Unit::Kind::Equation) continue;
     settleClock(u.clock);

@@ -62,6 +62,7 @@ Value Body::elabStatic(const ast::Expr &e, const StaticValue &value) {
 Value Body::elabConstant(const ast::Expr &e, const ast::Decl &decl) {
   const Constant &constant = checker.constant(decl);
   if (constant.failed) { // its declared type still tells what stands beside it
+    incomplete = true;
     if (!unit) return Value();
     return assemble(constant.type, [&](const Ty &ty) { return plain(makeVar(newHidden(ty.type, e.span, decl.name.text), e.span)); });
   }

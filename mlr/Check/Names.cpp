@@ -90,7 +90,8 @@ const ast::StaticParam *parameterOf(const ast::Decl &decl, const std::vector<ast
   return nullptr;
 }
 
-void DeclTable::collectExpr(const Module &module, const ast::Expr *root, bool own, Entry &entry) {
+void DeclTable::collectExpr(const Module &module, const ast::Expr *root, bool own, Entry &entry,
+                            bool isFunction) {
   std::unordered_map<const ast::Expr *, std::pair<const ast::Decl *, std::string_view>> given;
   walk(root, [&](const ast::Expr &e) {
     using K = ast::ExprKind;
@@ -112,6 +113,9 @@ void DeclTable::collectExpr(const Module &module, const ast::Expr *root, bool ow
     if (name.empty() || (value && entry.locals.count(std::string_view(name).substr(0, name.find('.'))))) return;
     if (const ast::Decl *decl = module.find(name)) {
       if (!value && decl->kind == ast::DeclKind::Const) return;
+      bool callable = decl->kind == ast::DeclKind::Node || decl->kind == ast::DeclKind::Fun;
+      bool handed = as != given.end() || (isFunction && &e == root);
+      if (value && callable && !handed) return; // no call, and an error where it stands
       entry.uses.push_back({decl, e.span, decl->name.text, &e});
       if (as != given.end()) entry.uses.back().through = as->second.first, entry.uses.back().param = as->second.second;
       for (size_t i = 0; i < e.statics.size(); ++i)
@@ -183,7 +187,7 @@ void DeclTable::collect(const Module &module, const ast::Decl &decl) {
   for (const ast::Param &p : decl.outputs) entry.locals.insert(p.name.text);
   collectLocals(decl.body, entry.locals);
   if (decl.value) collectExpr(module, decl.value.get(), true, entry);
-  for (const ast::StaticParam &p : decl.statics) collectExpr(module, p.defaultValue.get(), true, entry);
+  for (const ast::StaticParam &p : decl.statics) collectExpr(module, p.defaultValue.get(), true, entry, p.isFunction);
   collectType(module, decl.type, entry);
   for (const ast::FieldDecl &f : decl.fields) collectType(module, f.type, entry);
   for (const ast::Param &p : decl.inputs) collectType(module, p.type, entry);

@@ -99,7 +99,8 @@ private:
   };
   void collect(const Module &module, const ast::Decl &decl);
   void collectBlock(const Module &module, const ast::Block &block, bool own, Entry &entry);
-  void collectExpr(const Module &module, const ast::Expr *e, bool own, Entry &entry);
+  /// `isFunction`: it stands for a node or fun, as the default of a static parameter does.
+  void collectExpr(const Module &module, const ast::Expr *e, bool own, Entry &entry, bool isFunction = false);
   void collectType(const Module &module, const ast::TypeExpr &type, Entry &entry);
   void sort(const Module &module, Reporter &report);
   void closeComponent(const std::vector<const ast::Decl *> &component, Reporter &report);

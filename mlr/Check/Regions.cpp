@@ -63,7 +63,6 @@ ClockTerm *Body::clockOfEquation(const Unit &u, const Equation &equation) {
 /// Equations go to the regions of their clocks in textual order, those that expressions needed before the
 /// equation itself.
 void Body::assemble() {
-  if (report.errorCount()) return;
   for (const Symbol &symbol : symbols)
     for (VarId leaf : symbol.leaves) setClock(leaf, symbol.clock);
   for (Unit &u : units)

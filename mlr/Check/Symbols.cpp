@@ -20,7 +20,8 @@ Body::Body(Checker &checker, const Signature &signature, NodeInstance &instance,
   statics.describeName = std::move(describeName);
 }
 
-void Body::elaborate() {
+bool Body::elaborate() {
+  size_t errors = report.errorCount();
   Scope &root = scopes.emplace_back();
   root.region = &instance.body;
   root.base = clocks.base(&root);
@@ -33,8 +34,11 @@ void Body::elaborate() {
   collectReads();
   elaborateInOrder();
   solveLater();
-  checkBlockClocks();
-  assemble();
+  if (report.errorCount() == errors) checkBlockClocks();
+  bool complete = !incomplete && report.errorCount() == errors;
+  for (const Unit &u : units) complete &= u.complete || u.targets.empty() || u.kind == Unit::Kind::Scan;
+  if (complete) assemble();
+  return complete;
 }
 
 // ---- names -----------------------------------------------------------------------------------------------

@@ -12,6 +12,19 @@ TEST(Errors, AllOfAFileAreReportedInOneRun) {  // R1.10
                 "state-in-fun: the fun `f` cannot keep state"});
 }
 
+TEST(Errors, AnErrorInOneDeclarationDoesNotHideTheAnalysesOfOthers) {  // R1.10
+  expectErrors("node main(x: f32) -> (y: f32) { y = x + y; }\nfun s(x: f32) -> (y: f32) { y = 0 fby x; }\n"
+               "node late(x: f32) -> (y: f32) { y = pre x; }\nnode user(x: f32) -> (y: f32) { y = s(x); }",
+               {"causality-cycle: `y` needs its own value of the same instant",
+                "state-in-fun: the fun `s` cannot keep state",
+                "uninitialised: `pre x` is read at the first instant, where it is undefined"});
+}
+
+TEST(Errors, ANodeThatIsNotCalledIsNoRecursion) {  // R2.7
+  expectErrors("node main(x: f32) -> (y: f32) { m = main; y = q; }",
+               {"wrong-arguments: `main` is a node, not a value", "unknown-name: nothing called `q` is declared"});
+}
+
 TEST(Errors, OneCauseIsOneError) {
   expectErrors("node main(x: f32) -> (y: f32) { a = q; b = a + 1; c = b * 2; y = c; }",
                {"unknown-name: nothing called `q` is declared"});

@@ -59,5 +59,16 @@ TEST(Limits, HugeSizesAreErrors) {  // R4.5
                {"invalid-size: a tensor of shape [2000000000, 3] is too large"});
 }
 
+TEST(Limits, MemoryBeyondPositionsIsAnError) {  // R4.5
+  expectErrors("node main() -> (a: f64[2147483647]) { a = 1; }",
+               {"invalid-size: the outputs of `main` have more than 2147483647 bytes"});
+  expectErrors("node main(x: f32[400000000], z: f32[400000000]) -> (y: f32) { y = x[0] + z[0]; }",
+               {"invalid-size: the inputs of `main` have more than 2147483647 bytes"});
+  expectErrors("node main(x: f32) -> (y: f32) { a = 0 fby [x for i < 50000, j < 40000]; y = a[1, 2]; }",
+               {"invalid-size: `fby` keeps more than 2147483647 bytes"});
+  Checked fused("node main(x: f32) -> (y: f32) { a = [x for i < 50000, j < 40000]; y = a[1, 2]; }");
+  EXPECT_TRUE(fused.program) << fused.rendered;
+}
+
 } // namespace
 } // namespace mlr::test
