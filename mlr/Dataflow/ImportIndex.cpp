@@ -132,7 +132,7 @@ mlir::Value Importer::indexAsInteger(AffineExpr e) {
     if (auto d = dyn_cast<AffineDimExpr>(e)) {
       mlir::Value index = dims[d.getPosition()].value;
       auto convert = index.getDefiningOp<ConvertOp>();
-      if (convert && convert.getValue().getType().isInteger(32)) return convert.getValue();
+      if (convert && convert.getValue().getType().isSignlessInteger(32)) return convert.getValue();
       return emit<ConvertOp>(b.getI32Type(), index);
     }
     auto binary = cast<AffineBinaryOpExpr>(e);

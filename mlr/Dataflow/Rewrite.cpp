@@ -103,7 +103,7 @@ Value materializeIndex(OpBuilder &b, Location loc, AffineExpr e, ValueRange oper
   if (auto d = dyn_cast<AffineDimExpr>(e)) {
     Value index = operands[d.getPosition()];
     auto convert = index.getDefiningOp<ConvertOp>();
-    if (convert && convert.getValue().getType().isInteger(32)) return convert.getValue();
+    if (convert && convert.getValue().getType().isSignlessInteger(32)) return convert.getValue();
     return ConvertOp::create(b, loc, i32, index);
   }
   auto binary = cast<AffineBinaryOpExpr>(e);

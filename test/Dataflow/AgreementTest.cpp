@@ -284,5 +284,16 @@ node main(x: f32[6]) -> (y: f32[6], w: f32[3, 6]) {
           5);
 }
 
+TEST(Agreement, ElementsAtIndicesOfEveryIntegerType) {
+  compare("indices.mlr", R"(
+const W: i64[3] = [i64(i * 2 + 1) for i < 3];
+node main(a: u32, b: i64, c: u8) -> (y: i64, z: i32[2]) {
+  y = W[a] + W[b] + W[c];
+  z = [[i * 3 - j for i < 3][a] for j < 2];
+}
+)",
+          4);
+}
+
 } // namespace
 } // namespace mlr::test

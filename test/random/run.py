@@ -22,6 +22,8 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "cortex"))
+import cortex  # noqa: E402
 import engines  # noqa: E402
 from generate import Program, random_inputs  # noqa: E402
 
@@ -44,6 +46,13 @@ def one(mlrc, seed, chosen, folder):
         for engine in chosen:
             if engine in ("interp", "run"):
                 outputs[engine] = engines.mlrc_run(mlrc, engine, path, "main", inputs=[folder / "in.npz"], extra=mode)
+            elif engine.startswith("cortex"):
+                machine, _, emit = engine.partition(":")
+                target = folder / engine.replace(":", "_")
+                target.mkdir(exist_ok=True)
+                found = cortex.run(mlrc, path, target, machine, streams, steps, emit or "c", "main", extra=mode)
+                if found is not None:
+                    outputs[engine] = found
             elif engine.startswith("cpu:"):
                 target = folder / engine[4:]
                 target.mkdir(exist_ok=True)
@@ -61,7 +70,7 @@ def one(mlrc, seed, chosen, folder):
     except engines.EngineError as error:
         return "FAILED", str(error)[:3000], program.features
     reference = outputs[chosen[0]]
-    for engine in chosen[1:]:
+    for engine in (e for e in chosen[1:] if e in outputs):
         for name, values in reference.items():
             if not engines.same_bits(values, outputs[engine][name]):
                 return "FAILED", (f"{chosen[0]} and {engine} differ in {name} "
