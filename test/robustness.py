@@ -5,6 +5,7 @@ crash, a hang, or a partial output file.
 usage: robustness.py MLRC
 """
 import pathlib
+import platform
 import random
 import struct
 import subprocess
@@ -108,6 +109,13 @@ def long_scans(folder):
     fails("check", program, "--param", "T=0", "--node", "main")
     fails("check", program, "--param", "T=-1", "--node", "main")
     fails("check", program, "--param", "T=100000000000000000000", "--node", "main")
+
+
+def a_chain_of_halves_in_a_scan_of_8(folder):
+    chain = "".join(f"a{k} = a{k - 1} * a{k - 1} + bf16({k}.0); " for k in range(1, 14))
+    program = write(folder, f"node main(x: bf16[8]) -> (y: bf16) {{ scan t < 8 {{ a0 = x[t]; {chain} y = initial a13; }} }}")
+    runs("build", program, "--emit=obj", "-o", folder / "code")
+    if platform.machine() == "x86_64": runs("build", program, "--emit=obj", "--cpu=x86-64", "-o", folder / "code")
 
 
 def empty_and_single_tensors(folder):

@@ -10,6 +10,7 @@
 #include "llvm/Support/Program.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
+#include "llvm/Transforms/Scalar/LoopIdiomRecognize.h"
 
 namespace mlr::target {
 
@@ -33,6 +34,9 @@ void optimize(Code &code, const Machine &machine) {
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, graph, modules);
   splitLargeBlocks(*code.module);
+  // The search for CRCs in loops of 8 k turns takes time exponential in what a turn computes, in LLVM 22
+  // (llvm/llvm-project pull request 211711): a chain of eight bf16 products was enough.
+  llvm::DisableLIRP::HashRecognize = true;
   auto level = small ? llvm::OptimizationLevel::O2 : llvm::OptimizationLevel::O1;
   llvm::ModulePassManager passes = builder.buildPerModuleDefaultPipeline(level);
   passes.run(*code.module, modules);
