@@ -148,8 +148,8 @@ class Expressions:
         if kind < 0.1:
             self.features.add("if")
             return f"(if {sub('bool', ())} then {sub()} else {sub()})"
-        if kind < 0.2 and shape: return self.comprehension(region, scalar, shape, depth)
-        if kind < 0.3 and shape:
+        if kind < 0.18 and shape: return self.comprehension(region, scalar, shape, depth)
+        if kind < 0.32 and shape:
             text = self.rearranged(region, scalar, tuple(shape), depth)
             if text: return text
         if kind < 0.3 and not shape:
@@ -161,7 +161,8 @@ class Expressions:
         other = lambda: sub(scalar, self.narrower(shape))  # broadcast
         if scalar == "bool":
             if r.random() < 0.6:
-                s = r.choice(["f32", "i32", "f64", "u8"])
+                s = r.choice(["f32", "i32", "f64", "u8", "bool"])
+                if s == "bool": return f"({sub()} {r.choice(['==', '!='])} {other()})"
                 return f"({sub(s)} {r.choice(['<', '>', '<=', '>=', '==', '!='])} {sub(s, self.narrower(shape))})"
             if r.random() < 0.1: return f"bool({sub(r.choice(['f32', 'i32', 'f16']))})"
             if r.random() < 0.15:
@@ -215,9 +216,14 @@ class Expressions:
         n, rest = shape[0], shape[1:]
         longer = [v for v in region.ready + region.captured
                   if v.scalar == scalar and len(v.shape) == len(shape) and v.shape[1:] == rest and v.shape[0] > n]
-        kind = r.choice(["slice", "moving slice", "concat", "list", "reshape", "product", "transpose", "rows"])
+        kind = r.choice(["slice", "slice", "moving slice", "concat", "list", "reshape", "product", "transpose", "rows"])
         text = None
-        if kind == "slice" and longer:
+        if kind == "slice" and r.random() < 0.4:  # of a join or any other expression
+            more = r.randrange(1, 4)
+            a = r.randrange(more + 1)
+            whole = f"concat({sub((more, *rest))}, {sub(shape)})" if r.random() < 0.6 else sub((n + more, *rest))
+            text = f"({whole})[{a} .. {a + n}]"
+        elif kind == "slice" and longer:
             v = r.choice(longer)
             a = r.randrange(v.shape[0] - n + 1)
             text = f"{v.name}[{a if a or r.random() < 0.5 else ''} .. {a + n}]"
@@ -277,7 +283,7 @@ class Expressions:
             if region.delayable(v) and self.r.random() < 0.2:
                 self.features.add("delay in a comprehension")
                 out.append((v.scalar, f"({self.constant(v.scalar, ())} fby {text})"))
-        if bounds and self.r.random() < 0.6: out += self.compound(region, bounds, out)
+        if bounds and self.r.random() < 0.85: out += self.compound(region, bounds, out)
         out += [("i32", a) for a, _ in bounds]
         return out
 
@@ -286,16 +292,15 @@ class Expressions:
         r = self.r
         tensors = [v for v in region.ready + region.captured if v.shape]
         a, m = r.choice(bounds)
-        kind = r.choice(["list", "concat", "operator", "transpose", "reshape", "call of elements"])
+        kind = r.choice(["list", "list", "concat", "concat", "operator", "transpose", "reshape", "call of elements"])
         at = lambda shape: ", ".join(self.affine(region, n, bounds) for n in shape)
-        if kind == "list" and m <= 5:
-            scalar = self.scalar_type()
+        if kind == "list":
+            scalar = r.choice([s for s, _ in elements] or [self.scalar_type()])
             alike = [t for s, t in elements if s == scalar] + [self.constant(scalar, ())]
-            made = f"[{', '.join(r.choice(alike) for _ in range(m))}]"
-            if r.random() < 0.6: return [(scalar, f"{made}[{a}]")]
-            rest = r.randrange(1, 4)
-            more = f"[{', '.join(r.choice(alike) for _ in range(rest))}]"
-            return [(scalar, f"concat({made}, {more})[{self.affine(region, m + rest, bounds)}]")]
+            sizes = r.choice([(2,), (3,), (1, 2), (2, 1), (2, 3)])
+            parts, n = [f"[{', '.join(r.choice(alike) for _ in range(k))}]" for k in sizes], sum(sizes)
+            made = f"concat({', '.join(parts)})" if len(parts) > 1 else parts[0]
+            return [(scalar, f"{made}[{self.affine(region, n, bounds) if m <= n else f'{a} % {n}'}]")]
         if not tensors: return []
         v = r.choice(tensors)
         same = [w for w in tensors if w.scalar == v.scalar and w.shape[1:] == v.shape[1:]]
@@ -357,7 +362,8 @@ class Expressions:
             return self.constant(scalar, ())
         sub = lambda s=scalar: self.inner(region, elements, bounds, s, depth - 1)
         if scalar == "bool":
-            s = r.choice(["i32", "i32", "f32"])
+            s = r.choice(["i32", "i32", "f32", "f32", "bool"])
+            if s == "bool": return f"({sub()} {r.choice(['==', '!=', 'and', 'or'])} {sub()})"
             return f"({sub(s)} {r.choice(['<', '>=', '==', '!='])} {sub(s)})"
         if r.random() < 0.13: return f"(if {sub('bool')} then {sub()} else {sub()})"
         if scalar in FLOATS and r.random() < 0.1: return r.choice(TAME).format(sub())
