@@ -129,8 +129,8 @@ def build_c(mlrc, program, folder, compiler="gcc", node=None, params=None, flags
     folder = pathlib.Path(folder)
     description, sources = generate_c(mlrc, program, folder, node, params, extra)
     library = folder / f"lib{compiler.replace('/', '_')}.so"
-    command = [compiler, *C_FLAGS, *flags, "-o", str(library), *sources, "-lm"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command = [compiler, *C_FLAGS, *flags, "-o", str(library.resolve()), *(str(pathlib.Path(s).resolve()) for s in sources), "-lm"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)  # large constants are included from there
     if done.returncode != 0:
         raise EngineError(f"{' '.join(command)}\n{done.stderr[:4000]}")
     return library, description
