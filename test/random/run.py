@@ -4,7 +4,9 @@
 usage: run.py MLRC [--count 300] [--seed 0] [--engines interp,run,gcc] [--keep FOLDER]
 
 Engines: interp, run, `cpu:NAME` for object code of another processor of this machine's kind (`cpu:x86-64` has neither fma nor
-masks), `cortex-m4`, `cortex-m7` and `cortex-m7:obj` for generated C or an object on an emulated board, or a C compiler; with `+sanitizers` after its name the generated code runs under the address and the undefined
+masks),
+`cortex-m4`, `cortex-m7` and `cortex-m7:obj` for generated C or an object on an emulated board, or a C compiler; with
+`+sanitizers` after its name the generated code runs under the address and the undefined
 behaviour sanitizer, on structs in heap blocks of exactly their size. Every eighth program is compiled with `--unfused`.
 
 Prints each difference with its seed; `generate.py SEED` shows the program. A program that the checker refuses counts
