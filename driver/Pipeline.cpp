@@ -112,12 +112,13 @@ static bool simplifyNormalized(Compilation &c) {
   return simplifyDataflow(c) && mlir::succeeded(dataflow::verifyNormalized(*c.module));
 }
 
-/// A causal recurrence that looks ahead through an inner scan of its own cycle has no sweeps in this version (R16).
+/// A causal recurrence that looks ahead at values of an inner scan, or of a recurrence in the other direction, has no sweeps in
+/// this version (R16).
 static bool refuseMixedRecurrence(Compilation &c) {
   size_t at = c.bug.find(schedule::noSweeps);
   if (at == std::string::npos) return false;
-  std::fprintf(stderr, "mlrc: %s: this recurrence looks both back and ahead through a scan inside it; this version finds no "
-                       "sequence of sweeps for it: %s\n",
+  std::fprintf(stderr, "mlrc: %s: this recurrence looks both back and ahead, and what it needs ahead comes from a scan inside it "
+                       "or from a recurrence in the other direction; this version finds no sequence of sweeps for it: %s\n",
                c.options.file.c_str(), c.bug.c_str());
   c.refused = true;
   return true;
