@@ -28,6 +28,11 @@ public:
   explicit Guard(NodeOp node) : node(node) {}
 
   bool run() {
+    // The next instant looks at these values whatever the conditions are; such a use may stand before the value.
+    node->walk([&](Operation *op) {
+      if (isDelayed(op))
+        for (Value v : op->getOperands()) use(v, op, {});
+    });
     visit(bodyOf(node));
     for (auto &[op, demand] : guarded) attach(op, demand);
     return !guarded.empty();
@@ -35,6 +40,10 @@ public:
 
 private:
   static bool isTime(Block *block) { return isa<NodeOp, ScanOp>(block->getParentOp()); }
+
+  static bool isDelayed(Operation *op) {
+    return isa<FbyOp, EbyOp, WindowOp, UntilOp, StackOp, FinalOp, InitialOp>(op);
+  }
 
   /// Operations are in order: users come after what they use at the same instant.
   void visit(Block &block) {
@@ -45,8 +54,7 @@ private:
     auto known = demands.find(op);
     bool isNeeded = known != demands.end();
     Demand demand = isNeeded ? known->second : Demand();
-    if (isa<FbyOp, EbyOp, WindowOp, UntilOp, StackOp, FinalOp, InitialOp>(op) ||
-        (isa<YieldOp>(op) && isTime(op->getBlock()))) {
+    if (isDelayed(op) || (isa<YieldOp>(op) && isTime(op->getBlock()))) {
       for (Value v : op->getOperands()) use(v, op, {});
       return;
     }
@@ -142,8 +150,10 @@ private:
 } // namespace
 
 LogicalResult guardWork(ModuleOp module) {
-  for (NodeOp node : module.getOps<NodeOp>())
+  for (NodeOp node : module.getOps<NodeOp>()) {
+    orderOperations(node);
     if (Guard(node).run()) orderOperations(node);
+  }
   return success();
 }
 

@@ -436,8 +436,9 @@ void prepareForC(func::FuncOp function) {
     if (auto lanes = dyn_cast<VectorType>(op.getType())) value = DenseElementsAttr::get(lanes, *known);
     op.replaceAllUsesWith(arith::ConstantOp::create(b, op.getLoc(), value).getResult());
   });
+  // The only calls are of the software fma, which has no effect.
   function.walk<WalkOrder::PostOrder, mlir::ReverseIterator>([](Operation *op) {
-    if (isOpTriviallyDead(op)) op->erase();
+    if (isOpTriviallyDead(op) || (isa<func::CallOp>(op) && op->use_empty())) op->erase();
   });
 }
 

@@ -295,5 +295,20 @@ node main(a: u32, b: i64, c: u8) -> (y: i64, z: i32[2]) {
           4);
 }
 
+TEST(Agreement, MemoriesThatOnlyOneSideOfASelectionReadsAdvanceAlways) {
+  compare("memory.mlr", R"(
+node main(c: bool, x: f32[64]) -> (y: f32, z: f32[64]) {
+  s = (0 fby s) + x;
+  y = if c then sum(s) else 0;
+  scan t < 64 {
+    a = (0 fby a) + x;
+    b = x + (b eby 1);
+    z[t] = if t > 40 then sum(a) else if t < 9 then sum(b) else 0;
+  }
+}
+)",
+          5);
+}
+
 } // namespace
 } // namespace mlr::test
