@@ -49,14 +49,14 @@ const std::vector<Unary> &unaryFunctions() {
       {"tan", 0.51, 0.95, std::tan, exact<mpfr_tan>, -100, 100},
       {"asin", 1.6, 1.6, std::asin, exact<mpfr_asin>, -1, 1},
       {"acos", 1.15, 1.2, std::acos, exact<mpfr_acos>, -1, 1},
-      {"atan", 1.6, 1.9, std::atan, exact<mpfr_atan>, -8, 8},
+      {"atan", 1.62, 1.9, std::atan, exact<mpfr_atan>, -8, 8},
       {"sinh", 1.65, 1.6, std::sinh, exact<mpfr_sinh>, -711, 711},
       {"cosh", 1.4, 1.4, std::cosh, exact<mpfr_cosh>, -711, 711},
       {"tanh", 1.5, 1.6, std::tanh, exact<mpfr_tanh>, -20, 20},
       {"sigmoid", 2.0, 2.0, sigmoid, exactSigmoid, -746, 40},
-      {"softplus", 1.85, 1.8, softplus, exactSoftplus, -746, 40},
-      {"erf", 1.1, 1.1, std::erf, exact<mpfr_erf>, -6.5, 6.5},
-      {"erfc", 0.6, 2.5, std::erfc, exact<mpfr_erfc>, -6.5, 27.5},
+      {"softplus", 1.9, 1.8, softplus, exactSoftplus, -746, 40},
+      {"erf", 1.13, 1.1, std::erf, exact<mpfr_erf>, -6.5, 6.5},
+      {"erfc", 0.6, 2.6, std::erfc, exact<mpfr_erfc>, -6.5, 27.5},
       {"cbrt", 0.501, 0.501, std::cbrt, exact<mpfr_cbrt>, -8, 8},
   };
   return all;
