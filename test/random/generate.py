@@ -63,8 +63,10 @@ class Program(Expressions):
         return ["--unfused"] if self.seed % 8 == 7 else []
 
     def fresh(self, stem="v"):
+        """A name that hides nothing: no type is called so."""
         self.names += 1
-        return f"{stem}{self.names}"
+        name = f"{stem}{self.names}"
+        return self.fresh(stem) if name in FLOATS + INTS else name
 
     # ---- types -----------------------------------------------------------------------------------------------
 
