@@ -5,6 +5,7 @@ import json
 import pathlib
 import subprocess
 import tempfile
+import wave
 
 import numpy as np
 
@@ -105,6 +106,18 @@ def sanitized_run(mlrc, program, folder, compiler, streams, steps, node=None, ex
     size = description["out"]["bytes"]
     rows = [read_fields(description, np.frombuffer(done.stdout[t * size:(t + 1) * size], np.uint8)) for t in range(steps)]
     return stacked(description, rows, steps)
+
+
+def load_streams(path, description):
+    """By name; a recording is the only input, in blocks of its size."""
+    if path.suffix != ".wav":
+        with np.load(path) as streams:
+            return dict(streams)
+    port = description["in"]["fields"][0]
+    with wave.open(str(path)) as recording:
+        samples = np.frombuffer(recording.readframes(recording.getnframes()), "<i2")
+    block = int(np.prod(port["shape"], dtype=int))
+    return {port["name"]: samples[:len(samples) // block * block].reshape([-1] + port["shape"])}
 
 
 def generate_c(mlrc, program, folder, node=None, params=None, extra=()):

@@ -9,7 +9,6 @@ import json
 import pathlib
 import sys
 import tempfile
-import wave
 
 import numpy as np
 
@@ -45,18 +44,6 @@ def compare_with_reference(case, folder, outputs):
     return problems
 
 
-def load_streams(path, description):
-    """By name; a recording is the only input, in blocks of its size."""
-    if path.suffix != ".wav":
-        with np.load(path) as streams:
-            return dict(streams)
-    port = description["in"]["fields"][0]
-    with wave.open(str(path)) as recording:
-        samples = np.frombuffer(recording.readframes(recording.getnframes()), "<i2")
-    block = int(np.prod(port["shape"], dtype=int))
-    return {port["name"]: samples[:len(samples) // block * block].reshape([-1] + port["shape"])}
-
-
 def describe(mlrc, program, folder, **arguments):
     """NODE.json of the generated C."""
     engines.generate_c(mlrc, program, pathlib.Path(folder), **arguments)
@@ -67,7 +54,7 @@ def run_case(mlrc, folder, name, case, chosen):
     """Runs one case; returns its outputs by the JIT and a list of problems."""
     program, inputs = folder / case["program"], [folder / case["input"]] if "input" in case else []
     arguments = dict(node=case["node"], params=case.get("params"))
-    jit = engines.mlrc_run(mlrc, "run", program, inputs=inputs, **arguments)
+    jit = engines.mlrc_run(mlrc, "run", program, inputs=inputs, steps=case.get("steps"), **arguments)
     steps = len(next(iter(jit.values())))
     print(f"  {name}: {steps} instants")
     problems = compare_with_reference(case, folder, jit)
@@ -85,10 +72,10 @@ def run_case(mlrc, folder, name, case, chosen):
         if not engine.startswith("cortex"):
             continue
         machine, _, emit = engine.partition(":")
-        n = min(steps, case.get("interp_steps", steps), case.get("cross_steps", 20))
+        n = min(steps, case["cross_steps"] if "cross_steps" in case else min(case.get("interp_steps", 20), 20))
         with tempfile.TemporaryDirectory() as out:
             fields = json.loads(describe(mlrc, program, out, **arguments))
-            streams = {k: v for i in inputs for k, v in load_streams(i, fields).items()}
+            streams = {k: v for i in inputs for k, v in engines.load_streams(i, fields).items()}
             outputs = cortex.run(mlrc, program, pathlib.Path(out), machine, streams, n, emit or "c", **arguments)
             if outputs is None:
                 print(f"    {engine}: does not fit the board")
@@ -99,7 +86,7 @@ def run_case(mlrc, folder, name, case, chosen):
             continue
         with tempfile.TemporaryDirectory() as out:
             library, description = engines.build_c(mlrc, program, out, compiler, **arguments)
-            streams = {k: v for i in inputs for k, v in load_streams(i, description).items()}
+            streams = {k: v for i in inputs for k, v in engines.load_streams(i, description).items()}
             agree(f"C ({compiler})", engines.c_run(library, description, streams, steps))
     return jit, problems
 
