@@ -50,6 +50,24 @@ node main() -> (a: i32 every 6 at 5, b: i32 every 6 at 5) {
   a = n when every 2 when every 3;   // of 1, 3, 5 the third
   b = n when every 6;
 }""", None, "a,b , , , , , 5,5 , ,"),
+    ("equal_clocks_of_different_chains_are_one", """
+node dec<<N: size>>(x: i32) -> (y: i32 every N) { y = x when every N; }
+node main() -> (a: i32 every 6, b: i32 every 6, c, d: i32, e: i32 every 12) {
+  n = 0 fby n + 1;
+  s2 = n when every 2;
+  s6 = s2 when every 3;
+  d6 = n when every 6;
+  a = s6 + (0 fby d6);
+  b = dec<<3>>(s2) + d6;
+  c = hold(hold(s6 + d6, 1), -1);    // s6 first: its chain says what is directly above
+  d = hold(d6 + s6, 3);
+  e = (s6 when every 2) + (n when every 12);
+}""", None, "a,b,c,d,e ,,-1,3, ,,1,3, ,,1,3, ,,1,3, ,,1,3, 5,10,10,10, ,,10,10, ,,10,10, ,,10,10, ,,10,10, ,,10,10, 16,22,22,22,22"),
+    ("every_1_is_every_instant", """
+node main(x: i32) -> (y: i32, z: i32) {
+  y = x when every 1;
+  z = hold(x when every 1, 0) + y;
+}""", "x 1 2", "y,z 1,2 2,4"),
     ("a_block_runs_on_its_clock", """
 node main(c: bool, x: i32) -> (y: i32 when c, k: i32 when c) {
   when c {

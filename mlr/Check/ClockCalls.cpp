@@ -112,7 +112,7 @@ ClockTerm *Body::clockOfClockedCall(const ast::Expr &e, const ast::Decl &decl) {
 void Body::finishCallClocks(const ast::Expr &e, const Signature &callee, ClockMark &mark) {
   Reporter quiet = report;
   StaticEvaluator evaluator(checker, callee.env, quiet, report.isQuiet());
-  auto finish = [&](const ast::Param &p, ClockTerm *t, const ast::Expr &where) {
+  auto finish = [&](const ast::Param &p, ClockTerm *&t, const ast::Expr &where) {
     if (!p.clock || !p.clock->period) return;
     auto period = evaluator.size(*p.clock->period);
     auto phase = p.clock->phase ? evaluator.size(*p.clock->phase) : period;
@@ -129,6 +129,7 @@ void Body::finishCallClocks(const ast::Expr &e, const Signature &callee, ClockMa
     if (!clocks.unify(t, is))
       reportPosition(where, t, is, fmt::format("`{}` of `{}` is on another clock", p.name.text, callee.decl->name.text),
                      describeClock(is));
+    else t = is; // directly below the clock of the instance, whatever chain the caller's variable is on
   };
   std::vector<const ast::Expr *> args = byInput(*callee.decl, e);
   for (size_t i = 0; i < args.size(); ++i)

@@ -85,7 +85,7 @@ void Body::checkBlockClocks() {
     settleClock(u.clock);
     settleClock(u.scope->base);
     inferring = &u;
-    if (!ClockSolver::isAbove(u.scope->base, u.clock))
+    if (!ClockSolver::isWithin(u.clock, u.scope->base))
       reportPosition(*u.expr, u.clock, u.scope->base, "an equation in a block is on another clock than the block",
                      "the block's clock is needed");
   }

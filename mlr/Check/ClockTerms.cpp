@@ -79,6 +79,9 @@ Periodic flatten(ClockTerm *t) {
 
 bool isPeriodic(ClockTerm *t) { return t->kind == Kind::On && t->condition->kind == Clock::Kind::Every; }
 
+/// `every 1` has all instants of the clock above.
+bool isEveryInstant(ClockTerm *t) { return isPeriodic(t) && t->condition->period == 1; }
+
 } // namespace
 
 bool ClockSolver::unifyPeriodic(ClockTerm *a, ClockTerm *b) {
@@ -107,11 +110,24 @@ bool ClockSolver::unify(ClockTerm *a, ClockTerm *b) {
     if (a == b) return true;
     if (a->kind == Kind::Unknown) return bind(a, b);
     if (b->kind == Kind::Unknown) return bind(b, a);
+    if (isEveryInstant(a) != isEveryInstant(b)) {
+      ClockTerm *&all = isEveryInstant(a) ? a : b;
+      all = all->parent;
+      continue;
+    }
     if (a->kind == Kind::Base || b->kind == Kind::Base) return a->kind == b->kind && a->scope == b->scope;
     if (!sameCondition(*a->condition, *b->condition))
       return isPeriodic(a) && isPeriodic(b) && unifyPeriodic(a, b);
     a = a->parent, b = b->parent;
   }
+}
+
+std::string ClockSolver::conditionKey(const ClockCondition &c) {
+  if (c.kind == Clock::Kind::Every) return fmt::format("e{}:{}/", c.period, c.phase);
+  std::string value = c.constructor.empty() ? std::to_string(c.value) : c.constructor;
+  std::string out = fmt::format("{}{}:{}={}/", c.kind == Clock::Kind::Reset ? 'r' : 'w', c.key.size(), c.key, value);
+  if (c.kind == Clock::Kind::Reset && c.key.empty()) out += fmt::format("{}", static_cast<const void *>(&c));
+  return out;
 }
 
 std::string ClockSolver::key(ClockTerm *t) {
@@ -121,14 +137,7 @@ std::string ClockSolver::key(ClockTerm *t) {
     if (p.period != 1 || p.phase != 0) out += fmt::format("e{}:{}/", p.period, p.phase);
     t = p.of;
     if (t->kind != Kind::On) return out + fmt::format("b{}", static_cast<const void *>(t->scope));
-    if (isPeriodic(t)) { // too long for one number
-      out += fmt::format("e{}:{}/", t->condition->period, t->condition->phase);
-    } else {
-      const ClockCondition &c = *t->condition;
-      out += fmt::format("{}{}:{}={}/", c.kind == Clock::Kind::Reset ? 'r' : 'w', c.key.size(), c.key,
-                         c.constructor.empty() ? std::to_string(c.value) : c.constructor);
-      if (c.kind == Clock::Kind::Reset && c.key.empty()) out += fmt::format("{}", static_cast<const void *>(&c));
-    }
+    out += conditionKey(*t->condition); // a periodic one: too long for one number
     t = find(t->parent);
   }
 }
@@ -140,6 +149,20 @@ bool ClockSolver::isAbove(ClockTerm *above, ClockTerm *t) {
     if (equal(above, t)) return true;
     if (t->kind != Kind::On) return false;
   }
+}
+
+bool ClockSolver::isWithin(ClockTerm *t, ClockTerm *above) {
+  if (isAbove(above, t)) return true;
+  Periodic outer = flatten(above);
+  if (!isPeriodic(find(above)) || !outer.fits) return false;
+  for (t = find(t); t->kind == Kind::On; t = find(t->parent)) {
+    if (!isPeriodic(t)) continue;
+    Periodic inner = flatten(t);
+    if (inner.fits && inner.period % outer.period == 0 && inner.phase % outer.period == outer.phase &&
+        equal(inner.of, outer.of))
+      return true;
+  }
+  return false;
 }
 
 } // namespace mlr::checking

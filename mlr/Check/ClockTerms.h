@@ -56,9 +56,13 @@ public:
   static bool equal(ClockTerm *a, ClockTerm *b);
   /// Equal ground terms have equal texts.
   static std::string key(ClockTerm *t);
+  /// Equal conditions have equal texts.
+  static std::string conditionKey(const ClockCondition &c);
   static bool sameCondition(const ClockCondition &a, const ClockCondition &b);
   /// Whether `above` is `t` or one of the clocks above it; ground.
   static bool isAbove(ClockTerm *above, ClockTerm *t);
+  /// Whether every instant of `t` is one of `above`: isAbove, or periodic clocks by value; ground.
+  static bool isWithin(ClockTerm *t, ClockTerm *above);
 
 private:
   bool bind(ClockTerm *unknown, ClockTerm *to);

@@ -72,7 +72,7 @@ enum class ExprKind : uint8_t {
   Count,      // instants executed by the scan that the expression stands in, i32
   Merge,      // args[0]: a variable s (bool, or i32 for an enum); args[1 + v]: the value where s is v (false is 0),
               // each a constant or a variable of a clock with the instants of `s == v`
-  Hold,       // args[0]: a variable of a clock directly below; the last value that it had, args[1] before the first
+  Hold,       // args[0]: a variable of a slower clock (isWithin); the last value that it had, args[1] before the first
 };
 
 struct Expr;

@@ -1,4 +1,5 @@
-// The regions of the clocks of a body: clocks with equal conditions are one.
+// The regions of the clocks of a body: clocks of equal chains of conditions are one. Equal periodic clocks of different
+// chains have a region each, so that every clock has its own parent; what is on one is present on the other.
 #include "mlr/Check/Body.h"
 
 #include <algorithm>
@@ -16,10 +17,11 @@ Clock *Body::clockObject(ClockTerm *t) {
   settleClock(t);
   t = ClockSolver::find(t);
   if (t->kind != ClockTerm::Kind::On) return nullptr;
-  std::string key = ClockSolver::key(t);
-  if (auto at = clockObjects.find(key); at != clockObjects.end()) return at->second;
   Clock *parent = clockObject(t->parent);
   Scope *time = ClockSolver::root(t)->scope;
+  std::string key = fmt::format("{} {} {}", static_cast<const void *>(parent), static_cast<const void *>(time),
+                                ClockSolver::conditionKey(*t->condition));
+  if (auto at = clockObjects.find(key); at != clockObjects.end()) return at->second;
   auto clock = std::make_unique<Clock>();
   ClockCondition &c = *t->condition;
   if (c.selector == UINT32_MAX && c.isSymbol && symbols[c.symbol].leaves.size() == 1)

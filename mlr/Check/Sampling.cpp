@@ -1,6 +1,7 @@
 // Expressions that change clocks: `when`, `merge`, `hold`. What is sampled is read in the region of its clock;
 // operands of merge and hold become variables of theirs.
 #include "mlr/Check/Body.h"
+#include "mlr/Check/Instants.h"
 
 #include <fmt/format.h>
 
@@ -8,18 +9,7 @@ namespace mlr::checking {
 
 /// State counts the instants of the clock that it stands on, so it cannot move to another one.
 static bool isBoundToClock(const Expr &e) {
-  switch (e.kind) {
-  case ExprKind::Fby:
-  case ExprKind::Eby:
-  case ExprKind::Pre:
-  case ExprKind::Arrow:
-  case ExprKind::Window:
-  case ExprKind::Final:
-  case ExprKind::Initial:
-  case ExprKind::Merge:
-  case ExprKind::Hold: return true;
-  default: break;
-  }
+  if (looksAround(e.kind) || e.kind == ExprKind::Merge) return true;
   for (const Expr *arg : e.args)
     if (isBoundToClock(*arg)) return true;
   for (const ReadIndex &read : e.reads)

@@ -1,6 +1,6 @@
 // The structural invariants of Program.h, re-checked without trust in the checker: definitions, times, types,
 // scopes of comprehension indices. Initialisation and causality have analyses of their own.
-#include "mlr/Check/Program.h"
+#include "mlr/Check/Instants.h"
 
 #include <algorithm>
 #include <unordered_set>
@@ -95,32 +95,12 @@ private:
     require(equation.value->type == Type{Scalar::Bool, {}}, *equation.value, "a monitor of another type than bool");
   }
 
-  /// The same instants of the same time: conditions are equal, resets in between do not count.
-  static bool sameInstants(const Clock *a, const Clock *b) {
-    auto strip = [](const Clock *c) {
-      while (c && c->kind == Clock::Kind::Reset) c = c->parent;
-      return c;
-    };
-    for (a = strip(a), b = strip(b); a && b; a = strip(a->parent), b = strip(b->parent)) {
-      if (a == b) return true;
-      if (a->kind != b->kind) return false;
-      if (a->kind == Clock::Kind::When && (a->selector != b->selector || a->value != b->value)) return false;
-      if (a->kind == Clock::Kind::Every) return false; // phases inside a reset block are its own
-    }
-    return a == b;
-  }
-
   /// Whether a variable is present wherever the region at hand is.
   void checkPresence(VarId v) {
     const Var &var = node.vars[v];
     const Clock *c = here;
-    const ScanTime *time = hereTime;
-    for (; time && time != var.time; time = time->parent) c = time->clock;
-    for (;; c = c->parent) {
-      if (sameInstants(c, var.clock)) return;
-      if (!c) break;
-    }
-    complain("'" + var.name + "' is used where it may be absent");
+    for (const ScanTime *time = hereTime; time && time != var.time; time = time->parent) c = time->clock;
+    if (!isWithin(c, var.clock)) complain("'" + var.name + "' is used where it may be absent");
   }
 
   void defineEquation(const Equation &equation, const ScanTime *time) {
@@ -297,8 +277,7 @@ private:
     if (e.args[0]->kind != ExprKind::Var || !known(e.args[0]->var, "an operand"))
       return require(false, e, "an operand of hold that is no variable");
     const Clock *clock = node.vars[e.args[0]->var].clock;
-    while (clock && clock->kind == Clock::Kind::Reset) clock = clock->parent;
-    require(clock && sameInstants(clock->parent, here), e, "an operand of hold that is not on a clock directly below");
+    require(isWithin(clock, here), e, "an operand of hold that is not on a slower clock");
   }
 
   void checkVar(const Expr &e, const ScanTime *time) {

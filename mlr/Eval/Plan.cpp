@@ -1,5 +1,7 @@
 #include "mlr/Eval/Plan.h"
 
+#include "mlr/Check/Instants.h"
+
 #include <algorithm>
 
 namespace mlr::eval {
@@ -252,21 +254,6 @@ private:
     return &use;
   }
 
-  static bool looksAround(ExprKind kind) {
-    switch (kind) {
-    case ExprKind::Fby:
-    case ExprKind::Eby:
-    case ExprKind::Pre:
-    case ExprKind::Arrow:
-    case ExprKind::Window:
-    case ExprKind::Final:
-    case ExprKind::Initial:
-    case ExprKind::Count:
-    case ExprKind::Hold: return true;
-    default: return false;
-    }
-  }
-
   void inherit(Term &term, const Term &part) {
     term.isHeavy |= part.isHeavy;
     std::vector<IndexId> both;
@@ -340,29 +327,15 @@ private:
   /// Whether a variable has a value at every instant of a region: only resets lie on the way inwards.
   bool isThere(VarId v, const RegionPlan &from) {
     for (const RegionPlan *r = plan.slotOf[v].first; r && !holds(*r, &from); r = r->parent)
-      if (r->clock && r->clock->kind != Clock::Kind::Reset) return isWithin(v, from);
+      if (r->clock && r->clock->kind != Clock::Kind::Reset) return isPresent(v, from);
     return true;
   }
 
-  /// Whether the region lies in one with the instants of the variable's: the same conditions, resets apart.
-  bool isWithin(VarId v, const RegionPlan &from) {
-    std::vector<const Clock *> inner = conditions(plan.slotOf[v].first), outer = conditions(&from);
-    if (inner.size() > outer.size()) return false;
-    for (size_t i = 0; i < inner.size(); ++i) {
-      if (inner[i] == outer[i]) continue;
-      if (inner[i]->kind != outer[i]->kind || inner[i]->kind == Clock::Kind::Every) return false;
-      if (inner[i]->selector != outer[i]->selector || inner[i]->value != outer[i]->value) return false;
-    }
-    return true;
-  }
-
-  /// The clocks around a region that are no resets, outermost first.
-  static std::vector<const Clock *> conditions(const RegionPlan *region) {
-    std::vector<const Clock *> list;
-    for (; region; region = region->parent)
-      if (region->clock && region->clock->kind != Clock::Kind::Reset) list.push_back(region->clock);
-    std::reverse(list.begin(), list.end());
-    return list;
+  /// Whether the region has instants of the variable's clock only.
+  bool isPresent(VarId v, const RegionPlan &from) {
+    const RegionPlan *r = &from;
+    while (r->parent && r->time != node.vars[v].time) r = r->parent;
+    return isWithin(r->clock, node.vars[v].clock);
   }
 
   /// An output on a slower clock is at the end of its route; one that is always there has a slot in the body.

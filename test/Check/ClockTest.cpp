@@ -25,6 +25,16 @@ TEST(Clocks, PeriodicClocksCompareByValue) { // R17.3
   EXPECT_EQ(Checked("node main(x: f32) -> (y: f32 every 12 at 10) { y = (x when every 4) when every 3; }").errors.size(), 1u);
 }
 
+TEST(Clocks, EqualPeriodicClocksOfDifferentChainsHaveTheirOwnParents) { // R17.3, R17.6
+  expectErrors("node main(x: f32) -> (h, g: f32, y: f32 every 6) {\n"
+               "  s2 = x when every 2; s6 = s2 when every 3; d6 = x when every 6;\n"
+               "  y = s6 + (0 fby d6); h = hold(hold(s6 + d6, 0), 1); g = hold(d6 + s6, 0);\n"
+               "  when every 2 { k = d6 + s6; }\n"
+               "}",
+               {});
+  EXPECT_EQ(Checked("node main(x: f32) -> (y: f32) { y = (x when every 2) + (x when every 3); }").errors.size(), 1u);
+}
+
 TEST(Clocks, MergeTakesTheArmsByTheValueOfItsSelector) { // R17.5
   expectTyped("node main(x: f32, c: bool) -> (y: f32) { y = merge(c, x when c, 0); }", "merge(c, 0.0:f32, arm#");
 }
