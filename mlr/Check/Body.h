@@ -432,15 +432,14 @@ private:
   bool prepareCall(const ast::Decl &decl, const ast::Expr &e, const std::vector<Ty> *want, PreparedCall &out,
                    Value &guess);
   Value clockedCall(PreparedCall &call, const ast::Expr &e, ClockMark &mark);
+  bool sharesClocks(const ast::Expr &e, const ast::Decl &decl, const ClockMark &mark);
   bool orderArguments(const ast::Decl &decl, const ast::Expr &e, std::vector<const ast::Expr *> &out);
   bool lifts(const ast::Decl &decl, const std::vector<Value> &args) const;
   Value liftCall(const ast::Decl &decl, const ast::Expr &e, const std::vector<const ast::Expr *> &ordered,
                  const std::vector<Value> &args);
   bool allowCall(const ast::Decl &decl, const ast::Expr &e);
   Value emitCall(PreparedCall &call, const ast::Expr &e);
-  Value scanCall(PreparedCall &call, const std::vector<IndexId> &free, const ast::Expr &e);
-  ScanTime *openScan(std::vector<Equation> &into, ScanTime *parent, IndexId index, Span span);
-  Value hoistCall(PreparedCall &call, const ast::Expr &e);
+  Value hoistCall(PreparedCall &call, const ast::Expr &e, const std::vector<IndexId> &free);
   Equation callEquation(PreparedCall &call, Span span);
   /// The tree of values of type `ty` whose leaves are made by `leaf`, in order.
   Value assemble(const Ty &ty, const std::function<Value(const Ty &)> &leaf) const;

@@ -235,96 +235,38 @@ static void leafTypes(const Ty &ty, std::vector<Type> &out) {
   for (const Ty &part : ty.parts) leafTypes(part, out);
 }
 
-/// The call as an equation of its own on hidden variables.
-Value Body::hoistCall(PreparedCall &call, const ast::Expr &e) {
+/// The call as an equation of its own on hidden variables; with indices, one instance for each of their values, and
+/// the value is that of the instance at the indices of the comprehension.
+Value Body::hoistCall(PreparedCall &call, const ast::Expr &e, const std::vector<IndexId> &free) {
   Equation equation = callEquation(call, e.span);
+  Shape axes;
+  Renaming renaming;
+  for (IndexId index : free) {
+    IndexVar over = instance.indices[index];
+    axes.push_back(over.size);
+    equation.each.push_back(newIndex(over.name, over.size, over.span));
+    renaming[index] = equation.each.back();
+  }
+  if (!free.empty())
+    for (const Expr *&arg : equation.args) arg = clone(arg, renaming);
   std::vector<Type> types;
   for (const Ty &ty : call.signature.outputs) leafTypes(ty, types);
-  for (Type &type : types)
+  for (Type &type : types) {
+    type.shape.insert(type.shape.begin(), axes.begin(), axes.end());
+    if (auto count = elementCount(type.shape); !count || *count > maxSize) {
+      error(kinds::invalidSize, e.span,
+            fmt::format("a tensor of shape {} is too large", toString(type.shape)));
+      return Value();
+    }
     equation.targets.push_back(newHidden(type, e.span, call.signature.decl->name.text));
+  }
   std::vector<VarId> vars = equation.targets;
   if (!vars.empty()) callClocks[vars[0]] = here;
   unit->equations.push_back(std::move(equation));
-  return tupleOf(call.signature.outputs, vars, e.span);
-}
-
-/// A scan over one index of a comprehension; its index variable takes the place of the index.
-ScanTime *Body::openScan(std::vector<Equation> &into, ScanTime *parent, IndexId index, Span span) {
-  IndexVar over = instance.indices[index];
-  Equation &equation = into.emplace_back();
-  equation.kind = Equation::Kind::Scan;
-  equation.span = span;
-  equation.scan = std::make_unique<ScanTime>();
-  ScanTime *time = equation.scan.get();
-  time->parent = parent;
-  time->span = over.span;
-  time->length = over.size;
-  time->index = static_cast<VarId>(instance.vars.size());
-  instance.vars.push_back({Var::Kind::ScanIndex,
-                           fmt::format("{}#{}", over.name, time->index),
-                           {Scalar::I32, {}},
-                           over.span,
-                           time});
-  setClock(time->index, nullptr);
-  return time;
-}
-
-/// [f(x[i]) for i < N] where f is pure but contains scans: the calls are the instants of a scan over i
-/// (nested ones for several indices), whose stacked results the comprehension reads.
-Value Body::scanCall(PreparedCall &call, const std::vector<IndexId> &free, const ast::Expr &e) {
-  std::vector<ScanTime *> times;
-  std::unordered_map<IndexId, VarId> indexVars;
-  for (IndexId index : free) {
-    times.push_back(openScan(times.empty() ? unit->equations : times.back()->body.equations,
-                             times.empty() ? scope->time : times.back(), index, e.span));
-    indexVars[index] = times.back()->index;
-  }
-  Equation equation = callEquation(call, e.span);
-  for (const Expr *&arg : equation.args) {
-    std::vector<Expr *> stack{clone(arg)};
-    arg = stack.back();
-    while (!stack.empty()) {
-      Expr *at = stack.back();
-      stack.pop_back();
-      auto found = at->kind == ExprKind::Index ? indexVars.find(at->index) : indexVars.end();
-      if (found != indexVars.end()) at->kind = ExprKind::Var, at->var = found->second, at->index = 0;
-      for (const Expr *part : at->args) stack.push_back(const_cast<Expr *>(part));
-      for (const ReadIndex &axis : at->reads)
-        if (axis.at) stack.push_back(const_cast<Expr *>(axis.at));
-    }
-  }
-  std::vector<Type> types;
-  for (const Ty &ty : call.signature.outputs) leafTypes(ty, types);
-  std::vector<Value> leaves;
-  auto variable = [&](const Type &type, const ScanTime *time) {
-    VarId var = newHidden(type, e.span, call.signature.decl->name.text);
-    instance.vars[var].time = time;
-    if (time != scope->time) setClock(var, nullptr);
-    return var;
-  };
-  for (Type type : types) {
-    VarId var = variable(type, times.back());
-    equation.targets.push_back(var);
-    for (size_t i = times.size(); i-- > 0;) {
-      type.shape.insert(type.shape.begin(), times[i]->length);
-      VarId stacked = variable(type, times[i]->parent);
-      times[i]->results.push_back({ScanResult::Kind::Stack, stacked, makeVar(var, e.span), e.span});
-      var = stacked;
-    }
-    if (auto count = elementCount(type.shape); !count || *count > maxSize)
-      error(kinds::invalidSize, e.span,
-            fmt::format("a tensor of shape {} is too large", toString(type.shape)));
-    std::vector<ReadIndex> reads(type.shape.size());
-    for (size_t i = 0; i < reads.size(); ++i) {
-      reads[i].inBounds = true;
-      if (i < free.size()) reads[i].at = makeIndex(free[i], e.span);
-      else reads[i].kind = ReadIndex::Kind::Range, reads[i].count = type.shape[i];
-    }
-    leaves.push_back(plain(read(makeVar(var, e.span), std::move(reads), e.span)));
-  }
-  times.back()->body.equations.push_back(std::move(equation));
+  if (free.empty()) return tupleOf(call.signature.outputs, vars, e.span);
   size_t next = 0;
-  return assemble(call.signature.outputs, [&](const Ty &) { return leaves[next++]; });
+  return assemble(call.signature.outputs,
+                  [&](const Ty &) { return plain(readLifted(makeVar(vars[next++], e.span), free, 0, e.span)); });
 }
 
 Value Body::emitCall(PreparedCall &call, const ast::Expr &e) {
@@ -335,17 +277,12 @@ Value Body::emitCall(PreparedCall &call, const ast::Expr &e) {
   bool single = outputs.size() == 1 && outputs[0].kind == Ty::Kind::Plain;
   bool isNode = decl.kind == ast::DeclKind::Node;
   DeclFacts facts = checker.facts(call.signature);
-  if (auto clocked = marks.find(&e); clocked != marks.end() && isNode && comprehended.empty())
+  if (auto clocked = marks.find(&e); clocked != marks.end() && isNode)
     return clockedCall(call, e, clocked->second);
   std::vector<IndexId> free = freeIndices(args);
   bool dependent = !free.empty();
-  if (dependent && (facts.state || facts.end)) {
-    Diagnostic &d = report.unsupported(e.nameSpan, "calls of nodes with state in a comprehension are");
-    d.labels.push_back({decl.name.span, "declared here", false});
-    return Value();
-  }
-  if (dependent && facts.scan) {
-    if (unit) return scanCall(call, free, e);
+  if (dependent && (facts.state || facts.end || facts.scan)) {
+    if (unit) return hoistCall(call, e, free);
     report.unsupported(e.nameSpan, "calls of funs with scans in a comprehension of a constant are");
     return Value();
   }
@@ -354,7 +291,7 @@ Value Body::emitCall(PreparedCall &call, const ast::Expr &e) {
     if (!single && dependent) arg = named(const_cast<Expr *>(arg));
   bool expression =
       !isNode && (single || dependent || !unit) && (comprehended.empty() || !facts.scan || !unit);
-  if (!expression) return hoistCall(call, e);
+  if (!expression) return hoistCall(call, e, {});
   std::vector<Type> types;
   for (const Ty &ty : outputs) leafTypes(ty, types);
   uint32_t leaf = 0;

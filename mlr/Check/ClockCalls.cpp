@@ -1,5 +1,6 @@
 // Calls of nodes whose inputs or outputs have clocks, and calls with a reset. Nodes are polymorphic in their base
 // clock; a clock of the callee becomes one of the caller's arguments and results.
+#include "mlr/Check/AstWalk.h"
 #include "mlr/Check/Body.h"
 
 #include <fmt/format.h>
@@ -145,9 +146,37 @@ Value Body::presentAlways(Value v, ClockTerm *clock) {
   return holdValue(v, plain(zero), clock, v.expr->span);
 }
 
+/// In a comprehension all instances have the same clocks: nothing that selects one may depend on the indices.
+bool Body::sharesClocks(const ast::Expr &e, const ast::Decl &decl, const ClockMark &mark) {
+  auto mentionsIndex = [&](const ast::Expr &condition) {
+    bool found = false;
+    walk(&condition, [&](const ast::Expr &part) {
+      for (const Comprehended &c : comprehended) found |= part.kind == ast::ExprKind::Name && part.text == c.name;
+    });
+    return found;
+  };
+  auto refuse = [&](Span span, std::string title, std::string label) {
+    Diagnostic &d = error(kinds::clockMismatch, span, std::move(title), std::move(label));
+    d.labels.push_back({decl.name.span, "declared here", false});
+    d.notes.push_back("all elements of a tensor are present at the same instants");
+    return false;
+  };
+  for (const ClockCondition *c : mark.conditions) {
+    if (c && c->output >= 0)
+      return refuse(e.nameSpan,
+                    fmt::format("an output of `{}` is on a clock that each instance has for itself", decl.name.text),
+                    fmt::format("present when its own `{}`", c->shown));
+    if (c && c->expr && mentionsIndex(*c->expr))
+      return refuse(c->expr->span, fmt::format("the clock of an instance of `{}` depends on its index", decl.name.text),
+                    "selects the instants of one instance");
+  }
+  return true;
+}
+
 /// The call on hidden variables, on the clock of the instance or in a reset region of its own.
 Value Body::clockedCall(PreparedCall &call, const ast::Expr &e, ClockMark &mark) {
   const ast::Decl &decl = *call.signature.decl;
+  if (!comprehended.empty() && !sharesClocks(e, decl, mark)) return Value();
   ClockTerm *before = here;
   here = mark.operand;
   for (size_t i = 0; i < call.args.size(); ++i)
@@ -165,12 +194,20 @@ Value Body::clockedCall(PreparedCall &call, const ast::Expr &e, ClockMark &mark)
       here = before;
       return Value();
     }
-  Value result = hoistCall(call, e);
+  std::vector<const Expr *> args;
+  for (const Value &arg : call.args) flatten(arg, args);
+  Value result = hoistCall(call, e, freeIndices(args));
+  if (result.unknown()) {
+    here = before;
+    return result;
+  }
+  const std::vector<VarId> targets = unit->equations.back().targets;
+  auto target = targets.begin();
   for (size_t i = 0; i < mark.results.size(); ++i) {
-    if (!decl.outputs[i].clock) continue;
     std::vector<const Expr *> leaves;
     flatten(mark.results.size() == 1 ? result : result.parts[i], leaves);
-    for (const Expr *leaf : leaves) setClock(leaf->var, mark.results[i]);
+    for (size_t leaf = 0; leaf < leaves.size(); ++leaf, ++target)
+      if (decl.outputs[i].clock) setClock(*target, mark.results[i]);
   }
   for (ClockCondition *c : mark.conditions)
     if (c && c->output >= 0 && !c->isSymbol) {

@@ -114,7 +114,9 @@ void Body::inferTargets(Unit &u) {
     for (SymbolId id : u.targets) mark.each.push_back(clockOf(id));
   } else {
     ClockTerm *all = clockOf(e);
-    auto mark = marks.find(&e);
+    const ast::Expr *call = &e; // or a comprehension over one
+    while (call->kind == ast::ExprKind::Comprehension) call = call->args[0].get();
+    auto mark = marks.find(call);
     bool several = mark != marks.end() && mark->second.results.size() == found.size() && found.size() > 1;
     for (size_t i = 0; i < found.size(); ++i) found[i] = several ? mark->second.results[i] : all;
   }

@@ -80,16 +80,17 @@ TEST(Elaboration, PartsThatDependOnFewerIndicesAreComputedOnce) {
   expectContains(text, ": f32[4] = softmax(x)");
 }
 
-TEST(Elaboration, CallsWithScansInAComprehensionBecomeAScan) {
+TEST(Elaboration, CallsWithScansInAComprehensionAreInstancesSideBySide) {
   Checked c(
       "fun g(x: f32, k: i32) -> (y: f32, n: i32) { scan t < 5 { s = (0 fby s) + x; y = final s; } n = k; }\n"
       "node main(x: f32[3, 2]) -> (y: f32[3, 2], n: i32[3, 2]) { (y, n) = [g(x[i, j] * 2, i + j) for i < 3, "
       "j < 2]; }");
   ASSERT_TRUE(c.node("main")) << c.rendered;
-  const Equation &scan = c.node("main")->body.equations[0];
-  ASSERT_EQ(scan.kind, Equation::Kind::Scan);
-  EXPECT_EQ(scan.scan->length, 3);
-  EXPECT_EQ(scan.scan->body.equations[0].kind, Equation::Kind::Scan);
+  const Equation &call = c.node("main")->body.equations[0];
+  ASSERT_EQ(call.kind, Equation::Kind::Call);
+  ASSERT_EQ(call.each.size(), 2u);
+  EXPECT_EQ(c.node("main")->indices[call.each[0]].size, 3);
+  EXPECT_EQ(c.node("main")->vars[call.targets[1]].type, (Type{Scalar::I32, {3, 2}}));
 }
 
 TEST(Elaboration, IndexingTwiceIsIndexingOnce) {
