@@ -34,7 +34,7 @@ static std::set<const NodeInstance *> reachable(const Program &program) {
       for (const Equation &eq : region->equations) {
         if (eq.scan) regions.push_back(&eq.scan->body);
         if (eq.clock) regions.push_back(&eq.clock->body);
-        if (eq.callee && !eq.callee->isFun && seen.insert(eq.callee).second) work.push_back(eq.callee);
+        if (eq.callee && !eq.callee->isFun && eq.each.empty() && seen.insert(eq.callee).second) work.push_back(eq.callee);
       }
     }
   }
@@ -61,6 +61,7 @@ OwningOpRef<ModuleOp> Importer::run() {
 
 void Importer::importNode(const NodeInstance &node, bool isRoot) {
   frames.clear(), sites.clear(), binders.clear(), scans.clear(), queue.clear(), placeholders.clear();
+  scanOfBlock.clear(), instanceResults.clear();
   openScans.clear(), constants.clear(), literals.clear(), arrays.clear(), firsts.clear(), counts.clear();
   SmallVector<mlir::Type> inputs, outputs;
   SmallVector<Attribute> argNames, resultNames;
@@ -102,7 +103,9 @@ void Importer::importRegion(Frame &frame, const mlr::Region &region, Position at
     switch (eq.kind) {
     case Equation::Kind::Define: resolve(siteOf(frame, eq.targets[0])); break;
     case Equation::Kind::Call:
-      if (!eq.callee->isFun) importCall(frame, eq, at);
+      if (!eq.each.empty())
+        for (VarId target : eq.targets) resolve(siteOf(frame, target));
+      else if (!eq.callee->isFun) importCall(frame, eq, at);
       break;
     case Equation::Kind::Scan:
       importRegion(frame, eq.scan->body, {&frame, scanOf(frame, *eq.scan).block});

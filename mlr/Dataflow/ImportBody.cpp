@@ -44,7 +44,7 @@ mlir::Value Importer::element(Position at, const Expr &e, Indices indices) {
   case ExprKind::Reduce:
   case ExprKind::ReduceAll: return reduction(at, e, indices);
   case ExprKind::Call: return variable(calleeFrame(at, e), e.callee->outputs[e.result], indices);
-  case ExprKind::Count: return countIn(at.block);
+  case ExprKind::Count: return countElement(at.block);
   case ExprKind::Merge: return mergeElement(at, e, indices);
   default: return readSite(siteOf(at, e), indices);
   }
@@ -92,6 +92,8 @@ mlir::Value Importer::variable(Frame &frame, VarId v, Indices indices) {
   const Expr *e = nullptr;
   if (d.kind == Definition::Kind::Input) e = frame.arguments[d.position];
   else if (d.kind == Definition::Kind::Define && !frame.isRoot) e = d.value;
+  else if (d.kind == Definition::Kind::Call && !d.equation->each.empty())
+    return readSite(siteOf(frame, v), indices);
   else if (d.kind == Definition::Kind::Call && (d.equation->callee->isFun || !frame.isRoot)) {
     Frame &callee = calleeFrame(frame, *d.equation);
     return variable(callee, callee.node->outputs[d.position], indices);

@@ -9,7 +9,7 @@ namespace mlr::dataflow {
 /// The clock of a region of the frame; null: all instants of its time. The base clock of an expanded call is
 /// that of the call.
 ClockState *Importer::clockOf(Frame &frame, const Clock *clock, const ScanTime *time) {
-  if (!clock) return time ? nullptr : frame.caller.clock;
+  if (!clock) return time ? baseOf(frame, *time) : frame.caller.clock;
   auto [known, isNew] = frame.clocks.try_emplace(clock);
   ClockState &state = known->second;
   if (!isNew) return &state;
@@ -31,13 +31,14 @@ ClockState *Importer::clockOf(Frame &frame, const Clock *clock, const ScanTime *
 Site *Importer::newFlag(ClockState &clock, Site::Flag flag) {
   Position at = clock.around;
   at.clock = &clock;
-  Site *site = newSite(at, nullptr, clock.context, b.getI1Type());
+  mlir::Type type = flag == Site::Flag::Count ? mlir::Type(b.getI32Type()) : mlir::Type(b.getI1Type());
+  Site *site = newSite(at, nullptr, clock.context, type);
   site->flag = flag;
   return site;
 }
 
 /// A value for each tuple of the context's indices: a scalar, or a gen of `f()`, which reads the binders.
-template <class F> mlir::Value Importer::makeFlags(const Context &ctx, mlir::Type element, F f) {
+mlir::Value Importer::makeFlags(const Context &ctx, mlir::Type element, llvm::function_ref<mlir::Value()> f) {
   if (ctx.empty()) return f();
   levels.push_back(std::make_unique<Level>());
   auto *body = levels.back()->block = new Block;
@@ -64,7 +65,7 @@ mlir::Value Importer::flagIn(Site *flag, const Context &ctx) {
   bool leads = flag->context.size() <= ctx.size() &&
                std::equal(flag->context.begin(), flag->context.end(), ctx.begin());
   if (leads) return valueOf(flag);
-  return makeFlags(ctx, b.getI1Type(), [&] { return readSite(flag, {}); });
+  return makeFlags(ctx, elementOf(flag->type), [&] { return readSite(flag, {}); });
 }
 
 mlir::Value Importer::computeFlag(Site *site) {
@@ -72,6 +73,7 @@ mlir::Value Importer::computeFlag(Site *site) {
   if (site->flag == Site::Flag::First)
     return emit<FirstOp>(site->type, flagIn(clock.on, site->context), flagIn(clock.reset, site->context),
                          StringAttr());
+  if (clock.scan) return baseFlag(site);
   if (site->flag == Site::Flag::On && clock.clock->kind == Clock::Kind::Every) return everyElement(clock);
   return makeFlags(site->context, b.getI1Type(), [&] { return flagElement(site); });
 }

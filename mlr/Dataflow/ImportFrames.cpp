@@ -79,12 +79,12 @@ Binder *Importer::binderOf(Frame &frame, IndexId index) {
   return binder;
 }
 
-static void addContext(Context &to, const Context &from) {
+void addContext(Context &to, const Context &from) {
   for (Binder *binder : from)
     if (!llvm::is_contained(to, binder)) to.push_back(binder);
 }
 
-static void sortContext(Context &c) {
+void sortContext(Context &c) {
   llvm::sort(c, [](Binder *a, Binder *b) { return a->order < b->order; });
 }
 
@@ -96,7 +96,7 @@ struct FreeNames {
   std::set<VarId> held;
   bool knows = false; ///< its clock
   void visit(const Expr &e) {
-    knows = knows || isTemporal(e.kind) || e.kind == ExprKind::Arrow;
+    knows = knows || isTemporal(e.kind) || e.kind == ExprKind::Arrow || e.kind == ExprKind::Count;
     if (e.kind == ExprKind::Hold) held.insert(e.args[0]->var);
     if (e.kind == ExprKind::Index) used.insert(e.index);
     if (e.kind == ExprKind::Var) vars.insert(e.var);
@@ -132,8 +132,10 @@ const Context &Importer::contextOf(Frame &frame, VarId v) {
   if (known) return *known;
   if (frame.isRoot) return known.emplace();
   Context out;
-  for (unsigned input : frame.info->inputs[v].set_bits())
-    addContext(out, contextOf(frame.caller, *frame.arguments[input]));
+  for (unsigned input : frame.info->inputs[v].set_bits()) {
+    if (input < frame.arguments.size()) addContext(out, contextOf(frame.caller, *frame.arguments[input]));
+    else if (frame.caller.clock) addContext(out, frame.caller.clock->context);
+  }
   sortContext(out);
   known = std::move(out);
   return *known;

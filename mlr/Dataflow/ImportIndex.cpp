@@ -188,7 +188,7 @@ Site *Importer::directSource(Position at, const Expr &e) {
     if (frame.isRoot) return siteOf(frame, e.var);
     return directSource(positionOf(frame, d), *d.value);
   case Definition::Kind::Call:
-    if (frame.isRoot && !d.equation->callee->isFun) return siteOf(frame, e.var);
+    if (!d.equation->each.empty() || (frame.isRoot && !d.equation->callee->isFun)) return siteOf(frame, e.var);
     return nullptr;
   default: return siteOf(frame, e.var);
   }

@@ -81,7 +81,7 @@ bool isTemporal(ExprKind kind) {
 }
 
 bool knowsClock(const Expr &e) {
-  if (isTemporal(e.kind) || e.kind == ExprKind::Arrow) return true;
+  if (isTemporal(e.kind) || e.kind == ExprKind::Arrow || e.kind == ExprKind::Count) return true;
   bool knows = false;
   forEachChild(e, [&](const Expr &child) { knows = knows || knowsClock(child); });
   return knows;
@@ -323,9 +323,19 @@ void InfoCache::closeInputs(Entry &entry) {
     if (e.kind == ExprKind::Hold) addSelectors(node.vars[e.args[0]->var].clock, reader);
     forEachChild(e, [&](const Expr &child) { collect(child, reader); });
   };
-  // What knows its clock depends on what selects the clock's instants.
+  // What knows its clock depends on what selects the clock's instants, and those of the times around it in which it
+  // lives on.
+  std::vector<VarId> atCall; // the clock of the call is among them
   auto select = [&](VarId reader, bool knows) {
-    if (knows) addSelectors(info.definitions[reader].clock, reader);
+    if (!knows) return;
+    const Clock *clock = info.definitions[reader].clock;
+    const ScanTime *time = info.definitions[reader].time;
+    for (;; clock = time->clock, time = time->parent) {
+      addSelectors(clock, reader);
+      if (!time) return atCall.push_back(reader);
+      if (time->until) collect(*time->until, reader);
+      if (!time->resume) return;
+    }
   };
   std::function<void(const Region &)> visit = [&](const Region &region) {
     for (const Equation &eq : region.equations) {
@@ -348,8 +358,9 @@ void InfoCache::closeInputs(Entry &entry) {
     }
   };
   visit(node.body);
-  info.inputs.assign(n, llvm::BitVector(node.inputs.size()));
-  std::vector<VarId> work;
+  info.inputs.assign(n, llvm::BitVector(node.inputs.size() + 1));
+  std::vector<VarId> work(atCall);
+  for (VarId v : atCall) info.inputs[v].set(node.inputs.size());
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     info.inputs[node.inputs[i]].set(i);
     work.push_back(node.inputs[i]);

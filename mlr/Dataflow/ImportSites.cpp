@@ -66,7 +66,11 @@ Site *Importer::siteOf(Frame &frame, VarId v) {
     if (!site->namedFrame && d.value->kind != ExprKind::Var) site->namedFrame = &frame, site->namedVar = v;
     break;
   case Definition::Kind::Call:
-    if (d.equation->callee->isFun || !frame.isRoot) {
+    if (!d.equation->each.empty()) {
+      site = newSite(positionOf(frame, d), &instanceResult(frame, d), contextOf(frame, v),
+                     typeOf(frame.node->vars[v].type));
+      site->namedFrame = &frame, site->namedVar = v;
+    } else if (d.equation->callee->isFun || !frame.isRoot) {
       Frame &callee = calleeFrame(frame, *d.equation);
       site = siteOf(callee, callee.node->outputs[d.position]);
     } else {
@@ -100,7 +104,8 @@ void Importer::beginBody(Block *block) {
 void Importer::resolve(Site *site) {
   if (site->resolved || failed || (!site->expr && site->flag == Site::Flag::None)) return;
   site->resolved = true;
-  location = locationOf(site->expr ? site->expr->span : site->position.clock->clock->span);
+  ClockState *clock = site->position.clock;
+  location = locationOf(site->expr ? site->expr->span : clock->scan ? clock->scan->time->span : clock->clock->span);
   beginBody(site->position.block);
   computing = site;
   mlir::Value value = compute(site);

@@ -44,7 +44,7 @@ mlir::Value Importer::temporal(Site *site) {
     operations += 2;
     return value;
   }
-  case ExprKind::Final: return emit<FinalOp>(site->type, operands[0]);
+  case ExprKind::Final: return emit<FinalOp>(site->type, heldAtEnd(at.block, operands[0], ctx));
   default: return emit<InitialOp>(site->type, operands[0]);
   }
 }
@@ -89,31 +89,28 @@ ScanState &Importer::scanOf(Frame &frame, const ScanTime &time) {
     s.results.push_back(site);
   }
   const std::string &name = frame.node->vars[time.index].name;
-  ClockState *clock = time.resume ? clockOf(frame, time.clock, time.parent) : nullptr;
-  mlir::Value on = clock ? flagIn(clock->on, clock->context) : mlir::Value();
-  mlir::Value reset = clock ? flagIn(clock->reset, clock->context) : mlir::Value();
-  s.op = ScanOp::create(b, locationOf(time.span), types, /*upto=*/nullptr, on, reset, time.length,
-                        time.resume, DirectionAttr(), name.empty() ? StringAttr() : b.getStringAttr(name));
+  s.op = ScanOp::create(b, locationOf(time.span), types, /*upto=*/nullptr, /*when=*/nullptr, /*reset=*/nullptr,
+                        time.length, time.resume, DirectionAttr(),
+                        name.empty() ? StringAttr() : b.getStringAttr(name));
   s.block = b.createBlock(&s.op.getBody());
   s.block->addArgument(b.getI32Type(), locationOf(frame.node->vars[time.index].span));
   s.position = ConvertOp::create(b, locationOf(time.span), b.getIndexType(), s.block->getArgument(0));
   for (auto [site, result] : llvm::zip(s.results, s.op.getResults())) settle(site, result);
   scans.push_back({&frame, &s});
+  scanOfBlock[s.block] = {&frame, &s};
+  // A clock around that differs among instances becomes the base clock of the body.
+  ClockState *clock = time.resume ? clockOf(frame, time.clock, time.parent) : nullptr;
+  if (clock && clock->context.empty())
+    setFlags(s.op, {flagIn(clock->on, clock->context), flagIn(clock->reset, clock->context)});
   openScans.push_back({&frame, &s});
   return s;
 }
 
 void Importer::computeResults(Frame &frame, ScanState &s) {
-  Position at{&frame, s.block};
-  if (s.time->until) {
+  Position at{&frame, s.block, baseOf(frame, *s.time)};
+  bool apart = s.endsApart();
+  if (s.time->until && !apart) {
     location = locationOf(s.time->until->span);
-    if (!contextOf(at, *s.time->until).empty()) {
-      fail(
-          s.time->until->span,
-          "a scan that ends at different instants for different elements of a comprehension is not supported",
-          b.getI1Type());
-      return;
-    }
     beginBody(s.block);
     mlir::Value condition = regionValue(at, *s.time->until);
     UntilOp::create(builder(), location, condition);
@@ -121,11 +118,13 @@ void Importer::computeResults(Frame &frame, ScanState &s) {
   for (auto [r, site] : llvm::zip(s.time->results, s.results)) {
     beginBody(s.block);
     if (r.kind == ScanResult::Kind::Count) {
-      s.yields.push_back(countIn(s.block));
+      s.yields.push_back(apart ? flagIn(s.base->count, site->context) : countIn(s.block));
       continue;
     }
     mlir::Value value = valueIn(at, *r.value, site->context);
     location = locationOf(r.span);
+    if (apart && r.kind == ScanResult::Kind::Stack) value = zeroAfterEnd(*s.base, value, site->context);
+    if (apart && r.kind == ScanResult::Kind::Final) value = heldAtEnd(s.block, value, site->context);
     if (r.kind == ScanResult::Kind::Stack) s.yields.push_back(emit<StackOp>(site->type, value));
     else if (r.kind == ScanResult::Kind::Final) s.yields.push_back(emit<FinalOp>(site->type, value));
     else s.yields.push_back(emit<InitialOp>(site->type, value));

@@ -52,19 +52,26 @@ struct Site {
   bool queued = false;
   Position position;
   const Expr *expr = nullptr;
-  /// What a site without an expression is: a flag of the clock position.clock.
-  enum class Flag : uint8_t { None, On, Reset, First } flag = Flag::None;
+  /// What a site without an expression is: a flag of the clock position.clock, or how many instants it has.
+  enum class Flag : uint8_t { None, On, Reset, First, Count } flag = Flag::None;
   Frame *namedFrame = nullptr; ///< with namedVar: the variable that the site computes
   VarId namedVar = 0;
 };
 
-/// A clock of one frame. Operators of time in its region take `on` and `reset` as their flags.
+struct ScanState;
+void addContext(Context &to, const Context &from);
+void sortContext(Context &c);
+
+/// A clock of one frame. Operators of time in its region take `on` and `reset` as their flags. The base clock of a
+/// scan is one where it differs among the instances of a comprehension: some end before others, or are not active.
 struct ClockState {
   const Clock *clock = nullptr;
-  Position around;       ///< where its selector stands
+  ScanState *scan = nullptr; ///< of which it is the base clock
+  Position around;       ///< where its selector stands; of a base clock: the block of the scan, the clock around
   Site *on = nullptr;    ///< active at this instant; null: always
   Site *reset = nullptr; ///< a segment begins at this instant; null: never
   Site *first = nullptr; ///< this is the first instant of a segment
+  Site *count = nullptr; ///< of a base clock: instants executed
   Context context;       ///< of the flags
 };
 
@@ -75,6 +82,9 @@ struct ScanState {
   mlir::Value position; ///< t as index
   std::vector<Site *> results;
   llvm::SmallVector<mlir::Value> yields;
+  std::optional<ClockState> base; ///< where it is one
+  bool isOpen = false;            ///< `base` is decided
+  bool endsApart() const { return base && time->until; }
 };
 
 /// One expansion of a node instance.
@@ -169,6 +179,18 @@ private:
   // ImportClocks.cpp: the flags of clocks.
   ClockState *clockOf(Frame &frame, const Clock *clock, const ScanTime *time);
   Site *newFlag(ClockState &clock, Site::Flag flag);
+
+  // ImportInstances.cpp: instances side by side.
+  const Expr &instanceResult(Frame &frame, const Definition &definition);
+  ClockState *baseOf(Frame &frame, const ScanTime &time);
+  mlir::Value baseFlag(Site *flag);
+  mlir::Value runningFlag(ClockState &base);
+  mlir::Value countInstants(ClockState &base);
+  mlir::Value countElement(mlir::Block *block);
+  void endTogether(ClockState &base, Site *next);
+  mlir::Value heldAtEnd(mlir::Block *block, mlir::Value value, const Context &context);
+  mlir::Value zeroAfterEnd(ClockState &base, mlir::Value value, const Context &context);
+  ScanState *endingApart(mlir::Block *block);
   mlir::Value flagElement(Site *flag);
   mlir::Value everyElement(ClockState &clock);
   mlir::Value computeFlag(Site *flag);
@@ -176,7 +198,7 @@ private:
   mlir::Value mergeElement(Position at, const Expr &e, Indices indices);
   mlir::Value firstElement(Position at);
   mlir::Value presenceOf(Frame &frame, VarId v);
-  template <class F> mlir::Value makeFlags(const Context &ctx, mlir::Type element, F f);
+  mlir::Value makeFlags(const Context &ctx, mlir::Type element, llvm::function_ref<mlir::Value()> f);
 
   // ImportTime.cpp: operators of time and scans.
   mlir::Value temporal(Site *site);
@@ -260,6 +282,8 @@ private:
   std::deque<Site> sites;
   std::deque<Binder> binders;
   std::vector<std::pair<Frame *, ScanState *>> scans;
+  llvm::DenseMap<mlir::Block *, std::pair<Frame *, ScanState *>> scanOfBlock;
+  std::deque<Expr> instanceResults;
   std::deque<Site *> queue;
   std::vector<std::pair<mlir::Operation *, Site *>> placeholders;
   std::unordered_map<const NodeInstance *, Frame *> constants; ///< frames of funs without inputs
