@@ -1,0 +1,79 @@
+"""Runs a test program of the library in the interpreter, the JIT and generated C, which must agree to the bit, and compares outputs
+with references. A module of checks (NAME_check.py) has a dict AGAINST, from each public node of std/NAME.mlr to what it is compared
+with, and a function check(library)."""
+import os
+import pathlib
+import sys
+import tempfile
+
+import numpy as np
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+import engines  # noqa: E402
+
+T = 60  # instants
+
+
+class Library:
+    def __init__(self, mlrc, module, against, compiler="gcc"):
+        self.mlrc, self.module, self.against, self.compiler = mlrc, module, against, compiler
+        self.failures, self.checked = [], set()
+        self.rng = np.random.default_rng(7)
+
+    def normal(self, *shape, dtype="f8", same=False, instants=T):
+        """Random streams; `same`: one value at all instants."""
+        x = self.rng.standard_normal((1 if same else instants,) + shape).astype(dtype)
+        return np.repeat(x, instants, 0) if same else x
+
+    def run(self, inputs, node="main", interp_steps=None, c=True):
+        """Outputs of the JIT. The interpreter runs the first `interp_steps` instants (by default all), C all of them."""
+        program = HERE / f"{self.module}_test.mlr"
+        steps = len(next(iter(inputs.values()))) if inputs else 1
+        n = steps if interp_steps is None else interp_steps
+        with tempfile.TemporaryDirectory() as d:
+            files = []
+            if inputs:
+                np.savez(f"{d}/in.npz", **inputs)
+                files = [f"{d}/in.npz"]
+            jit = engines.mlrc_run(self.mlrc, "run", program, node=node, inputs=files, steps=steps)
+            others = {"interpreter": engines.mlrc_run(self.mlrc, "interp", program, node=node, inputs=files, steps=n)}
+            if c:
+                library, description = engines.build_c(self.mlrc, program, d, self.compiler, node=node)
+                others["C"] = engines.c_run(library, description, inputs, steps)
+        for engine, outputs in others.items():
+            for name, value in outputs.items():
+                if name not in jit:  # the flag of an output on a slower clock
+                    continue
+                if f"{name}_present" in outputs:  # files hold its present instants
+                    value = value[outputs[f"{name}_present"].astype(bool)]
+                if not engines.same_bits(value, jit[name][:len(value)]):
+                    self.failures.append(f"{self.module}.{node}: {name} of JIT and {engine} differ "
+                                         + engines.first_difference(value, jit[name][:len(value)]))
+        return jit
+
+    def expect(self, what, value, reference, tolerance):
+        """The largest error, relative to the largest element of the reference where that is above 1, is at most the tolerance. `what`
+        begins with the name of the node."""
+        name = what.split(",")[0].split(" ")[0]
+        if name not in self.against:
+            self.failures.append(f"{self.module}: {name} is no node of AGAINST")
+        self.checked.add(name)
+        value, reference = np.asarray(value, "f8"), np.asarray(reference, "f8")
+        if value.shape != reference.shape:
+            self.failures.append(f"{self.module}.{what}: shape {value.shape}, reference {reference.shape}")
+            return
+        if not np.array_equal(np.isfinite(value), np.isfinite(reference)):
+            self.failures.append(f"{self.module}.{what}: finite where the reference is not, or the other way round")
+            return
+        ok = np.isfinite(reference)
+        error = np.abs(value[ok] - reference[ok]).max(initial=0) / max(1.0, np.abs(reference[ok]).max(initial=0))
+        if os.environ.get("VERBOSE"):
+            print(f"  {self.module}.{what}: {error:.3g} of {tolerance:g}")
+        if not error <= tolerance:
+            self.failures.append(f"{self.module}.{what}: off by {error:.3g}, allowed {tolerance:.3g}")
+
+    def require(self, what, condition, message):
+        self.checked.add(what)
+        if not condition:
+            self.failures.append(f"{self.module}.{what}: {message}")
