@@ -210,6 +210,12 @@ def stacked(description, rows, steps):
             for f in description["out"]["fields"]}
 
 
+def present_only(outputs):
+    """Outputs of generated code as files hold them: those of slower clocks at their present instants, without the flags."""
+    flags = {k: v.astype(bool) for k, v in outputs.items() if k.endswith("_present") and k[:-8] in outputs}
+    return {k: v[flags[f"{k}_present"]] if f"{k}_present" in flags else v for k, v in outputs.items() if k not in flags}
+
+
 def c_run(library, description, streams, steps):
     """Feeds `steps` instants of `streams` (leading axis the instant); outputs as mlrc_run."""
     instance = CInstance(library, description)
