@@ -125,7 +125,8 @@ struct ClockMark {
   std::vector<ClockTerm *> each;   ///< by operand: arms of merge, components of a tuple, arguments of a call
   std::vector<ClockTerm *> results; ///< of a call, by output
   ClockCondition *condition = nullptr; ///< when, reset call
-  std::vector<ClockCondition *> conditions; ///< of the arms of a merge
+  std::vector<ClockCondition *> conditions; ///< of the arms of a merge; of a call's inputs and outputs
+  std::vector<ClockTerm *> above;           ///< of a call: the clocks that its conditions are on
 };
 
 /// An index of a comprehension around the expression.
@@ -202,6 +203,7 @@ private:
   void inferTargets(Unit &unit);
   ClockTerm *clockOf(const ast::Expr &e);
   ClockTerm *clockOf(SymbolId id);
+  ClockTerm *clockAbove(const Symbol &symbol);
   ClockTerm *clockOfName(const ast::Expr &e, std::string_view name);
   ClockTerm *clockOfWhen(const ast::Expr &e);
   ClockTerm *clockOfMerge(const ast::Expr &e);
@@ -213,6 +215,10 @@ private:
   ClockTerm *onCondition(const ast::ClockExpr &clock, ClockTerm *parent);
   ClockCondition *condition(const ast::ClockExpr &clock);
   std::string canonical(const ast::Expr &e) const;
+  static std::string variableKey(SymbolId id);
+  bool remembers(const ast::Expr &e) const;
+  static const ast::Expr &selectorOf(const ast::Expr &condition, int64_t &value);
+  static ClockTerm *rebased(ClockSolver &clocks, ClockTerm *t, ClockTerm *above, ClockTerm *base);
   struct Later {
     enum class Kind : uint8_t { Enter, Hold } kind;
     ClockTerm *clock, *result;
@@ -227,6 +233,8 @@ private:
   ClockCondition *conditionOfCall(const ast::Expr &e, const ast::Decl &decl, const ast::ClockExpr &clock);
   void finishCallClocks(const ast::Expr &e, const Signature &callee, ClockMark &mark);
   Value presentAlways(Value v, ClockTerm *clock);
+  ClockTerm *clockOfResetParameter(const ast::Expr &e);
+  void markReset(const ast::Expr &e, ClockMark &mark, const ast::Expr *first);
   ClockTerm *clockOfClockedCall(const ast::Expr &e, const ast::Decl &decl);
   void reportHold(const ast::Expr &e, ClockTerm *found);
   void reportLater(const ast::Expr &e, ClockTerm *found, ClockTerm *wanted);
@@ -251,6 +259,7 @@ private:
   Value mergeValues(VarId selector, std::vector<Value> operands, const std::vector<ClockTerm *> &clocks, Span span);
   Expr *readLifted(Expr *stream, const std::vector<IndexId> &free, size_t leading, Span span);
   bool elabSelector(ClockCondition &condition, ClockTerm *parent);
+  ClockTerm *outsideResets(const ClockCondition &condition, ClockTerm *parent, Scope *&home);
 
   bool coverArms(const Nominal &type, const std::vector<ast::Name> &arms, Span span, const char *what);
 

@@ -16,7 +16,14 @@ const ast::Decl *Body::calledDeclaration(const ast::Expr &e) const {
 
 Value Body::elabCall(const ast::Expr &e, const Ty *want) {
   if (const ast::Decl *decl = calledDeclaration(e)) return callDeclaration(*decl, e, want);
-  if (const StaticValue *value = env.find(e.text)) {
+  const StaticValue *value = env.find(e.text);
+  if (e.every && !(value && value->kind == StaticValue::Kind::Function)) {
+    Diagnostic &d = error(kinds::wrongArguments, e.every->span, fmt::format("`{}` cannot be started afresh", e.text),
+                          "only the call of a node");
+    d.helps.push_back(fmt::format("reset {{ v = {}(..); }} every {};", e.text, text(*e.every)));
+    return Value();
+  }
+  if (value) {
     if (value->kind == StaticValue::Kind::Type && value->type.kind == Ty::Kind::Plain && !value->type.nominal)
       return elabConversion(e, value->type.type.scalar);
     for (const ast::StaticParam &param : signature.decl->statics)
@@ -322,6 +329,7 @@ Value Body::callParameter(const ast::Expr &e, const ast::StaticParam &param, con
   call.span = e.span;
   call.nameSpan = e.nameSpan;
   call.text = function.decl ? function.decl->name.text : function.name;
+  if (auto mark = marks.find(&e); mark != marks.end() && function.decl) marks[&call] = mark->second;
   bool known = true;
   std::vector<Ty> results;
   for (size_t i = 0; i < e.args.size(); ++i) {

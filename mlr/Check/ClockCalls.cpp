@@ -4,6 +4,7 @@
 #include "mlr/Check/Body.h"
 
 #include <fmt/format.h>
+#include <map>
 
 namespace mlr::checking {
 
@@ -12,6 +13,12 @@ static size_t positionOf(const std::vector<ast::Param> &params, std::string_view
   size_t i = 0;
   while (i < params.size() && params[i].name.text != name) ++i;
   return i;
+}
+
+static const ast::Param *parameterNamed(const ast::Decl &decl, std::string_view name) {
+  for (const auto *params : {&decl.inputs, &decl.outputs})
+    if (size_t at = positionOf(*params, name); at < params->size()) return &(*params)[at];
+  return nullptr;
 }
 
 static std::vector<const ast::Expr *> byInput(const ast::Decl &decl, const ast::Expr &e) {
@@ -38,14 +45,15 @@ ClockCondition *Body::conditionOfCall(const ast::Expr &e, const ast::Decl &decl,
   }
   size_t input = positionOf(decl.inputs, formal), output = positionOf(decl.outputs, formal);
   if (input < decl.inputs.size()) {
-    c.expr = byInput(decl, e)[input];
-    if (!c.expr) return nullptr;
+    const ast::Expr *given = byInput(decl, e)[input];
+    if (!given) return nullptr;
+    c.expr = c.constructor.empty() ? &selectorOf(*given, c.value) : given;
     c.key = canonical(*c.expr);
     c.selectorShown = text(*c.expr);
   } else if (output < decl.outputs.size()) {
     bool direct = inferring && inferring->expr == &e && inferring->targets.size() == decl.outputs.size();
     c.output = static_cast<int>(output);
-    c.key = direct ? fmt::format("({},0,0 v{})", static_cast<int>(ast::ExprKind::Name), inferring->targets[output])
+    c.key = direct ? variableKey(inferring->targets[output])
                    : fmt::format("output {} of {}", output, static_cast<const void *>(&e));
     c.isSymbol = direct;
     if (direct) c.symbol = inferring->targets[output];
@@ -53,19 +61,54 @@ ClockCondition *Body::conditionOfCall(const ast::Expr &e, const ast::Decl &decl,
   } else {
     return nullptr;
   }
-  c.shown = (clock.kind == ast::ClockExpr::Kind::WhenNot ? "not " : "") + c.selectorShown;
+  c.shown = (c.constructor.empty() && !c.value ? "not " : "") + c.selectorShown;
   if (!c.constructor.empty()) c.shown += " == " + c.constructor;
   return &c;
+}
+
+/// `every r` of a call on the clock `mark.operand`, which is that of the argument `first` if there is one.
+void Body::markReset(const ast::Expr &e, ClockMark &mark, const ast::Expr *first) {
+  ClockTerm *t = clockOf(*e.every);
+  if (t && !clocks.unify(mark.operand, t)) reportClocks(e, first ? first : &e, mark.operand, e.every.get(), t);
+  ClockCondition &c = clocks.newCondition();
+  c.kind = Clock::Kind::Reset;
+  c.expr = e.every.get();
+  c.scope = scope;
+  c.span = e.every->span;
+  c.selectorShown = text(*e.every);
+  mark.condition = &c;
+}
+
+/// `f(x) every r` where f is a static parameter, whose inputs and outputs are on one clock.
+ClockTerm *Body::clockOfResetParameter(const ast::Expr &e) {
+  std::vector<const ast::Expr *> operands;
+  for (const ast::ExprPtr &arg : e.args) operands.push_back(arg.get());
+  ClockMark mark;
+  mark.operand = combine(e, operands);
+  if (!mark.operand) mark.operand = clocks.unknown(scope);
+  markReset(e, mark, operands.empty() ? nullptr : operands[0]);
+  mark.each.assign(e.args.size(), mark.operand);
+  ClockTerm *result = mark.operand;
+  marks[&e] = std::move(mark);
+  return result;
 }
 
 ClockTerm *Body::clockOfClockedCall(const ast::Expr &e, const ast::Decl &decl) {
   ClockMark mark;
   mark.operand = clocks.unknown(scope);
-  auto clockOfParam = [&](const ast::Param &p) -> ClockTerm * {
+  std::map<const ast::Param *, ClockTerm *> known;
+  std::function<ClockTerm *(const ast::Param &)> clockOfParam = [&](const ast::Param &p) -> ClockTerm * {
     if (!p.clock) return mark.operand;
-    mark.conditions.push_back(p.clock->period ? nullptr : conditionOfCall(e, decl, *p.clock));
+    auto [at, isNew] = known.try_emplace(&p, mark.operand);
+    if (!isNew) return at->second;
     // A period may need the static parameters of the call: it follows when they are known.
-    return mark.conditions.back() ? clocks.on(mark.operand, mark.conditions.back()) : clocks.unknown(scope);
+    ClockCondition *c = p.clock->period ? nullptr : conditionOfCall(e, decl, *p.clock);
+    if (!c) return known[&p] = clocks.unknown(scope);
+    const ast::Param *selector = parameterNamed(decl, p.clock->condition->text);
+    ClockTerm *above = selector ? clockOfParam(*selector) : mark.operand;
+    mark.conditions.push_back(c);
+    mark.above.push_back(above);
+    return known[&p] = clocks.on(above, c);
   };
   std::vector<const ast::Expr *> args = byInput(decl, e);
   const ast::Expr *first = nullptr;
@@ -86,15 +129,7 @@ ClockTerm *Body::clockOfClockedCall(const ast::Expr &e, const ast::Decl &decl) {
   }
   for (const ast::Param &p : decl.outputs) mark.results.push_back(clockOfParam(p));
   if (e.every) {
-    ClockTerm *t = clockOf(*e.every);
-    if (t && !clocks.unify(mark.operand, t)) reportClocks(e, first ? first : &e, mark.operand, e.every.get(), t);
-    ClockCondition &c = clocks.newCondition();
-    c.kind = Clock::Kind::Reset;
-    c.expr = e.every.get();
-    c.scope = scope;
-    c.span = e.every->span;
-    c.selectorShown = text(*e.every);
-    mark.condition = &c;
+    markReset(e, mark, first);
     for (const ast::Param &p : decl.outputs) {
       if (!p.clock) continue;
       Diagnostic &d = error(kinds::clockMismatch, e.span,
@@ -189,8 +224,8 @@ Value Body::clockedCall(PreparedCall &call, const ast::Expr &e, ClockMark &mark)
     }
     here = clocks.on(mark.operand, mark.condition);
   }
-  for (ClockCondition *c : mark.conditions)
-    if (c && c->output < 0 && !elabSelector(*c, mark.operand)) {
+  for (size_t i = 0; i < mark.conditions.size(); ++i)
+    if (ClockCondition *c = mark.conditions[i]; c->output < 0 && !elabSelector(*c, mark.above[i])) {
       here = before;
       return Value();
     }
@@ -210,7 +245,7 @@ Value Body::clockedCall(PreparedCall &call, const ast::Expr &e, ClockMark &mark)
       if (decl.outputs[i].clock) setClock(*target, mark.results[i]);
   }
   for (ClockCondition *c : mark.conditions)
-    if (c && c->output >= 0 && !c->isSymbol) {
+    if (c->output >= 0 && !c->isSymbol) {
       const Value &v = call.signature.outputs.size() == 1 ? result : result.parts[static_cast<size_t>(c->output)];
       if (v.plain() && v.expr->kind == ExprKind::Var) c->selector = v.expr->var;
     }

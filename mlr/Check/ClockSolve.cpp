@@ -12,8 +12,9 @@ void Body::settleClock(ClockTerm *t) {
   if (!clocks.unify(root, root->scope->base)) clocks.unify(root, root->scope->ofTime().base);
 }
 
-/// A clock above a reset block, with its boolean conditions, as it is inside the block.
-static ClockTerm *rebased(ClockSolver &clocks, ClockTerm *t, ClockTerm *above, ClockTerm *base) {
+/// A clock on `above`, with its boolean conditions, as one on `base`, which has the same instants: a reset block hides
+/// its own clock. Null for a periodic one, whose instants a reset moves.
+ClockTerm *Body::rebased(ClockSolver &clocks, ClockTerm *t, ClockTerm *above, ClockTerm *base) {
   if (ClockSolver::equal(t, above)) return base;
   t = ClockSolver::find(t);
   if (t->kind != ClockTerm::Kind::On || t->condition->kind == Clock::Kind::Every) return nullptr;
@@ -42,6 +43,10 @@ bool Body::tryLater(Later &l) {
     else if (l.block->kind == Scope::Kind::Reset) result = rebased(clocks, t, above, base);
     if (!result) result = t;
   } else {
+    if (t->isFaulty) { // one cause, one error
+      clocks.unify(l.result, t);
+      return l.done = true;
+    }
     if (t->kind == ClockTerm::Kind::Unknown) return false;
     if (t->kind == ClockTerm::Kind::Base || t->condition->kind == Clock::Kind::Reset) {
       reportHold(*l.at, t);

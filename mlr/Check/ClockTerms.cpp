@@ -12,6 +12,12 @@ ClockTerm *ClockSolver::unknown(Scope *fallback) {
   return &t;
 }
 
+ClockTerm *ClockSolver::faulty(Scope *fallback) {
+  ClockTerm *t = unknown(fallback);
+  t->isFaulty = true;
+  return t;
+}
+
 ClockTerm *ClockSolver::base(Scope *scope) {
   ClockTerm *t = unknown(scope);
   t->kind = Kind::Base;
@@ -48,7 +54,8 @@ bool ClockSolver::sameCondition(const ClockCondition &a, const ClockCondition &b
 
 bool ClockSolver::bind(ClockTerm *unknown, ClockTerm *to) {
   if (unknown == to) return true;
-  if (root(to) == unknown) return false; // a clock below itself
+  if (root(to) == unknown) return unknown->isFaulty; // a clock below itself
+  if (to->kind == Kind::Unknown) to->isFaulty |= unknown->isFaulty;
   unknown->link = to;
   return true;
 }

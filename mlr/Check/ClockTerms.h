@@ -36,11 +36,14 @@ struct ClockTerm {
   Scope *scope = nullptr;     ///< Base: whose time; Unknown: where nothing decides, that scope's clock
   ClockTerm *parent = nullptr; ///< On
   ClockCondition *condition = nullptr;
+  bool isFaulty = false;       ///< Unknown: of an expression with an error, which was reported
 };
 
 class ClockSolver {
 public:
   ClockTerm *unknown(Scope *fallback);
+  /// An unknown clock that is the reason of no further error.
+  ClockTerm *faulty(Scope *fallback);
   ClockTerm *base(Scope *scope);
   ClockTerm *on(ClockTerm *parent, const ClockCondition *condition);
   ClockCondition &newCondition() { return conditions.emplace_back(); }

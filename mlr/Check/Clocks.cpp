@@ -59,6 +59,27 @@ void Body::inferBlock(Scope &block, const ast::ClockExpr &clock) {
 
 // ---- statements ------------------------------------------------------------------------------------------
 
+/// That of the condition of a parameter's clock, which is a parameter itself. Null: an error was reported.
+ClockTerm *Body::clockAbove(const Symbol &symbol) {
+  const ast::ClockExpr &clock = *symbol.declaredClock;
+  if (!clock.condition) return scopes.front().base;
+  const SymbolId *id = clock.condition->kind == ast::ExprKind::Name ? lookup(clock.condition->text) : nullptr;
+  if (!id || !symbols[*id].isParameter) {
+    Diagnostic &d = error(kinds::clockMismatch, clock.condition->span,
+                          fmt::format("the clock of `{}` is no input or output", symbol.name), "shows outside");
+    d.notes.push_back("a caller knows the instants of a stream by the inputs and outputs of the node");
+    if (!id || clock.condition->kind != ast::ExprKind::Name)
+      d.helps.push_back(fmt::format("make it an output:  `c: bool, {}: {} when c`", symbol.name, toString(symbol.ty)));
+    return nullptr;
+  }
+  ClockTerm *above = clockOf(*id);
+  if (ClockSolver::root(above) != ClockSolver::find(symbol.clock)) return above;
+  Diagnostic &d = error(kinds::clockMismatch, clock.span, fmt::format("the clock of `{}` is that of itself", symbol.name),
+                        "leads back");
+  d.labels.push_back({symbols[*id].span, "declared here", false});
+  return nullptr;
+}
+
 ClockTerm *Body::clockOf(SymbolId id) {
   Symbol &symbol = symbols[id];
   if (symbol.clock) return symbol.clock;
@@ -68,8 +89,8 @@ ClockTerm *Body::clockOf(SymbolId id) {
   if (symbol.declaredClock) {
     Scope *before = scope;
     scope = symbol.isParameter ? &scopes.front() : symbol.scope;
-    declared = onCondition(*symbol.declaredClock,
-                           symbol.isParameter ? scopes.front().base : clocks.unknown(symbol.scope));
+    ClockTerm *parent = symbol.isParameter ? clockAbove(symbol) : clocks.unknown(symbol.scope);
+    declared = parent ? onCondition(*symbol.declaredClock, parent) : clocks.faulty(scope);
     scope = before;
   }
   if (!declared) return symbol.clock;
@@ -155,6 +176,8 @@ ClockTerm *Body::clockOf(const ast::Expr &e) {
     break;
   case K::Call:
     if (const ast::Decl *decl = calledDeclaration(e)) return clockOfCall(e, *decl);
+    if (const StaticValue *f = e.every ? env.find(e.text) : nullptr; f && f->kind == StaticValue::Kind::Function)
+      return clockOfResetParameter(e);
     if (e.text == "hold" && e.args.size() == 2) return clockOfHold(e);
     if (e.text == "pack" && !e.args.empty()) return clockOfPack(e);
     if (e.text == "unpack") return clockOfUnpack(e);
@@ -184,7 +207,7 @@ ClockTerm *Body::combine(const ast::Expr &e, const std::vector<const ast::Expr *
     if (!all) all = t, first = operand;
     else if (!clocks.unify(all, t) && !reported) reportClocks(e, first, all, operand, t), reported = true;
   }
-  return reported ? nullptr : all; // one cause, one error
+  return reported ? clocks.faulty(scope) : all; // one cause, one error
 }
 
 ClockTerm *Body::clockOfName(const ast::Expr &e, std::string_view name) {
@@ -236,13 +259,13 @@ ClockTerm *Body::clockOfWhen(const ast::Expr &e) {
     ClockTerm *t = clockOf(*clock.condition);
     if (t && !clocks.unify(operand, t)) {
       reportClocks(e, e.args[0].get(), operand, clock.condition.get(), t);
-      return nullptr;
+      return clocks.faulty(scope);
     }
   }
   ClockMark mark;
   mark.operand = operand;
   mark.condition = condition(clock);
-  if (!mark.condition) return nullptr;
+  if (!mark.condition) return clocks.faulty(scope);
   marks[&e] = mark;
   return clocks.on(operand, mark.condition);
 }
@@ -255,14 +278,15 @@ ClockTerm *Body::clockOfMerge(const ast::Expr &e) {
   mark.operand = parent;
   for (size_t i = 1; i < e.args.size(); ++i) {
     ClockCondition &c = clocks.newCondition();
-    c.key = canonical(selector);
+    bool isBool = e.kind == ast::ExprKind::MergeBool;
+    c.value = i == 1;
+    c.expr = isBool ? &selectorOf(selector, c.value) : &selector;
+    c.key = canonical(*c.expr);
     c.span = selector.span;
-    c.selectorShown = text(selector);
-    c.expr = &selector;
+    c.selectorShown = text(*c.expr);
     c.scope = scope;
-    if (e.kind == ast::ExprKind::MergeBool) {
-      c.value = i == 1;
-      c.shown = (i == 1 ? "" : "not ") + c.selectorShown;
+    if (isBool) {
+      c.shown = (i == 1 ? "" : "not ") + text(selector);
     } else {
       c.constructor = e.argNames[i - 1].text;
       c.shown = c.selectorShown + " == " + c.constructor;
@@ -309,26 +333,58 @@ ClockTerm *Body::clockOfCall(const ast::Expr &e, const ast::Decl &decl) {
 
 // ---- conditions ------------------------------------------------------------------------------------------
 
-/// The text of an expression with its variables resolved: equal texts are equal streams.
+/// canonical() of an expression that is this variable.
+std::string Body::variableKey(SymbolId id) { return fmt::format("({},0,0,0 v{})", static_cast<int>(ast::ExprKind::Name), id); }
+
+/// The text of an expression with its variables resolved: equal texts are equal streams, on one clock.
 std::string Body::canonical(const ast::Expr &e) const {
   std::string out;
+  bool hasState = false;
   walk(&e, [&](const ast::Expr &part) {
-    out += fmt::format("({},{},{}", static_cast<int>(part.kind), static_cast<int>(part.op), part.args.size());
+    out += fmt::format("({},{},{},{}", static_cast<int>(part.kind), static_cast<int>(part.op), part.args.size(),
+                       part.statics.size());
     const SymbolId *id = variableRead(part);
     bool isIndex = std::find(indexNames.begin(), indexNames.end(), part.text) != indexNames.end();
     if (id && !isIndex) out += fmt::format(" v{}", *id);
-    else if (!part.text.empty()) out += fmt::format(" {}", part.text);
+    else if (!part.text.empty()) out += fmt::format(" {}:{}", part.text.size(), part.text);
     for (const ast::Name &name : part.argNames) out += fmt::format(" {}", name.text);
+    for (const ast::StaticArg &arg : part.statics)
+      out += fmt::format(" s{}{}{}{}", arg.name.text, arg.value != nullptr, arg.isShape, arg.shape.size());
     for (const ast::Index &index : part.indices)
       out += fmt::format(" i{}{}{}", static_cast<int>(index.kind), index.a != nullptr, index.b != nullptr);
     for (const ast::For &f : part.fors) out += fmt::format(" f{}", f.index.text);
-    if (part.clock) out += fmt::format(" c{}{}", static_cast<int>(part.clock->kind), part.clock->constructor.text);
+    if (part.every) out += " e";
+    if (part.clock)
+      out += fmt::format(" c{}{}{}", static_cast<int>(part.clock->kind), part.clock->phase != nullptr,
+                         part.clock->constructor.text);
     const ast::Decl *decl = calledDeclaration(part);
     if (decl && decl->isExtern && decl->kind == ast::DeclKind::Node)
       out += fmt::format(" {}", static_cast<const void *>(&part)); // hidden state: equal to nothing else
     out += ")";
+    hasState |= remembers(part);
   });
-  return out;
+  // State inside a reset is not that outside.
+  const Scope *reset = scope;
+  while (reset && reset->kind != Scope::Kind::Reset) reset = reset->kind == Scope::Kind::Time ? nullptr : reset->parent;
+  return hasState && reset ? fmt::format("{} in {}", out, static_cast<const void *>(reset)) : out;
+}
+
+/// Whether the expression, apart from its parts, may have state: an operator of time, or a call of more than a fun.
+bool Body::remembers(const ast::Expr &e) const {
+  using O = ast::Op;
+  if (e.op == O::Fby || e.op == O::Eby || e.op == O::Arrow || e.op == O::Pre) return true;
+  if (e.every || (e.clock && e.clock->period)) return true;
+  if (e.kind != ast::ExprKind::Call) return false;
+  if (const ast::Decl *decl = calledDeclaration(e)) return decl->kind == ast::DeclKind::Node || !decl->statics.empty();
+  static constexpr std::string_view keeping[] = {"window", "hold", "pack", "unpack"};
+  return env.find(e.text) || std::find(std::begin(keeping), std::end(keeping), e.text) != std::end(keeping);
+}
+
+/// What selects by a condition: `not c` selects by `c` when that is false. Negates `value` as often as needed.
+const ast::Expr &Body::selectorOf(const ast::Expr &condition, int64_t &value) {
+  const ast::Expr *e = &condition;
+  for (; e->kind == ast::ExprKind::Unary && e->op == ast::Op::Not; e = e->args[0].get()) value = !value;
+  return *e;
 }
 
 ClockCondition *Body::condition(const ast::ClockExpr &clock) {
@@ -355,11 +411,11 @@ ClockCondition *Body::condition(const ast::ClockExpr &clock) {
           fmt::format("this is {}", c.period < 1 ? c.period : c.phase));
     return nullptr;
   }
-  c.expr = clock.condition.get();
+  c.value = clock.kind == K::When;
+  c.expr = clock.kind == K::WhenIs ? clock.condition.get() : &selectorOf(*clock.condition, c.value);
   c.key = canonical(*c.expr);
   c.selectorShown = text(*c.expr);
-  c.shown = (clock.kind == K::WhenNot ? "not " : "") + c.selectorShown;
-  c.value = clock.kind == K::When;
+  c.shown = (clock.kind == K::WhenNot ? "not " : "") + text(*clock.condition);
   if (clock.kind == K::WhenIs) {
     c.constructor = clock.constructor.text;
     c.shown += " == " + c.constructor;
@@ -377,7 +433,7 @@ ClockTerm *Body::onCondition(const ast::ClockExpr &clock, ClockTerm *parent) {
                      "needed at every instant of the clock above");
   }
   ClockCondition *c = condition(clock);
-  return c ? clocks.on(parent, c) : clocks.unknown(scope);
+  return c ? clocks.on(parent, c) : clocks.faulty(scope);
 }
 
 } // namespace mlr::checking

@@ -1,5 +1,6 @@
 // Expressions that change clocks: `when`, `merge`, `hold`. What is sampled is read in the region of its clock;
 // operands of merge and hold become variables of theirs.
+#include "mlr/Check/AstWalk.h"
 #include "mlr/Check/Body.h"
 #include "mlr/Check/Instants.h"
 
@@ -31,13 +32,34 @@ Value Body::onVariable(Value v, ClockTerm *clock) {
 
 // ---- selectors -------------------------------------------------------------------------------------------
 
+/// Where a selector is computed: outside of the reset blocks that its variables and state have no part in, so that
+/// equal conditions inside and outside are one variable. The clock there that `parent` is.
+ClockTerm *Body::outsideResets(const ClockCondition &c, ClockTerm *parent, Scope *&home) {
+  bool isLocal = false;
+  Scope *before = scope;
+  scope = c.scope;
+  while (!isLocal && home->kind == Scope::Kind::Reset) {
+    walk(c.expr, [&](const ast::Expr &e) {
+      const SymbolId *id = variableRead(e);
+      for (const Scope *s = id ? symbols[*id].scope : nullptr; s; s = s->parent) isLocal |= s == home;
+      isLocal |= remembers(e);
+    });
+    ClockTerm *outside = isLocal ? nullptr : rebased(clocks, parent, home->base, home->outer);
+    if (!outside) break;
+    parent = outside;
+    home = home->parent;
+  }
+  scope = before;
+  return parent;
+}
+
 /// The variable behind a condition: the one that it names, or a hidden one on `parent`.
 bool Body::elabSelector(ClockCondition &c, ClockTerm *parent) {
   if (c.kind == Clock::Kind::Every || c.selector != UINT32_MAX) return true;
   Scope *beforeScope = scope;
   ClockTerm *before = here;
   scope = c.scope;
-  here = parent;
+  here = outsideResets(c, parent, scope);
   bool numbered = c.constructor.starts_with("#");
   if (numbered) c.value = std::stoll(c.constructor.substr(1));
   const SymbolId *id = c.expr->kind == ast::ExprKind::Name ? lookup(c.expr->text) : nullptr;
@@ -58,12 +80,21 @@ bool Body::elabSelector(ClockCondition &c, ClockTerm *parent) {
   }
   bool ok = c.selector != UINT32_MAX;
   if (ok && own) c.selector = symbols[*id].leaves[0];
+  if (ok && !own && !freeIndices({selector}).empty()) {
+    Diagnostic &d = error(kinds::clockMismatch, c.expr->span, "a clock depends on the index of a comprehension",
+                          "other instants for each index");
+    d.helps.push_back("put what has the clock into a node of its own, and call that for each index");
+    ok = false;
+  }
   if (ok && !own) {
     // One expression selects all clocks under it.
-    auto [at, isNew] = selectors.try_emplace(fmt::format("{} {}", static_cast<const void *>(c.scope), c.key), 0);
+    std::string on = ClockSolver::isGround(here) ? ClockSolver::key(here)
+                                                 : fmt::format("{}", static_cast<const void *>(ClockSolver::find(here)));
+    auto [at, isNew] = selectors.try_emplace(fmt::format("{} {}", on, c.key.empty() ? canonical(*c.expr) : c.key), 0);
     if (isNew) at->second = define(selector, "when")->var;
     c.selector = at->second;
   }
+  if (!ok) c.selector = UINT32_MAX;
   scope = beforeScope;
   here = before;
   return ok;

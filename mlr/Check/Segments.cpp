@@ -49,7 +49,7 @@ ClockTerm *Body::clockOfPack(const ast::Expr &e) {
     ClockCondition &c = clocks.newCondition();
     c.isSymbol = true;
     c.symbol = inferring->targets[2];
-    c.key = fmt::format("({},0,0 v{})", static_cast<int>(ast::ExprKind::Name), c.symbol);
+    c.key = variableKey(c.symbol);
     c.selectorShown = c.shown = std::string(symbols[c.symbol].name);
     c.span = e.span;
     ClockTerm *ends = clocks.on(mark.operand, &c);
@@ -58,7 +58,7 @@ ClockTerm *Body::clockOfPack(const ast::Expr &e) {
     return mark.operand;
   }
   auto period = segmentLength(e);
-  if (!period) return nullptr;
+  if (!period) return clocks.faulty(scope);
   mark.condition = &everyCondition(*period, e.span);
   marks[&e] = mark;
   return clocks.on(mark.operand, mark.condition);
@@ -67,14 +67,14 @@ ClockTerm *Body::clockOfPack(const ast::Expr &e) {
 /// unpack: from the clock `every T` to the clock above.
 ClockTerm *Body::clockOfUnpack(const ast::Expr &e) {
   auto period = segmentLength(e);
-  if (e.args.size() != 2 || !period) return nullptr;
+  if (e.args.size() != 2 || !period) return clocks.faulty(scope);
   ClockTerm *above = clocks.unknown(scope);
   ClockTerm *wanted = clocks.on(above, &everyCondition(*period, e.span));
   ClockTerm *found = clockOf(*e.args[0]);
   if (found && !clocks.unify(wanted, found)) {
     reportPosition(*e.args[0], found, wanted, fmt::format("`unpack<<{}>>` takes a stream on `every {}`", *period, *period),
                    fmt::format("needed on `every {}`", *period));
-    return nullptr;
+    return clocks.faulty(scope);
   }
   ClockTerm *init = clockOf(*e.args[1]);
   if (init && !clocks.unify(above, init)) reportClocks(e, &e, above, e.args[1].get(), init);

@@ -113,6 +113,8 @@ bool Body::bindParam(const ast::StaticParam &param, const ast::Expr *value,
   return false;
 }
 
+static bool changesClocks(std::string_view builtin) { return builtin == "hold" || builtin == "pack" || builtin == "unpack"; }
+
 /// `relu`, `nn.relu`, `dense<<3, 4>>`, `exp`, or a parameter of this node that is itself a function.
 bool Body::bindFunction(const ast::StaticParam &param, const ast::Expr *value, Span span, StaticValue &out) {
   auto refuse = [&](const std::string &title) {
@@ -144,6 +146,13 @@ bool Body::bindFunction(const ast::StaticParam &param, const ast::Expr *value, S
   if (decl && (decl->inputs.size() != param.domain.size() || decl->outputs.size() != param.range.size()))
     return refuse(fmt::format("`{}` takes {} value{} and gives {}, which `{}` does not", name, decl->inputs.size(),
                               decl->inputs.size() == 1 ? "" : "s", decl->outputs.size(), param.name.text));
+  for (const auto *params : {decl ? &decl->inputs : nullptr, decl ? &decl->outputs : nullptr})
+    for (size_t i = 0; params && i < params->size(); ++i)
+      if ((*params)[i].clock)
+        return refuse(fmt::format("`{}` of `{}` is on a clock of its own, and `{}` has none", (*params)[i].name.text, name,
+                                  param.name.text));
+  if (!decl && changesClocks(function->name))
+    return refuse(fmt::format("`{}` changes clocks, and `{}` does not", name, param.name.text));
   out = StaticValue();
   out.kind = StaticValue::Kind::Function;
   out.function = std::move(function);

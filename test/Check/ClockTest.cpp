@@ -35,6 +35,74 @@ TEST(Clocks, EqualPeriodicClocksOfDifferentChainsHaveTheirOwnParents) { // R17.3
   EXPECT_EQ(Checked("node main(x: f32) -> (y: f32) { y = (x when every 2) + (x when every 3); }").errors.size(), 1u);
 }
 
+TEST(Clocks, EqualConditionsOfResetBlocksAreThoseOutside) { // R17.3
+  const std::string frame = "node main(x: f32, b: bool) -> (h: f32) { y = x when (%c); reset { z = hold(%e, 1); n = z + (0 fby n); } every b; h = n; }";
+  auto with = [&](std::string condition, const std::string &value) {
+    std::string text = frame;
+    text.replace(text.find("%e"), 2, value);
+    for (size_t at; (at = text.find("%c")) != std::string::npos;) text.replace(at, 2, condition);
+    return text;
+  };
+  expectErrors(with("x > 0.5", "y + (x when (%c))"), {});
+  expectErrors(with("x > 0.5", "(x when (%c)) + y"), {});
+  // State is another one there.
+  expectErrors(with("x > (0 fby x)", "y + (x when (%c))"), {"clock-mismatch: the operands of `+` are present at different instants"});
+}
+
+TEST(Clocks, NotTurnsAConditionRound) { // R17.3
+  expectErrors("node main(x: f32, b: bool) -> (y: f32) { c = not b; y = merge(not b, x when not b, x when not (not b)); }", {});
+  expectErrors("node f(x: f32, c: bool) -> (y: f32 when c) { y = x when c; }\n"
+               "node main(x: f32, b: bool) -> (y: f32 when b, z: f32 when not b) { y = f(x, b); z = f(x, not b); }",
+               {});
+}
+
+TEST(Clocks, ConditionsOfResetCallsAreToldApart) { // R17.8
+  std::string text = Checked("node acc(x: f32) -> (y: f32) { y = x + (0 fby y); }\n"
+                             "node main(x: f32) -> (y, z: f32) { y = acc(x) every (x > 1); z = acc(x) every (x > 0); }").printed();
+  expectContains(text, "gt(x, 1.0:f32)");
+  expectContains(text, "gt(x, 0.0:f32)");
+}
+
+TEST(Clocks, ConditionsInSignaturesHaveClocksOfTheirOwn) { // R17.2
+  expectErrors("node f(x: f32, c: bool, d: bool when c) -> (y: f32 when d, e: bool when d, z: f32 when e) {\n"
+               "  y = (x when c) when d; e = y > 0; z = y when e;\n"
+               "}\n"
+               "node main(x: f32, b: bool) -> (o: f32, p: bool when b, q: f32 when p) {\n"
+               "  p = (x > 0.5) when b; (y, e, z) = f(x, b, p); o = hold(hold(hold(z, 1) + y, 2), 3); q = y * 2;\n"
+               "}",
+               {});
+  expectErrors("node f(a, b: f32, x: f32 when (a > b)) -> (y: f32) { y = a; }",
+               {"clock-mismatch: the clock of `x` is no input or output"});
+  expectErrors("node f(c: bool when d, d: bool when c) -> (y: f32) { y = 1; }",
+               {"clock-mismatch: the clock of `c` is that of itself"});
+}
+
+TEST(Clocks, NodesAsParametersHaveNone) { // R3.8
+  expectErrors("node half(x: f32) -> (y: f32 every 2) { y = x when every 2; }\n"
+               "node twice<<f: (f32) -> f32>>(x: f32) -> (y: f32) { y = f(x) + x; }\n"
+               "node main(x: f32) -> (y: f32) { y = twice<<half>>(x); }",
+               {"type-mismatch: `y` of `half` is on a clock of its own, and `f` has none"});
+}
+
+TEST(Clocks, ParametersAreStartedAfreshAsNodesAre) { // R17.8
+  expectTyped("node acc(x: f32) -> (y: f32) { y = x + (0 fby y); }\n"
+              "node apply<<f: (f32) -> f32>>(x: f32, r: bool) -> (y: f32) { y = f(x) every r; }\n"
+              "node main(x: f32, r: bool) -> (y: f32) { y = apply<<acc>>(x, r); }",
+              "reset every r {");
+  expectErrors("node main(x: f32, b: bool) -> (y: f32) { y = sqrt(x) every b; }",
+               {"wrong-arguments: `sqrt` cannot be started afresh"});
+}
+
+TEST(Clocks, AFaultyOperandIsOneError) {
+  expectErrors("node main(x: f32, b: bool) -> (y: f32) { y = hold((x when b) + x, 0) + hold(x when b, 1); }",
+               {"clock-mismatch: the operands of `+` are present at different instants"});
+}
+
+TEST(Clocks, NoneDependsOnAComprehensionIndex) { // R17.1
+  expectErrors("node main(x: f32[3], k: i32) -> (y: f32[3]) { y = [hold(x[i] when (i > k), 0) for i < 3]; }",
+               {"clock-mismatch: a clock depends on the index of a comprehension"});
+}
+
 TEST(Clocks, MergeTakesTheArmsByTheValueOfItsSelector) { // R17.5
   expectTyped("node main(x: f32, c: bool) -> (y: f32) { y = merge(c, x when c, 0); }", "merge(c, 0.0:f32, arm#");
 }
