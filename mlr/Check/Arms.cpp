@@ -1,6 +1,7 @@
 // Blocks of which one arm runs: each arm is a scope on a clock of its own, and what every arm defines is merged
 // (Colaço, Hamon, Pouzet, "Mixing signals and modes in synchronous data-flow systems", EMSOFT 2006).
 #include "mlr/Check/AstBuild.h"
+#include "mlr/Check/AstWalk.h"
 #include "mlr/Check/Body.h"
 
 #include <algorithm>
@@ -188,6 +189,39 @@ void Body::armVariable(std::string_view name, const ArmText &arm, Scope &block, 
   }
 }
 
+using Mentions = std::unordered_map<std::string_view, std::vector<uint32_t>>;
+
+/// Where the names of variables stand in a block, by name.
+static void collectMentions(const ast::Block &block, Mentions &out) {
+  auto read = [&](const ast::Expr *root) {
+    walk(root, [&](const ast::Expr &e) {
+      if (e.kind == ast::ExprKind::Name || e.op == ast::Op::Last) out[e.text].push_back(e.span.begin);
+    });
+  };
+  for (const auto &stmt : block.stmts) {
+    for (const ast::Name &target : stmt->targets) out[target.text].push_back(target.span.begin);
+    for (const auto *e : {&stmt->value, &stmt->bound, &stmt->condition}) read(e->get());
+    if (stmt->clock) read(stmt->clock->condition.get());
+    collectMentions(stmt->body, out);
+    collectMentions(stmt->other, out);
+    for (const ast::Arm &arm : stmt->arms) {
+      collectMentions(arm.body, out);
+      for (const auto *transitions : {&arm.unless, &arm.until})
+        for (const ast::Transition &t : *transitions) read(t.condition.get());
+    }
+  }
+}
+
+/// Whether anything but this statement uses or defines a variable of this name: only then is it merged.
+bool Body::isMentionedOutside(std::string_view name, Span span) {
+  if (name.find('#') != name.npos) return true; // the checker's own
+  for (const ast::Param &output : signature.decl->outputs)
+    if (output.name.text == name) return true;
+  if (mentions.empty()) collectMentions(signature.decl->body, mentions);
+  const std::vector<uint32_t> &places = mentions[name];
+  return std::any_of(places.begin(), places.end(), [&](uint32_t at) { return at < span.begin || at >= span.end; });
+}
+
 void Body::collectArms(const ast::Stmt &stmt, std::vector<ArmText> arms, const std::string &selector, Scope &at) {
   Defined memories = memoriesAround(at);
   std::vector<Defined> defined;
@@ -200,6 +234,7 @@ void Body::collectArms(const ast::Stmt &stmt, std::vector<ArmText> arms, const s
   }
   std::vector<std::pair<std::string_view, SymbolId>> shared;
   for (std::string_view name : sharedBy(defined, memories)) {
+    if (!isMentionedOutside(name, stmt.span)) continue;
     ast::ExprPtr merge = mergeOf(name, arms, selector, contains(memories, name), stmt.span);
     auto made = equation(std::string(name), std::move(merge), placeOf(arms, name, stmt.span));
     const ast::Stmt &statement = keep(std::move(made));

@@ -74,6 +74,7 @@ struct Symbol {
   Ty ty;                     ///< Unknown until inferred
   std::vector<VarId> leaves; ///< empty until the type is final
   const ast::ClockExpr *declaredClock = nullptr;
+  ClockTerm *declaredTerm = nullptr; ///< what it became
   bool isParameter = false;  ///< its clock is declared: none is the base clock
   ClockTerm *clock = nullptr;
   std::string_view leafName; ///< of its variables, where `name` is not unique
@@ -94,8 +95,8 @@ struct Unit {
   const ast::Expr *expr = nullptr; ///< its expression; null for a scan
   Scope *scope = nullptr; ///< that its expression stands in
   Scope *block = nullptr; ///< Condition: whose; Scan: the inner scope
-  const ast::ClockExpr *declaredClock = nullptr; ///< Condition of a declared clock
-  SymbolId declaredFor = 0;
+  const ast::ClockExpr *declaredClock = nullptr; ///< Condition: of a declared clock, not of a block
+  SymbolId declaredFor = 0;                      ///< whose
   bool coversArms = false; ///< Condition of the first arm of `match`
   std::vector<SymbolId> targets;
   std::vector<SymbolId> reads; ///< variables without a declared type
@@ -176,6 +177,7 @@ private:
                        bool isMemory, Span span);
   std::vector<std::string_view> memoriesAround(Scope &scope) const;
   void armVariable(std::string_view name, const ArmText &arm, Scope &block, SymbolId merged, Scope &scope);
+  bool isMentionedOutside(std::string_view name, Span span);
   Span placeOf(const std::vector<ArmText> &arms, std::string_view name, Span fallback) const;
   bool requireInAll(std::string_view name, const std::vector<ArmText> &arms,
                     const std::vector<std::string_view> &memories, Scope &scope);
@@ -575,6 +577,7 @@ private:
   std::deque<ast::ClockExpr> madeClocks;
   std::deque<ast::Name> madeNames;
   size_t armCount = 0;
+  std::unordered_map<std::string_view, std::vector<uint32_t>> mentions; ///< in the body, by name: offsets
   std::unordered_map<std::string, VarId> selectors; ///< by scope and expression; looked up only
   ClockSolver clocks;
   std::unordered_map<const ast::Expr *, ClockMark> marks; ///< looked up only

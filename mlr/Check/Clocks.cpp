@@ -91,13 +91,13 @@ ClockTerm *Body::clockOf(SymbolId id) {
     scope = symbol.isParameter ? &scopes.front() : symbol.scope;
     ClockTerm *parent = symbol.isParameter ? clockAbove(symbol) : clocks.unknown(symbol.scope);
     declared = parent ? onCondition(*symbol.declaredClock, parent) : clocks.faulty(scope);
+    symbol.declaredTerm = declared;
     scope = before;
   }
   if (!declared) return symbol.clock;
-  // A block may define it: reset blocks hide their clock.
+  // A block may define what is declared outside: reset blocks hide their clock.
   ClockTerm *outside = symbol.clock;
-  Scope *home = symbol.isParameter ? &scopes.front() : &symbol.scope->table();
-  for (Scope *s = symbol.scope; s != home; s = s->parent) {
+  for (Scope *s = symbol.scope; symbol.isParameter && s != &scopes.front(); s = s->parent) {
     if (s->kind != Scope::Kind::Reset) continue;
     clocks.unify(outside, s->base);
     outside = s->outer;

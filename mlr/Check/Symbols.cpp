@@ -283,6 +283,16 @@ void Body::collectEquation(const ast::Stmt &stmt, Scope &at) {
   auto ty = statics.type(*stmt.type);
   symbol.declared = &*stmt.type;
   symbol.declaredClock = stmt.clock.get();
+  if (stmt.clock && stmt.clock->condition) {
+    SymbolId declared = unit.targets[0];
+    Unit &condition = units.emplace_back();
+    condition.kind = Unit::Kind::Condition;
+    condition.stmt = &stmt;
+    condition.expr = stmt.clock->condition.get();
+    condition.scope = &at;
+    condition.declaredClock = stmt.clock.get();
+    condition.declaredFor = declared;
+  }
   if (!ty) return;
   symbol.ty = *ty;
   declareLeaves(symbol);

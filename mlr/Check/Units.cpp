@@ -19,8 +19,8 @@ void Body::elaborateUnit(Unit &u) {
       Value selector = elab(*u.expr);
       if (selector.nominal) coverArms(*selector.nominal, arms, u.stmt->condition->span, "match");
     }
-    if (u.declaredClock)
-      if (ClockTerm *t = ClockSolver::find(symbols[u.declaredFor].clock); t->condition) elabSelector(*t->condition, t->parent);
+    if (ClockTerm *t = u.declaredClock ? symbols[u.declaredFor].declaredTerm : nullptr; t && t->condition)
+      elabSelector(*t->condition, t->parent);
     return;
   case Unit::Kind::Equation: return elaborateEquation(u);
   case Unit::Kind::Stacked:

@@ -103,6 +103,24 @@ TEST(Clocks, NoneDependsOnAComprehensionIndex) { // R17.1
                {"clock-mismatch: a clock depends on the index of a comprehension"});
 }
 
+TEST(Clocks, AnnotationsHoldInBlocksToo) { // R17.2
+  expectErrors("node main(c, d: bool, x: i32) -> (y, z: i32) {\n"
+               "  reset { k: i32 every 2 = x when every 2; y = hold(k, 0); } every c;\n"
+               "  last z = 2;\n"
+               "  automaton { state A { j: i32 when not c = x when not c; z = hold(j, 0); until d then B; } state B { until true then A; } }\n"
+               "}",
+               {});
+  expectErrors("struct P { c: bool } node main(p: P) -> (y: i32) { v: i32 when p.c = 6; y = hold(v, 1); }", {});
+}
+
+TEST(Arms, WhatNobodyReadsOutsideIsNotMerged) { // R17.10
+  expectErrors("node main(x: i32, d: bool) -> (o: i32) {\n"
+               "  o = x; automaton { state S { (xs, n, e) = pack<<2>>(x, until = d); } }\n"
+               "  if d { a = x when every 2; } else { a = 1.5; }\n"
+               "}",
+               {});
+}
+
 TEST(Clocks, MergeTakesTheArmsByTheValueOfItsSelector) { // R17.5
   expectTyped("node main(x: f32, c: bool) -> (y: f32) { y = merge(c, x when c, 0); }", "merge(c, 0.0:f32, arm#");
 }
