@@ -200,6 +200,45 @@ fun f(x: f32[3, 4], c: bool[3]) -> (y: f32[3, 4]) {
     y[u] = z;
   }
 }"""),
+    ("resets_of_each", """
+node g(x: f32, k: i32) -> (y: f32, n: i32) { y = x -> pre y * 0.5 + x; n = 0 fby n + k; }
+node h(x: f32) -> (y: f32) { y = x + (0 fby y); }
+node f(x: f32[3], c: bool[3]) -> (y: f32[3], n: i32[3], z: f32, v: f32[3]) {
+  (y, n) = [g(x[i], i) every c[i] for i < 3];
+  z = sum(h(x[i]) every (c[i] and not c[2 - i]) for i < 3);
+  if c[0] { v = [h(x[i]) every c[i] for i < 3]; } else { v = x; }
+}"""),
+    ("outputs_on_periodic_clocks", """
+node g(x: f32, k: i32) -> (y: f32 every 3, n: i32, z: f32 every 2 at 0) {
+  y = (x when every 3) + (0 fby y);
+  z = (x when every 2 at 0) * f32(k when every 2 at 0);
+  n = 0 fby n + k;
+}
+node f(x: f32[3]) -> (y: f32[3], n: i32[3], z: f32[3]) {
+  (a, n, b) = [g(x[i], i) for i < 3];
+  y = hold(a, [0.0 for i < 3]);
+  z = hold(b * 2, [0.0 for i < 3]);
+}"""),
+    ("inputs_on_clocks", """
+node g(c: bool, x: f32 when c, u: f32) -> (y: f32) { s = x + (0 fby s); y = hold(s, 0) + u; }
+node f(x: f32[3], c: bool) -> (y: f32[3]) {
+  a = x * 2 when c;
+  y = [g(c, a[i], x[i]) for i < 3];
+}"""),
+    ("segments_that_end_early", """
+node f(x: f32, c: bool) -> (y: f32, n: i32) {
+  (p, m, end) = pack<<4>>(x, until = c);
+  y = hold(sum(p), 0);
+  n = hold(m, -1);
+}"""),
+    ("struct_arguments_and_results", """
+struct Cell { w: f32[2, 3], b: f32[2] }
+node g(p: Cell, x: f32[3]) -> (q: Cell) { y = p.w @ x + p.b; q = { p with b = y + (0 fby y) }; }
+node f(x: f32[3], wp: f32[2, 3]) -> (y: f32[2, 2], z: f32[2, 2, 3]) {
+  q = [g(Cell { w = wp * f32(i + 1), b = [x[i], x[2]] }, x * 2) for i < 2];
+  y = q.b;
+  z = q.w;
+}"""),
     ("time_to_space", """
 node f(x: f32) -> (y: f32, z: f32) {
   p = pack<<3>>(x);

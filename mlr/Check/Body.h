@@ -41,6 +41,8 @@ struct Value {
 
 /// The leaves of a value, in order.
 void flatten(const Value &v, std::vector<const Expr *> &out);
+/// The types of the leaves, in order.
+void leafTypes(const Ty &ty, std::vector<Type> &out);
 
 using SymbolId = uint32_t;
 struct Unit;
@@ -443,7 +445,9 @@ private:
   bool prepareCall(const ast::Decl &decl, const ast::Expr &e, const std::vector<Ty> *want, PreparedCall &out,
                    Value &guess);
   Value clockedCall(PreparedCall &call, const ast::Expr &e, ClockMark &mark);
+  bool mentionsIndex(const ast::Expr &e) const;
   bool sharesClocks(const ast::Expr &e, const ast::Decl &decl, const ClockMark &mark);
+  Value resetInstances(PreparedCall &call, const ast::Expr &e, ClockMark &mark);
   bool orderArguments(const ast::Decl &decl, const ast::Expr &e, std::vector<const ast::Expr *> &out);
   bool lifts(const ast::Decl &decl, const std::vector<Value> &args) const;
   Value liftCall(const ast::Decl &decl, const ast::Expr &e, const std::vector<const ast::Expr *> &ordered,

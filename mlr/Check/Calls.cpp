@@ -237,7 +237,7 @@ Equation Body::callEquation(PreparedCall &call, Span span) {
   return equation;
 }
 
-static void leafTypes(const Ty &ty, std::vector<Type> &out) {
+void leafTypes(const Ty &ty, std::vector<Type> &out) {
   if (ty.kind == Ty::Kind::Plain) out.push_back(ty.type);
   for (const Ty &part : ty.parts) leafTypes(part, out);
 }

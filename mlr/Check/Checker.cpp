@@ -261,6 +261,65 @@ NodeInstance *Checker::instantiate(const Signature &signature, Span usedAt, Repo
   return at->second;
 }
 
+NodeInstance *Checker::resettable(NodeInstance &callee, const std::vector<Type> &inputs, const std::vector<Type> &outputs) {
+  auto [at, isNew] = resettables.try_emplace(&callee, nullptr);
+  if (!isNew) return at->second;
+  auto owned = std::make_unique<NodeInstance>();
+  NodeInstance &node = *owned;
+  do node.name = fmt::format("{}_{}", callee.name, ++nameUses[callee.name]);
+  while (nameUses.count(node.name));
+  nameUses[node.name] = 1;
+  node.display = callee.display;
+  node.span = callee.span;
+  node.usedAt = callee.usedAt;
+  node.hasState = true;
+  node.usesEnd = callee.usesEnd;
+  auto variable = [&](Var::Kind kind, std::string name, const Type &type, const Clock *clock) {
+    Var var{kind, std::move(name), type, callee.span};
+    var.clock = clock;
+    node.vars.push_back(std::move(var));
+    return static_cast<VarId>(node.vars.size() - 1);
+  };
+  auto read = [&](VarId v) {
+    Expr &e = node.arena.emplace_back();
+    e.kind = ExprKind::Var;
+    e.type = node.vars[v].type;
+    e.span = callee.span;
+    e.var = v;
+    return &e;
+  };
+  Equation block, call;
+  block.kind = Equation::Kind::Clock;
+  call.kind = Equation::Kind::Call;
+  block.span = call.span = callee.span;
+  block.clock = std::make_unique<Clock>();
+  block.clock->kind = Clock::Kind::Reset;
+  block.clock->span = callee.span;
+  call.callee = &callee;
+  for (const Type &type : inputs) {
+    node.inputs.push_back(variable(Var::Kind::Input, fmt::format("x{}", node.inputs.size()), type, nullptr));
+    call.args.push_back(read(node.inputs.back()));
+  }
+  node.inputs.push_back(variable(Var::Kind::Input, "reset", {Scalar::Bool, {}}, nullptr));
+  block.clock->selector = node.inputs.back();
+  std::vector<Equation> results;
+  for (const Type &type : outputs) {
+    call.targets.push_back(variable(Var::Kind::Hidden, fmt::format("r{}", call.targets.size()), type, block.clock.get()));
+    node.outputs.push_back(variable(Var::Kind::Output, fmt::format("y{}", node.outputs.size()), type, nullptr));
+    Equation &result = results.emplace_back();
+    result.span = callee.span;
+    result.targets = {node.outputs.back()};
+    result.value = read(call.targets.back());
+  }
+  block.clock->body.equations.push_back(std::move(call));
+  node.body.equations.push_back(std::move(block));
+  for (Equation &result : results) node.body.equations.push_back(std::move(result));
+  noteCall(node, callee);
+  complete.insert(&node);
+  program.nodes.push_back(std::move(owned));
+  return at->second = &node;
+}
+
 const Nominal *Checker::nominal(const ast::Decl &decl, const Env &env, Span usedAt, Reporter &to) {
   std::string key = keyOf(decl, env);
   auto found = nominals.find(key);

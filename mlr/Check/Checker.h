@@ -51,6 +51,8 @@ public:
   /// The instance of a signature, new or the earlier one; its body follows from the queue. Null (reported)
   /// when there are too many.
   NodeInstance *instantiate(const Signature &signature, Span usedAt, Reporter &report);
+  /// A node that calls `callee` in a reset block: the callee's inputs, then the condition that resets it.
+  NodeInstance *resettable(NodeInstance &callee, const std::vector<Type> &inputs, const std::vector<Type> &outputs);
   /// The array of a data file; nothing when that was reported.
   std::optional<Array> load(std::string_view path, std::string_view name, uint32_t file, Span span,
                             Reporter &report);
@@ -98,6 +100,7 @@ private:
   std::unordered_set<const NodeInstance *> complete; ///< whose bodies are without an error
   size_t genericInstances = 0;
   std::map<std::string, int> nameUses;
+  std::unordered_map<const NodeInstance *, NodeInstance *> resettables; ///< by callee; looked up only
   std::unordered_map<const ast::Decl *, Constant> constants;
   std::unordered_map<const NodeInstance *, std::vector<NodeInstance *>> calls;
   std::deque<Pending> queue;

@@ -181,15 +181,17 @@ Value Body::presentAlways(Value v, ClockTerm *clock) {
   return holdValue(v, plain(zero), clock, v.expr->span);
 }
 
+/// Whether the expression contains an index of the comprehensions around it.
+bool Body::mentionsIndex(const ast::Expr &e) const {
+  bool found = false;
+  walk(&e, [&](const ast::Expr &part) {
+    for (const Comprehended &c : comprehended) found |= part.kind == ast::ExprKind::Name && part.text == c.name;
+  });
+  return found;
+}
+
 /// In a comprehension all instances have the same clocks: nothing that selects one may depend on the indices.
 bool Body::sharesClocks(const ast::Expr &e, const ast::Decl &decl, const ClockMark &mark) {
-  auto mentionsIndex = [&](const ast::Expr &condition) {
-    bool found = false;
-    walk(&condition, [&](const ast::Expr &part) {
-      for (const Comprehended &c : comprehended) found |= part.kind == ast::ExprKind::Name && part.text == c.name;
-    });
-    return found;
-  };
   auto refuse = [&](Span span, std::string title, std::string label) {
     Diagnostic &d = error(kinds::clockMismatch, span, std::move(title), std::move(label));
     d.labels.push_back({decl.name.span, "declared here", false});
@@ -208,6 +210,23 @@ bool Body::sharesClocks(const ast::Expr &e, const ast::Decl &decl, const ClockMa
   return true;
 }
 
+/// `f(x[b]) every r[b]`: each instance is reset for itself, by an argument of its own. Outputs have no clocks here.
+Value Body::resetInstances(PreparedCall &call, const ast::Expr &e, ClockMark &mark) {
+  Expr *condition = nullptr;
+  if (!elabScalarCondition(*mark.condition->expr, "the condition of a reset", condition)) return Value();
+  std::vector<const Expr *> args;
+  std::vector<Type> inputs, outputs;
+  for (const Value &arg : call.args) flatten(arg, args);
+  for (const Expr *arg : args) inputs.push_back(arg->type);
+  for (const Ty &ty : call.signature.outputs) leafTypes(ty, outputs);
+  NodeInstance *callee = call.instance;
+  call.instance = checker.resettable(*callee, inputs, outputs);
+  checker.noteCall(instance, *call.instance);
+  call.args.push_back(plain(condition));
+  args.push_back(condition);
+  return hoistCall(call, e, freeIndices(args));
+}
+
 /// The call on hidden variables, on the clock of the instance or in a reset region of its own.
 Value Body::clockedCall(PreparedCall &call, const ast::Expr &e, ClockMark &mark) {
   const ast::Decl &decl = *call.signature.decl;
@@ -217,6 +236,11 @@ Value Body::clockedCall(PreparedCall &call, const ast::Expr &e, ClockMark &mark)
   for (size_t i = 0; i < call.args.size(); ++i)
     call.args[i] = decl.inputs[i].clock ? presentAlways(std::move(call.args[i]), mark.each[i])
                                         : onVariable(std::move(call.args[i]), mark.operand);
+  if (mark.condition && mentionsIndex(*mark.condition->expr)) {
+    Value result = resetInstances(call, e, mark);
+    here = before;
+    return result;
+  }
   if (mark.condition) {
     if (!elabSelector(*mark.condition, mark.operand)) {
       here = before;
