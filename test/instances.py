@@ -2,7 +2,10 @@
 """The law "a comprehension over a node is as many copies of it" (reference, R7.8): [f(x[b], w) for b < B] beside B calls written
 out, to the bit, in every engine, where the calls stand in a node, in scans, in an arm, on a clock and in a reset block.
 
-usage: instances.py MLRC [--engines interp,run,gcc] [--only NAME] [--keep FOLDER]
+usage: instances.py MLRC [--engines interp,run,gcc] [--only NAME] [--place node|scan|..] [--keep FOLDER]
+
+Engines: interp, run (compiled in memory), a C compiler, cpu:NAME (an object for a processor of this machine's kind), cortex-m4 and
+cortex-m7, of generated C, and with :obj of an object.
 """
 import argparse
 import pathlib
@@ -13,6 +16,8 @@ import tempfile
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "cortex"))
+import cortex  # noqa: E402
 import engines  # noqa: E402
 
 STEPS = 12
@@ -318,7 +323,7 @@ def node(place, inputs, outputs, sizes, equations):
         elif place == "arm":
             before = "".join(f"  {n} = {n}_before; \n" for n, _ in local_out)
             body = f"  if here {{\n{equations}  }} else {{\n{before}  }}\n"
-            body += "".join(f"  {n}_before = {n} -> pre {n};\n" if False else f"  {n}_before = {n}_zero fby {n};\n" for n, _ in local_out)
+            body += "".join(f"  {n}_before = {n}_zero fby {n};\n" for n, _ in local_out)
             body += "".join(f"  {n}_zero: {t} = {zero(t)};\n" for n, t in local_out)
         else:
             body = f"  when here {{\n{equations}  }}\n"
@@ -344,16 +349,22 @@ def stream(rng, type):
 
 
 def run_engines(mlrc, folder, program, streams, names):
+    """Each engine with its outputs; what does not fit a board is left out."""
+    np.savez(folder / "in.npz", **streams)
     for engine in names:
+        where = folder / engine.replace(":", "_")
+        where.mkdir(exist_ok=True)
         if engine in ("interp", "run"):
-            path = folder / "in.npz"
-            np.savez(path, **streams)
-            yield engine, engines.mlrc_run(mlrc, engine, program, "main", inputs=[path], steps=STEPS)
+            yield engine, engines.mlrc_run(mlrc, engine, program, "main", inputs=[folder / "in.npz"], steps=STEPS)
+        elif engine.startswith("cortex"):
+            machine, _, emit = engine.partition(":")
+            found = cortex.run(mlrc, program, where, machine, streams, STEPS, emit or "c", "main")
+            if found is not None:
+                yield engine, found
+        elif engine.startswith("cpu:"):
+            yield engine, engines.c_run(*engines.build_shared(mlrc, program, where, engine[4:], "main"), streams, STEPS)
         else:
-            where = folder / engine
-            where.mkdir(exist_ok=True)
-            library, description = engines.build_c(mlrc, program, where, engine, "main")
-            yield engine, engines.c_run(library, description, streams, STEPS)
+            yield engine, engines.c_run(*engines.build_c(mlrc, program, where, engine, "main"), streams, STEPS)
 
 
 def check(mlrc, folder, name, program, place, sizes, names, rng):
