@@ -36,6 +36,7 @@ static void addRun(CLI::App *app, CommandLine &out) {
   app->add_option("--output", out.output, "streams out: .csv .npz .vcd; default: CSV on standard output");
   app->add_option("--steps", out.steps, "instants to run; default: until the input ends");
   app->add_option("--plot", out.plot, "draw the outputs: .svg or .png, or - for the terminal");
+  app->add_flag("--events", out.events, "print each instant at which a bool output is true or a slower one present");
   app->add_flag("--quiet", out.quiet, "no progress");
   app->add_flag("--timing", out.timing, "seconds of each stage and nanoseconds a step, on standard error");
 }

@@ -23,6 +23,7 @@ struct CommandLine {
   std::string plot;
   std::optional<int64_t> steps;
   bool quiet = false;
+  bool events = false;
   bool timing = false;
   // build
   std::string emit = "c";

@@ -51,6 +51,7 @@ public:
     }
     const NodeInstance &node = *compilation.program.roots[0];
     sig.node = node.name;
+    sig.rate = node.rate;
     sig.inputs = portsOf(node, node.inputs);
     sig.outputs = portsOf(node, node.outputs);
     interpreter.emplace(node, eval::Options{compilation.options.unfused, compilation.options.checks});
@@ -119,6 +120,7 @@ public:
     noteChecks();
     for (const NodeInstance *root : compilation.program.roots) // the dialect knows types only
       if (root->name == sig.node) {
+        sig.rate = root->rate;
         for (size_t i = 0; i < sig.inputs.size(); ++i) complete(sig.inputs[i], *root, root->inputs);
         for (size_t i = 0; i < sig.outputs.size(); ++i) complete(sig.outputs[i], *root, root->outputs);
       }

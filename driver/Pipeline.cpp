@@ -199,6 +199,7 @@ static void noteSignaturesOfLoops(Compilation &c) {
       if (b.space == store::Space::In) signature.inputs.push_back(port);
       if (b.space == store::Space::Out) signature.outputs.push_back(port);
     }
+    if (auto rate = step->getAttrOfType<mlir::FloatAttr>("mlr.rate")) signature.rate = rate.getValueAsDouble();
     if (auto presence = step->getAttrOfType<mlir::DenseI64ArrayAttr>("mlr.presence"))
       joinFlags(signature.outputs, presence.asArrayRef());
     c.signatures.push_back(signature);
@@ -215,6 +216,13 @@ static bool planBuffers(Compilation &c) {
   return mlir::succeeded(mlir::verify(*c.module));
 }
 
+/// The rates that the source states, as `mlr.rate` of NAME_step: the header tells them.
+static void noteRates(Compilation &c) {
+  for (const NodeInstance *root : c.program.roots)
+    if (auto step = c.module->lookupSymbol<mlir::func::FuncOp>(root->name + "_step"); step && root->rate > 0)
+      step->setAttr("mlr.rate", mlir::FloatAttr::get(mlir::Float64Type::get(step.getContext()), root->rate));
+}
+
 static bool makeLoops(Compilation &c) {
   noteSignatures(c);
   loops::Options options;
@@ -223,7 +231,9 @@ static bool makeLoops(Compilation &c) {
   options.hasFma = c.hasFma;
   options.hasFma64 = c.hasFma64;
   options.unfused = c.unfused;
-  return mlir::succeeded(loops::lowerToLoops(*c.module, options)) && mlir::succeeded(mlir::verify(*c.module));
+  if (mlir::failed(loops::lowerToLoops(*c.module, options))) return false;
+  noteRates(c);
+  return mlir::succeeded(mlir::verify(*c.module));
 }
 
 // ---- their texts -------------------------------------------------------------------------------------------------

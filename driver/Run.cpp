@@ -1,8 +1,10 @@
 // run and interp: feed a node from files, instant by instant.
 #include "driver/Commands.h"
 #include "driver/Engines.h"
+#include "driver/Events.h"
 
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -17,8 +19,11 @@ static double seconds() {
 class Progress {
 public:
   Progress(int64_t total, bool quiet) : total(total), visible(!quiet && isatty(STDERR_FILENO)), start(seconds()) {}
-  ~Progress() {
+  ~Progress() { clear(); }
+  /// Makes room for a line of output; the bar comes back.
+  void clear() {
     if (drawn) std::fputs("\r\033[K", stderr);
+    drawn = false;
   }
   void at(int64_t done) {
     if (!visible) return;
@@ -57,21 +62,35 @@ int runProgram(const CommandLine &options) {
     return fail(fmt::format("--steps {}: the input ends after {} instants", steps, *inputs.length()));
   if (!options.steps && !inputs.warning.empty()) std::fprintf(stderr, "mlrc: warning: %s\n", inputs.warning.c_str());
 
+  Pace pace = paceOf(inputs, signature);
+  if (signature.rate > 0 && inputs.blocksPerSecond > 0 && std::abs(signature.rate / inputs.blocksPerSecond - 1) > 1e-6)
+    std::fprintf(stderr, "mlrc: warning: node `%s` runs at %g Hz, the recording gives it %g blocks a second\n", signature.node.c_str(),
+                 signature.rate, inputs.blocksPerSecond);
+  Events events(signature, pace);
+  if (options.events && !events.any())
+    return fail(fmt::format("--events: node `{}` has no bool output and none on a slower clock", signature.node));
+
   OutputStreams outputs(signature, steps);
   {
     Progress progress(steps, options.quiet);
     for (int64_t t = 0; t < steps; ++t) {
       auto result = engine.step(inputs.at(t));
       if (auto *f = std::get_if<Failure>(&result)) return fail(fmt::format("instant {}: {}", t, f->message));
-      outputs.add(std::get<std::vector<Array>>(result), engine.present());
+      const auto &values = std::get<std::vector<Array>>(result);
+      outputs.add(values, engine.present());
+      if (std::string line = options.events ? events.at(t, values, engine.present()) : ""; !line.empty()) {
+        progress.clear();
+        std::printf("%s\n", line.c_str());
+        std::fflush(stdout);
+      }
       progress.at(t + 1);
     }
   }
   double ran = seconds();
-  if (!options.output.empty() || options.plot.empty())
+  if (!options.output.empty() || (options.plot.empty() && !options.events))
     if (auto f = outputs.save(options.output)) return fail(f->message);
   if (!options.plot.empty())
-    if (auto f = outputs.plot(options.plot, options.file)) return fail(f->message);
+    if (auto f = outputs.plot(options.plot, options.file, pace.period, pace.first)) return fail(f->message);
   std::fputs(engine.checkReport(steps).c_str(), stderr);
   if (options.timing)
     std::fprintf(stderr, "compile %.3f s, run %.3f s, %.1f ns an instant\n", compiled - begin, ran - compiled,

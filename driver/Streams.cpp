@@ -154,6 +154,7 @@ static std::variant<Array, Failure> fit(Array a, const Port &port, const std::st
 }
 
 std::variant<InputStreams, Failure> InputStreams::open(const std::vector<std::string> &files, const Signature &signature) {
+  double samplesPerSecond = 0;
   struct Found {
     Array array;
     std::string file;
@@ -166,6 +167,7 @@ std::variant<InputStreams, Failure> InputStreams::open(const std::vector<std::st
   for (const std::string &path : files) {
     auto result = data::loadStreams(path, rules);
     if (auto *e = std::get_if<data::Error>(&result)) return Failure{fmt::format("{}: {}", path, e->message)};
+    double sampleRate = std::get<data::Streams>(result).sampleRate;
     bool csv = endsWith(path, ".csv"), anonymous = endsWith(path, ".wav") || endsWith(path, ".npy");
     for (auto &[name, array] : std::get<data::Streams>(result).arrays) {
       std::string key = name;
@@ -177,6 +179,7 @@ std::variant<InputStreams, Failure> InputStreams::open(const std::vector<std::st
       }
       if (auto it = found.find(key); it != found.end())
         return Failure{fmt::format("`{}` is in {} and in {}: one stream, one file", key, it->second.file, path)};
+      samplesPerSecond = std::max(samplesPerSecond, sampleRate);
       found[key] = Found{array, path, csv, anonymous, std::get<data::Streams>(result).present[name]};
     }
   }
@@ -204,6 +207,8 @@ std::variant<InputStreams, Failure> InputStreams::open(const std::vector<std::st
     if (isBase) streams.instants = n;
     streams.streams.push_back({a, port.type, it->second.present, {}, 0, {}});
   }
+  if (samplesPerSecond > 0)
+    streams.blocksPerSecond = samplesPerSecond / static_cast<double>(std::max<int64_t>(signature.inputs[0].type.elements(), 1));
   if (auto f = streams.place(signature)) return *f;
   return streams;
 }
@@ -325,7 +330,7 @@ static std::vector<int64_t> rowsOf(const data::Column &column, int64_t count) {
   return rows;
 }
 
-static double elementAsDouble(const Array &a, int64_t i) {
+double elementAsDouble(const Array &a, int64_t i) {
   switch (a.type().scalar) {
   case Scalar::Bool:
   case Scalar::U8: return a.as<uint8_t>()[i];
@@ -414,7 +419,8 @@ std::optional<Failure> OutputStreams::save(const std::string &path) const {
   return std::nullopt;
 }
 
-std::optional<Failure> OutputStreams::plot(const std::string &path, const std::string &title) const {
+std::optional<Failure> OutputStreams::plot(const std::string &path, const std::string &title, double period,
+                                           double first) const {
   std::string terminal = path == "-"                ? "dumb size 100,30"
                          : endsWith(path, ".svg")   ? "svg size 1000,400 background 'white'"
                          : endsWith(path, ".png")   ? "pngcairo size 1000,400"
@@ -423,17 +429,19 @@ std::optional<Failure> OutputStreams::plot(const std::string &path, const std::s
   constexpr int64_t maxLines = 12;  // more curves than that cannot be told apart
   std::string script = fmt::format("set terminal {}\n", terminal), plots, data;
   if (path != "-") script += fmt::format("set output '{}'\n", path);
-  script += fmt::format("set title \"{}\" noenhanced\nset xlabel 'instant'\nset key outside right noenhanced\nset grid\n", title);
+  script += fmt::format("set title \"{}\" noenhanced\nset xlabel '{}'\nset key outside right noenhanced\nset grid\n", title,
+                        period > 0 ? "s" : "instant");
   int64_t lines = 0;
   auto columns = stacked();
   for (const data::Column &column : columns) {
     int64_t values = column.values.type().shape[0], size = values ? column.values.type().elements() / values : 0;
     std::vector<int64_t> rows = rowsOf(column, count);
     for (int64_t e = 0; e < size && lines < maxLines; ++e, ++lines) {
-      plots += fmt::format("{}'-' with lines title \"{}{}\"", plots.empty() ? "plot " : ", ", column.name,
+      plots += fmt::format("{}'-' with {} title \"{}{}\"", plots.empty() ? "plot " : ", ",
+                           column.values.type().scalar == Scalar::Bool ? "impulses" : "lines", column.name,
                            size > 1 ? fmt::format("[{}]", e) : "");
       for (int64_t t = 0; t < count; ++t)
-        if (rows[t] >= 0) data += fmt::format("{} {:.9g}\n", t, elementAsDouble(column.values, rows[t] * size + e));
+        if (rows[t] >= 0) data += fmt::format("{:.9g} {:.9g}\n", period > 0 ? first + t * period : t, elementAsDouble(column.values, rows[t] * size + e));
       data += "e\n";
     }
   }

@@ -31,6 +31,7 @@ struct Port {
 struct Signature {
   std::string node;
   std::vector<Port> inputs, outputs;
+  double rate = 0;  ///< Hz of the base clock; 0: not stated
 };
 
 /// A message for the user.
@@ -49,6 +50,8 @@ public:
   std::optional<int64_t> length() const { return instants; }
   /// What a run to the end of the files leaves unread, for the user; empty if nothing.
   std::string warning;
+  /// Instants a second of a recording (.wav); 0: none is among the inputs.
+  double blocksPerSecond = 0;
   /// The values of one instant, in order of the ports; Array() where absent.
   std::vector<Array> at(int64_t instant) const;
 
@@ -69,6 +72,9 @@ private:
   std::optional<int64_t> instants;
 };
 
+/// An element as a number; bools are 0 and 1.
+double elementAsDouble(const Array &a, int64_t i);
+
 /// Collects the outputs of a run and writes them at its end, whole or not at all.
 class OutputStreams {
 public:
@@ -77,8 +83,9 @@ public:
   void add(const std::vector<Array> &values, const std::vector<bool> &present);
   /// By extension: .npz .csv .vcd; "" prints CSV to standard output.
   std::optional<Failure> save(const std::string &path) const;
-  /// Draws every scalar or short vector output over the instants with gnuplot: .svg, .png, or "-" for the terminal.
-  std::optional<Failure> plot(const std::string &path, const std::string &title) const;
+  /// Draws every scalar or short vector output with gnuplot: .svg, .png, or "-" for the terminal; over seconds if the
+  /// period of an instant, `period`, is not 0, the first one at `first`, else over instants.
+  std::optional<Failure> plot(const std::string &path, const std::string &title, double period, double first) const;
 
 private:
   std::vector<data::Column> stacked() const;

@@ -176,7 +176,11 @@ Result<Streams> loadStreams(const std::string &path, const std::map<std::string,
   }
   auto all = loadAll(path);
   if (auto *error = std::get_if<Error>(&all)) return *error;
-  return Streams{std::get<Arrays>(std::move(all)), {}};
+  Streams streams{std::get<Arrays>(std::move(all)), {}};
+  if (lowerExtension(path) != ".wav") return streams;
+  auto read = readFile(path);
+  if (auto *text = std::get_if<std::string>(&read)) streams.sampleRate = sampleRateOfWav(*text);
+  return streams;
 }
 
 std::optional<Error> saveNpz(const std::string &path, const Arrays &arrays) {

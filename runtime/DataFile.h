@@ -41,6 +41,7 @@ struct Streams {
   Arrays arrays;
   /// Of the arrays whose cells may be empty: by line, whether there is a value; an absent one is zeros in the array.
   std::map<std::string, std::vector<bool>> present;
+  double sampleRate = 0; ///< of a .wav, Hz; 0: not stated
 };
 /// As loadAll; in a .csv the columns named in `rules` follow them. Errors: also an unknown name in a cell, with the
 /// names that there are, and a tensor's line of which some cells are empty.

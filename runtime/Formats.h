@@ -56,6 +56,8 @@ Result<Streams> parseCsvStreams(Bytes bytes, const std::map<std::string, CellRul
 Result<std::string> formatCsv(const std::vector<Column> &columns);
 
 Result<Array> parseWav(Bytes bytes);
+/// Samples a second that a .wav states; 0: none.
+double sampleRateOfWav(Bytes bytes);
 
 /// "no array named 'x'; the file has 'y', 'z'": the nearest names first, at most five.
 Error noSuchName(std::string_view what, std::string_view name, const std::vector<std::string> &present);

@@ -38,4 +38,14 @@ Result<Array> parseWav(Bytes bytes) {
   return Error{"the .wav has no data chunk"};
 }
 
+double sampleRateOfWav(Bytes bytes) {
+  for (size_t at = 12; at + 24 <= bytes.size();) {
+    size_t size = readLittle<uint32_t>(bytes.data() + at + 4);
+    if (bytes.substr(at, 4) == "fmt ") return size < 16 ? 0 : readLittle<uint32_t>(bytes.data() + at + 12);
+    if (size > bytes.size() - at - 8) return 0;
+    at += 8 + size + (size & 1);
+  }
+  return 0;
+}
+
 } // namespace mlr::data

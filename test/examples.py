@@ -20,27 +20,41 @@ import engines  # noqa: E402
 ROOT = pathlib.Path(__file__).resolve().parent.parent / "examples"
 
 
+def compare_with_bounds(name, values, bounds):
+    """Problems where a value is greater than allowed, in size, over a range of instants."""
+    for b in bounds:
+        largest = float(np.max(np.abs(values[b["from"]:b["to"]])))
+        print(f"    {name}, {b['from']} .. {b['to']}: at most {largest:.3g}, allowed {b['value']:g}")
+        if not largest <= b["value"]:
+            yield f"{name}: {largest} between {b['from']} and {b['to']}"
+
+
+def compare_with_array(name, got, expected, want):
+    skip = want.get("skip", 0)
+    got = got[skip:]
+    if "column" in want:
+        expected = expected[:, want["column"]]
+    if got.shape != expected.shape:
+        return [f"{name}: shape {got.shape}, reference {expected.shape}"]
+    error = float(np.max(np.abs(got.astype(np.float64) - expected))) if got.size else 0.0
+    print(f"    {name}: largest error {error:.3g}, allowed {want['tolerance']:g}")
+    problems = [] if error <= want["tolerance"] else [f"{name}: off by {error} from the reference"]
+    if want.get("classes") and not np.array_equal(np.argmax(got, axis=1), np.argmax(expected, axis=1)):
+        problems.append(f"{name}: classes differ from the reference")
+    return problems
+
+
 def compare_with_reference(case, folder, outputs):
-    problems = []
-    with np.load(folder / case.get("expected", "expected.npz")) as reference:
-        for name, want in case["expect"].items():
-            if "true_at" in want:
-                if np.flatnonzero(outputs[name]).tolist() != want["true_at"]:
-                    problems.append(f"{name}: true at {np.flatnonzero(outputs[name])}, expected {want['true_at']}")
-                continue
-            skip = want.get("skip", 0)
-            got, expected = outputs[name][skip:], reference[want["array"]]
-            if "column" in want:
-                expected = expected[:, want["column"]]
-            if got.shape != expected.shape:
-                problems.append(f"{name}: shape {got.shape}, reference {expected.shape}")
-                continue
-            error = float(np.max(np.abs(got.astype(np.float64) - expected))) if got.size else 0.0
-            print(f"    {name}: largest error {error:.3g}, allowed {want['tolerance']:g}")
-            if not error <= want["tolerance"]:
-                problems.append(f"{name}: off by {error} from the reference")
-            if want.get("classes") and not np.array_equal(np.argmax(got, axis=1), np.argmax(expected, axis=1)):
-                problems.append(f"{name}: classes differ from the reference")
+    problems, reference = [], {}
+    if any("array" in want for want in case["expect"].values()):
+        with np.load(folder / case.get("expected", "expected.npz")) as arrays:
+            reference = dict(arrays)
+    for name, want in case["expect"].items():
+        if "true_at" in want and np.flatnonzero(outputs[name]).tolist() != want["true_at"]:
+            problems.append(f"{name}: true at {np.flatnonzero(outputs[name])}, expected {want['true_at']}")
+        problems += compare_with_bounds(name, outputs[name], want.get("at_most", []))
+        if "array" in want:
+            problems += compare_with_array(name, outputs[name], reference[want["array"]], want)
     return problems
 
 

@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import wave
 
 import numpy as np
 
@@ -80,9 +81,39 @@ def samples_left_over_are_told(folder):
     assert run(folder, "i16[3]", "in.npy", np.arange(8, dtype=np.int16), ["--steps", "1"]) == (0, ["0,1,2"], "")
 
 
+def recording(path, samples, rate):
+    with wave.open(str(path), "wb") as out:
+        out.setnchannels(1), out.setsampwidth(2), out.setframerate(rate)
+        out.writeframes(np.array(samples, "<i2").tobytes())
+
+
+def events_are_told_in_seconds(folder):
+    (folder / "p.mlr").write_text("""node main(x: i16[2]) -> (loud: bool, level: i16 every 2, all: bool[2]) at 4 Hz {
+      loud = x[0] > 5; level = x[1] when every 2; all = [true, true];
+    }
+    node rated(x: i16[2]) -> (loud: bool) at 3 Hz { loud = x[0] > 5; }
+    node silent(x: i16[2]) -> (y: i16[2]) { y = x; }
+    """)
+    recording(folder / "in.wav", [1, 2, 9, 4, 7, 6, 0, 8], 8)
+    np.save(folder / "in.npy", np.array([[1, 2], [9, 4], [7, 6], [0, 8]], np.int16))
+
+    def events(engine, node, file):
+        done = subprocess.run([MLRC, engine, "p.mlr", "--node", node, "--input", file, "--events"], cwd=folder, capture_output=True, text=True)
+        return done.returncode, done.stdout.splitlines(), done.stderr
+
+    for engine in ("run", "interp"):
+        assert events(engine, "main", "in.npy") == (0, ["0.250 s  loud, level = 4", "0.500 s  loud", "0.750 s  level = 8"], "")
+        assert events(engine, "main", "in.wav") == (0, ["0.500 s  loud, level = 4", "0.750 s  loud", "1.000 s  level = 8"], "")
+    code, lines, error = events("run", "rated", "in.wav")
+    assert code == 0 and lines == ["0.500 s  loud", "0.750 s  loud"] and "runs at 3 Hz, the recording gives it 4 blocks" in error, error
+    code, lines, error = events("run", "silent", "in.npy")
+    assert code == 1 and "has no bool output and none on a slower clock" in error, error
+
+
 def main():
     tests = [numbers_beyond_a_float_type_are_no_infinities, integers_of_64_bits_are_exact, integers_out_of_range_are_refused,
-             columns_round_to_the_16_bit_floats, an_f32_array_of_bf16_values_is_bf16, samples_left_over_are_told]
+             columns_round_to_the_16_bit_floats, an_f32_array_of_bf16_values_is_bf16, samples_left_over_are_told,
+             events_are_told_in_seconds]
     failed = 0
     for test in tests:
         with tempfile.TemporaryDirectory() as folder:

@@ -85,6 +85,7 @@ void Checker::refuseDeclaration(const ast::Decl &decl) {
   if (decl.kind == K::Struct && decl.fields.empty())
     report.error(kinds::missingDefinition, at, fmt::format("the struct `{}` has no fields", decl.name.text), "nothing in it");
   if (decl.isExtern) report.unsupported(at, "C functions (`extern`) are");
+  checkRate(decl, report);
   if (!decl.derivative.text.empty())
     report.unsupported(decl.derivative.span, "derivatives (`derivative`) are");
 }
@@ -224,6 +225,7 @@ NodeInstance *Checker::newInstance(const ast::Decl &decl, std::string display, S
   }
   instance->display = std::move(display);
   instance->isFun = decl.kind == ast::DeclKind::Fun;
+  instance->rate = rateOf(decl);
   instance->doc = decl.doc;
   instance->span = decl.name.span;
   instance->usedAt = usedAt;

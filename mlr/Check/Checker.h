@@ -29,6 +29,10 @@ struct Signature {
   std::string display() const; ///< "lstm_cell<<D = 40, H = 16>>"
 };
 
+/// Hz of the base clock that a declaration states; 0: none, or one that checkRate refuses.
+double rateOf(const ast::Decl &decl);
+void checkRate(const ast::Decl &decl, Reporter &report);
+
 class Checker {
 public:
   Checker(const ast::File &file, SourceMap &sources, const CheckOptions &options, Diagnostics &diagnostics);

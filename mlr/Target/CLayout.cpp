@@ -82,6 +82,7 @@ Layout::Layout(func::FuncOp step) {
   StringRef name = step.getSymName();
   name.consume_back("_step");
   node = name.str();
+  if (auto stated = step->getAttrOfType<FloatAttr>("mlr.rate")) rate = stated.getValueAsDouble();
   checks = dataflow::checksOf(step->getParentOfType<ModuleOp>(), node);
   if (auto read = store::buffersOf(step); succeeded(read)) table = *read;
   for (auto [k, type] : llvm::enumerate(step.getArgumentTypes()))
@@ -183,6 +184,9 @@ std::string writeHeader(const Layout &layout) {
                                 "#ifndef {}\n#define {}\n\n#include <stdbool.h>\n#include <stdint.h>\n\n"
                                 "#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n",
                                 n, n, n, guard, guard);
+  if (layout.rate > 0)
+    out += fmt::format("/* Instants a second: one step in {:.4g} ms. */\n#define {}_RATE_HZ {}\n\n", 1000 / layout.rate, n,
+                       floatLiteral(llvm::APFloat(layout.rate)));
   out += writeStruct(layout, Space::In, "in", "Inputs of one instant.");
   out += writeStruct(layout, Space::Out, "out", "Outputs of one instant.");
   out += writeStruct(layout, Space::State, "state", fmt::format("What lives from one instant to the next, {} bytes.", layout.bytes(Space::State)));

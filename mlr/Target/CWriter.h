@@ -28,6 +28,7 @@ public:
   std::string element(int64_t buffer, const std::string &index) const;
   int64_t bytes(store::Space space) const { return sizes[static_cast<size_t>(space)]; }
   std::string node;  ///< NAME
+  double rate = 0;   ///< Hz of the base clock; 0: not stated
   std::vector<dataflow::CheckNote> checks;  ///< outputs that are run-time checks
 
 private:
