@@ -40,6 +40,8 @@ PROGRAMS = {
     "unsigned and narrow indices": ("node main(i: i32) -> (y: i32) { x = [k for k < 200]; y = x[u8(i)] + x[u64(i)] + x[i8(i)]; }", None),
     "monitors": ("node f(i: i32) -> (y: i32) { y = i + (0 fby y); guarantee y > 1; } "
                  "node main(i: i32) -> (y: i32) { y = f(i); assume i < 4; scan t < 3 { assert t + i != 3; s = t; z = final s; } }", 3),
+    "a state of an automaton": ("node main(i: i32) -> (y: i32) { last y = 1; automaton { state A { y = last y + i; assert i < 4; until i > 3 then B; } "
+                                "state B { assert i != 4; until y > 4 then A; } } }", 2),
     "nothing to report": ("node main(i: i32) -> (y: i32) { x = [1, 2, 3]; y = x[1] + at(x, i, 0) + x[max(0, min(2, i))]; }", 0),
 }
 

@@ -342,19 +342,29 @@ private:
       VarId held = newVar("held", boolean, {clock.time, &clock});
       define(clock.body, held, conjunction(c.terms), span);
       const Expr *value = variable(held, span);
-      if (clock.kind == Clock::Kind::When) value = merged(clock, value);
+      if (clock.kind == Clock::Kind::When) value = values(clock) ? merged(clock, value) : inState(clock, value);
       if (clock.kind == Clock::Kind::Every) value = atTicks(clock, value, added);
       VarId result = newVar("held", boolean, {clock.time, clock.parent});
       added.push_back(definition(result, value, span));
       add(outer, c.origin, variable(result, span));
     }
   }
-  const Expr *merged(const Clock &clock, const Expr *held) {
+  /// How many values the selector of a `when` has; 0: not known, that of a state machine.
+  int64_t values(const Clock &clock) const {
     const Var &selector = node.vars[clock.selector];
-    int64_t values = selector.type == boolean ? 2 : static_cast<int64_t>(selector.constructors.size());
+    return selector.type == boolean ? 2 : static_cast<int64_t>(selector.constructors.size());
+  }
+  const Expr *inState(const Clock &clock, const Expr *held) {
+    Span span = held->span;
+    const Expr *state = constant(node.vars[clock.selector].type.scalar, static_cast<uint64_t>(clock.value), span);
+    Expr *hold = newExpr(ExprKind::Hold, boolean, span);
+    hold->args = {held, constant(Scalar::Bool, 1, span)};
+    return op(OpKind::Or, {op(OpKind::Ne, {variable(clock.selector, span), state}, span), hold}, span);
+  }
+  const Expr *merged(const Clock &clock, const Expr *held) {
     Expr *merge = newExpr(ExprKind::Merge, boolean, held->span);
     merge->args = {variable(clock.selector, held->span)};
-    for (int64_t v = 0; v < values; ++v) merge->args.push_back(v == clock.value ? held : constant(Scalar::Bool, 1, held->span));
+    for (int64_t v = 0; v < values(clock); ++v) merge->args.push_back(v == clock.value ? held : constant(Scalar::Bool, 1, held->span));
     return merge;
   }
   /// hold shows the last value between the ticks too: a counter tells them.
