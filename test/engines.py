@@ -19,8 +19,8 @@ class EngineError(Exception):
     pass
 
 
-def mlrc_run(mlrc, engine, program, node=None, params=None, inputs=(), steps=None, extra=(), timeout=300):
-    """Outputs as a dict of arrays, leading axis the instant. engine: 'run' or 'interp'. A run of more than `timeout` seconds
+def mlrc_run(mlrc, engine, program, node=None, params=None, inputs=(), steps=None, extra=(), timeout=300, reports=False):
+    """Outputs as a dict of arrays, leading axis the instant; with `reports` also what `--checks` reports, as a string. engine: 'run' or 'interp'. A run of more than `timeout` seconds
     is an EngineError: a compiler that does not end is a failure of that program, not of the whole test."""
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "out.npz"
@@ -40,7 +40,9 @@ def mlrc_run(mlrc, engine, program, node=None, params=None, inputs=(), steps=Non
         if done.returncode != 0:
             raise EngineError(f"{' '.join(command)}\nexit code {done.returncode}\n{done.stderr}")
         with np.load(out) as z:
-            return {k: z[k] for k in z.files}
+            found = {k: z[k] for k in z.files}
+        if reports and "--checks" in extra: found["reports"] = done.stderr
+        return found
 
 
 # Each struct in a heap block of exactly its size, so that the address sanitizer sees any access beside it. All memory is

@@ -1,7 +1,7 @@
 """Random well-typed expressions over the variables that a region has at hand (see generate.py)."""
-FLOATS = ["f32", "f64", "f16", "bf16"]
-INTS = ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"]
-BITS = {"f32": "u32", "f64": "u64", "f16": "u16", "bf16": "u16"}
+from scalars import BITS, FLOATS, INTS, is_number
+from structured import Structured
+
 # Elementary functions in forms that keep ordinary numbers ordinary: a NaN hides what is wrong in its operands.
 TAME = ["exp(min({}, 3.0))", "tanh({})", "sigmoid({})", "sin({})", "cos({})", "log(abs({}) + 0.5)", "sqrt(abs({}))", "floor({})",
         "ceil({})", "trunc({})", "round({})", "abs({})", "square({})", "atan({})", "expm1(min({}, 2.0))", "log1p(abs({}))",
@@ -9,22 +9,11 @@ TAME = ["exp(min({}, 3.0))", "tanh({})", "sigmoid({})", "sin({})", "cos({})", "l
 RAW = ["exp({})", "log({})", "sqrt({})", "asin({})", "exp2({})", "sign({})", "erf({})"]
 
 
-def tensor(scalar, shape):
-    return f"{scalar}[{', '.join(map(str, shape))}]" if shape else scalar
-
-
-class Var:
-    def __init__(self, name, scalar, shape, group):
-        self.name, self.scalar, self.shape, self.group = name, scalar, tuple(shape), group
-
-    def __repr__(self):
-        return self.name
-
-
-class Expressions:
+class Expressions(Structured):
     """Mixed into Program: `self.r` is its source of randomness, `self.features` counts what was used."""
 
     def literal(self, scalar):
+        if scalar in self.enums: return f"{scalar}.{self.r.choice(self.enums[scalar])}"
         if scalar == "bool": return self.r.choice(["true", "false"])
         if scalar in FLOATS: return self.r.choice(["0.0", "1.0", "-1.5", "0.25", "3.0", "0.1", "-0.7", "0.5", "-0.3", "-0.0"])
         if scalar[0] == "u": return self.r.choice(["0", "1", "2", "7", "100"])
@@ -33,10 +22,12 @@ class Expressions:
     def constant(self, scalar, shape):
         """A literal of exactly this type; elements often differ."""
         if not shape:
-            return self.literal(scalar) if scalar == "bool" else f"{scalar}({self.literal(scalar)})"
+            if scalar in self.structs: return self.struct_literal(scalar, self.constant)
+            return f"{scalar}({self.literal(scalar)})" if is_number(scalar) else self.literal(scalar)
         i = self.fresh("q")
         bounds = ", ".join(f"{i}{k} < {n}" for k, n in enumerate(shape))
-        if self.r.random() < 0.5: return f"[{self.constant(scalar, ())} for {bounds}]"
+        if scalar in self.enums: return f"[{', '.join(self.constant(scalar, shape[1:]) for _ in range(shape[0]))}]"
+        if self.r.random() < 0.5 or scalar in self.structs: return f"[{self.constant(scalar, ())} for {bounds}]"
         return f"[{self.pattern(scalar, [f'{i}{k}' for k in range(len(shape))])} for {bounds}]"
 
     def pattern(self, scalar, indices):
@@ -53,13 +44,17 @@ class Expressions:
         """A usable expression of exactly this type from the variables at hand, or None."""
         pools = [region.ready, region.captured]
         for pool in pools if self.r.random() < 0.65 else pools[::-1]:
-            candidates = [v.name for v in pool if v.scalar == scalar and v.shape == tuple(shape)]
-            for v in pool:  # elements and rows
-                if v.scalar == scalar and len(v.shape) > len(shape) and v.shape[len(v.shape) - len(shape):] == tuple(shape):
-                    index = [self.place(region, n) for n in v.shape[:len(v.shape) - len(shape)]]
-                    candidates.append(f"{v.name}[{', '.join(index)}]")
-            if candidates: return self.r.choice(candidates)
+            candidates = [v for v in pool if v.scalar == scalar and len(v.shape) >= len(shape) and 0 not in v.shape
+                          and v.shape[len(v.shape) - len(shape):] == tuple(shape)]
+            if candidates: return self.read(region, self.r.choice(candidates), len(shape))
         return None
+
+    def read(self, region, v, axes):
+        """`v`, or an element or row of it."""
+        self.features.reads(v)
+        if len(v.shape) == axes: return v.name
+        index = [self.place(region, n) for n in v.shape[:len(v.shape) - axes]]
+        return f"{v.name}[{', '.join(index)}]"
 
     def place(self, region, n):
         """An index of an axis of n elements: of the scan, of its neighbours, constant, or data."""
@@ -71,22 +66,27 @@ class Expressions:
             if n > length and r.random() < 0.5: return f"{t} + {r.randrange(n - length + 1)}"
             if r.random() < 0.15: return f"max(0, min({t} {r.choice(['+', '-'])} {r.randrange(1, 3)}, {n - 1}))"
             return t
-        data = [v.name for v in region.ready + region.captured if v.scalar in INTS and not v.shape and v.name[0] != "t"]
+        data = self.indices(region)
         if data and r.random() < 0.25:
             self.features.add("gather")
             return r.choice(data)
         return str(r.randrange(n))
 
+    @staticmethod
+    def indices(region):
+        """Data that can be an index."""
+        return [v.name for v in region.ready + region.captured if v.scalar in INTS and not v.shape and v.name.lstrip("(")[0] != "t"]
+
     def leaf(self, region, scalar, shape):
         r = self.r.random()
-        if r < 0.3:
+        if r < 0.3 or self.presses("hold", "merge", "merge of an enum") and r < 0.5:
             timed = self.timed(region, scalar, shape)
             if timed: return timed
         if r < 0.85:
             p = self.pick(region, scalar, shape)
             if p: return p
         source = self.r.choice(region.ready + region.captured) if region.ready + region.captured and r < 0.93 else None
-        if source and source.shape == tuple(shape) and scalar != "bool" and source.scalar != "bool":
+        if source and source.shape == tuple(shape) and is_number(scalar) and is_number(source.scalar):
             self.features.add("convert")
             return f"{scalar}({source.name})"
         return self.constant(scalar, shape)
@@ -107,6 +107,7 @@ class Expressions:
         own = [v for v in mine if same(v)]
         if own and r.random() < 0.6:
             v = r.choice(own)
+            self.features.reads(v)
             if direction == "up":
                 self.features.add("fby")
                 if r.random() < 0.2:
@@ -123,7 +124,7 @@ class Expressions:
         if before:
             v = r.choice(before)
             choices.append(("fby", f"({init()} fby {v.name})"))
-            if region.in_scan and not region.plain: choices.append(("eby", f"({v.name} eby {init()})"))
+            if region.in_scan and not region.plain and not region.no_eby: choices.append(("eby", f"({v.name} eby {init()})"))
             if region.index and not region.plain: choices += [("final", f"(final {v.name})"), ("initial", f"(initial {v.name})")]
         if shape and shape[0] >= 1:
             row = lambda v: v.scalar == scalar and v.shape == tuple(shape[1:])
@@ -135,15 +136,19 @@ class Expressions:
                 choices.append(("window", f"window<<{shape[0]}>>({r.choice(rows).name}, {start})"))
         if region.index and scalar == "i32" and not shape and not region.plain:
             choices.append(("count", f"count({region.index})"))
+        choices += self.from_clocks(region, scalar, shape)
         if not choices: return None
-        feature, text = r.choice(choices)
+        feature, text = self.choice_of(choices, lambda c: c[0])
         self.features.add(feature)
-        return text
+        return text() if callable(text) else text
 
     def expression(self, region, scalar, shape, depth=3):
         r = self.r
         if depth <= 0 or r.random() < 0.22: return self.leaf(region, scalar, shape)
         sub = lambda s=scalar, h=shape: self.expression(region, s, h, depth - 1)
+        text = self.with_nodes(region, scalar, tuple(shape), depth)
+        if text: return text
+        if not is_number(scalar) and scalar != "bool": return self.structured(region, scalar, tuple(shape), depth)
         kind = r.random()
         if kind < 0.1:
             self.features.add("if")
@@ -161,7 +166,10 @@ class Expressions:
         other = lambda: sub(scalar, self.narrower(shape))  # broadcast
         if scalar == "bool":
             if r.random() < 0.6:
-                s = r.choice(["f32", "i32", "f64", "u8", "bool"])
+                s = r.choice(["f32", "i32", "f64", "u8", "bool", *(() if shape else self.enums)])
+                if s in self.enums:
+                    self.features.add("enum")
+                    return f"({sub(s)} {r.choice(['==', '!='])} {sub(s)})"
                 if s == "bool": return f"({sub()} {r.choice(['==', '!='])} {other()})"
                 return f"({sub(s)} {r.choice(['<', '>', '<=', '>=', '==', '!='])} {sub(s, self.narrower(shape))})"
             if r.random() < 0.1: return f"bool({sub(r.choice(['f32', 'i32', 'f16']))})"
@@ -171,7 +179,7 @@ class Expressions:
             return f"({sub()} {r.choice(['and', 'or'])} {other()})" if r.random() < 0.7 else f"(not {sub()})"
         if kind < 0.4: return f"(-{sub()})" if scalar[0] != "u" else sub()
         if kind < 0.43:
-            s = r.choice(self.scalars + FLOATS + INTS)
+            s = r.choice([s for s in self.scalars if is_number(s) or s == "bool" or scalar == "i32" and s in self.enums] + FLOATS + INTS)
             self.features.add("convert")
             return f"{scalar}({sub(s)})"
         if scalar in FLOATS: return self.float_operator(scalar, sub, other, kind)
@@ -216,7 +224,7 @@ class Expressions:
         n, rest = shape[0], shape[1:]
         longer = [v for v in region.ready + region.captured
                   if v.scalar == scalar and len(v.shape) == len(shape) and v.shape[1:] == rest and v.shape[0] > n]
-        kind = r.choice(["slice", "slice", "moving slice", "concat", "list", "reshape", "product", "transpose", "rows"])
+        kind = r.choice(["slice", "slice", "moving slice", "concat", "list", "reshape", "product", "transpose", "rows", "split", "join"])
         text = None
         if kind == "slice" and r.random() < 0.4:  # of a join or any other expression
             more = r.randrange(1, 4)
@@ -244,6 +252,10 @@ class Expressions:
             k = r.choice([h[0] for h in self.shapes if h] + [2])
             if len(shape) == 2: text = f"({sub((n, k))} @ {sub((k, shape[1]))})"
             else: text = f"({sub((n, k))} @ {sub((k,))})" if r.random() < 0.5 else f"({sub((k,))} @ {sub((k, n))})"
+        if kind == "split" and len(shape) >= 2: text = f"split<<{shape[1]}>>({sub((n * shape[1], *shape[2:]))})"
+        if kind == "join":
+            a = r.choice([k for k in range(1, n + 1) if n % k == 0] or [1])
+            text = f"join({sub((n // a, a, *rest))})" if n else None
         if kind == "transpose" and len(shape) == 2: text = f"transpose({sub((shape[1], n))})"
         if kind == "rows" and rest and scalar != "bool":
             i = self.fresh("i")
@@ -271,6 +283,7 @@ class Expressions:
         """Elements of the variables at hand under comprehension indices: [(scalar, text)]."""
         out = []
         for v in region.ready + region.captured:
+            if not is_number(v.scalar) and v.scalar != "bool": continue
             if not v.shape:
                 out.append((v.scalar, v.name))
                 continue
@@ -290,12 +303,12 @@ class Expressions:
     def compound(self, region, bounds, elements):
         """Elements of tensors that are made on the spot: [(scalar, text)], one or none."""
         r = self.r
-        tensors = [v for v in region.ready + region.captured if v.shape]
+        tensors = [v for v in region.ready + region.captured if v.shape and (is_number(v.scalar) or v.scalar == "bool")]
         a, m = r.choice(bounds)
         kind = r.choice(["list", "list", "concat", "concat", "operator", "transpose", "reshape", "call of elements"])
         at = lambda shape: ", ".join(self.affine(region, n, bounds) for n in shape)
         if kind == "list":
-            scalar = r.choice([s for s, _ in elements] or [self.scalar_type()])
+            scalar = r.choice([s for s, _ in elements] or [self.number_type()])
             alike = [t for s, t in elements if s == scalar] + [self.constant(scalar, ())]
             sizes = r.choice([(2,), (3,), (1, 2), (2, 1), (2, 3)])
             parts, n = [f"[{', '.join(r.choice(alike) for _ in range(k))}]" for k in sizes], sum(sizes)
@@ -333,7 +346,7 @@ class Expressions:
         r = self.r
         fits = [(a, m) for a, m in bounds if m <= n]
         if not fits or r.random() < 0.1: return self.place(region, n)
-        data = [v.name for v in region.ready + region.captured if v.scalar in INTS and not v.shape and v.name[0] != "t"]
+        data = self.indices(region)
         if data and r.random() < 0.06: return f"{r.choice(fits)[0]} + i32({r.choice(data)}) % {n}"
         a, m = r.choice(fits)
         kind = r.random()
@@ -392,7 +405,7 @@ class Expressions:
     def reduction(self, region, scalar, depth):
         """A scalar out of tensors, or None."""
         r = self.r
-        have = [v for v in region.ready + region.captured if v.shape and all(n > 0 for n in v.shape)]
+        have = [v for v in region.ready + region.captured if v.shape and 0 not in v.shape and (is_number(v.scalar) or v.scalar == "bool")]
         tensors = [v for v in have if v.scalar == scalar]
         if scalar == "bool":
             if tensors and r.random() < 0.6: return f"{r.choice(['all', 'any'])}({r.choice(tensors).name})"

@@ -14,53 +14,50 @@ import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from expressions import FLOATS, INTS, Expressions, Var, tensor  # noqa: E402
+from blocks import Blocks  # noqa: E402
+from clocked import Clocked  # noqa: E402
+from coverage import CONSTRUCTS, PAIRS, Features  # noqa: E402
+from expressions import Expressions  # noqa: E402
+from library import Library, Node  # noqa: E402
+from region import Clock, Region, Var  # noqa: E402
+from scalars import FLOATS, INTS, tensor  # noqa: E402
 
 
-class Region:
-    """The variables of one time that an expression under construction may use."""
-
-    def __init__(self, outer=None, length=None, in_scan=False):
-        self.outer, self.length, self.in_scan = outer, length, in_scan
-        self.groups = []          # [(direction, [Var])]
-        self.current = -1
-        self.ready = []           # variables defined so far, usable instantaneously
-        self.lines = []
-        self.index = None
-        self.captured = []        # constants of this time
-        self.plain = False        # only what an `until` condition may need
-        self.stateless = False    # the body of a fun
-
-    def times(self):
-        """(index, length) of this scan and those around it."""
-        mine = [(self.index, self.length)] if self.index else []
-        return mine + (self.outer.times() if self.outer else [])
-
-    def delayable(self, v):
-        """Whether `fby v` makes no cycle that looks both back and ahead."""
-        if self.stateless or self.current < 0: return False
-        if any(v is w for w in self.captured) or self.groups[self.current][0] == "up": return True
-        return any(v is w for _, vs in self.groups[:self.current] for w in vs)
-
-
-class Program(Expressions):
+class Program(Expressions, Clocked, Blocks, Library):
     def __init__(self, seed):
         self.r, self.seed = random.Random(seed), seed
         self.names = 0
-        self.nodes = []           # (name, [(scalar, shape)] inputs, outputs, uses_end)
-        self.funs = []            # (name, scalars of the inputs, scalar of the output)
+        self.nodes, self.funs, self.generics, self.reducers = [], [], [], []  # funs: (name, scalars of the inputs, scalar of the output)
         self.constants = []
-        self.text = []
-        self.features = set()
+        self.enums, self.structs = {}, {}
+        self.text, self.module_text, self.module = [], [], f"lib{seed}"
+        self.features = Features()
+        self.wanted = self.r.choice(PAIRS) if self.r.random() < 0.85 else frozenset()
+        self.budget = self.r.choice([4, 8, 12, 20])  # constructs of one node
         self.palette()
+
+    def presses(self, *features):
+        """Whether this program is to have one of these features and has not yet enough of it."""
+        return any(f in self.wanted for f in features) and self.r.random() < 0.5
+
+    def choice_of(self, options, feature):
+        """One of the options, rather one that is wanted; feature(option) is its name."""
+        liked = [o for o in options if feature(o) in self.wanted]
+        return self.r.choice(liked if liked and self.r.random() < 0.6 else options)
 
     def steps(self):
         """Instants to run."""
-        return random.Random(self.seed).choice([1, 2, 5, 9])
+        return random.Random(self.seed).choice([1, 5, 12, 20])
 
     def options(self):
         """Options of the compiler and the interpreter that this program is run with."""
-        return ["--unfused"] if self.seed % 8 == 7 else []
+        return ["--unfused"] * (self.seed % 8 == 7) + ["--checks"] * (self.seed % 5 == 3)
+
+    def shuffled(self, lines):
+        """Statements in another order."""
+        blocks = self.blocks(lines)
+        self.r.shuffle(blocks)
+        return [line for block in blocks for line in block]
 
     def fresh(self, stem="v"):
         """A name that hides nothing: no type is called so."""
@@ -77,7 +74,7 @@ class Program(Expressions):
         self.scalars = r.sample(scalars, 3) + ["f32"]
         vector = (r.choice([1, 2, 3, 4, 5, 8, 16, 17, 20, 32, 33]),)
         self.lengths = [r.choice([1, 2, 3, 4, 7]), r.choice([2, 3, 4, 7, 10, 17, 24])]
-        self.shapes = [()] * 4 + [vector] * 2
+        self.shapes = [()] * 5 + [vector] * 2
         if r.random() < 0.5: self.shapes.append((r.choice([1, 2, 3, 5, 8, 16]),) + vector)
         if r.random() < 0.3: self.shapes.append((r.choice([2, 3, 4, 7]),))
         if r.random() < 0.3: self.shapes.append((r.choice(self.lengths),))
@@ -87,8 +84,14 @@ class Program(Expressions):
         if r.random() < 0.2: self.shapes += [(6,), (2, 3), (3, 2)]            # reshapes of one another
         if r.random() < 0.15: self.shapes += [(16, 16), (16,), (r.choice([16, 20, 24, 33]), 16)]  # large products
 
-    def scalar_type(self):
-        return self.r.choice(self.scalars)
+    def number_type(self):
+        return self.r.choice([s for s in self.scalars if s not in self.enums and s not in self.structs])
+
+    def type(self):
+        """(scalar, shape) of a variable; structs and enums mostly alone."""
+        scalar = self.r.choice(self.scalars)
+        if scalar in self.enums or scalar in self.structs: return scalar, self.r.choice([(), (), (), (2,)])
+        return scalar, self.shape()
 
     def shape(self):
         return self.r.choice(self.shapes)
@@ -101,26 +104,54 @@ class Program(Expressions):
         directions = ["up"] + [r.choice(["up", "down"] if region.in_scan else ["up"]) for _ in range(r.randrange(1, 4))]
         plan = []
         for d in directions:
-            vs = [Var(self.fresh(), self.scalar_type(), self.shape(), len(plan)) for _ in range(r.randrange(1, max(2, count)))]
+            vs = [Var(self.fresh(), *self.type(), len(plan)) for _ in range(r.randrange(1, max(2, count)))]
             plan.append((d, vs))
         if large:  # a block of thousands of instructions
-            plan.append(("up", [Var(self.fresh(), "f32" if r.random() < 0.7 else self.scalar_type(), (), len(plan)) for _ in range(90)]))
+            plan.append(("up", [Var(self.fresh(), "f32" if r.random() < 0.7 else self.number_type(), (), len(plan)) for _ in range(90)]))
         for g, (d, vs) in enumerate(plan, len(region.groups)):
+            for v in vs: v.group = g
             region.groups.append((d, vs))
             region.current = g
-            while vs_left := [v for v in vs if v not in region.ready]:
-                if depth > 0 and r.random() < 0.3: self.scan(region, depth - 1)
-                if self.nodes and r.random() < 0.25: self.call(region)
-                if region.in_scan and d == "up" and not region.plain and r.random() < 0.05: self.mixed(region)
-                if len(vs_left) > 1 and r.random() < 0.15: self.pair(region, *vs_left[:2])
-                else: self.equation(region, vs_left[0])
+            self.define(region, depth, vs, constructs=not large or g < len(plan) - 1)
+
+    def define(self, region, depth, vs, constructs=True):
+        """Equations and blocks until these variables of the current group are defined."""
+        r = self.r
+        rounds = 0
+        while left := [v for v in vs if v not in region.ready]:
+            rounds += 1
+            if constructs and rounds < 6 and r.random() < (0.6 if self.wanted else 0.45): self.construct(region, depth, left)
+            left = [v for v in vs if v not in region.ready]
+            if not left: break
+            if len(left) > 1 and r.random() < 0.15: self.pair(region, *left[:2])
+            else: self.equation(region, left[0])
+
+    STATEMENTS = {"scan": (5, ["scan", "resume", "until", "scan both ways", "result used inside"]), "call": (4, ["call", "reset call", "clocked call"]),
+                  "mixed": (0.6, ["recurrence back and ahead"]), "flat_clock": (2.5, ["flat clock", "hold", "when not", "when enum", "every"]),
+                  "when_block": (2.5, ["when block", "chain of every", "hold"]), "if_block": (2, ["if block", "last"]),
+                  "match_block": (1.5, ["match block", "when enum"]), "reset_block": (1.5, ["reset block"]),
+                  "automaton": (2.5, ["automaton", "unless", "continue", "last"]), "pack": (1.5, ["pack", "pack until"]),
+                  "unpack": (1, ["unpack"]), "monitor": (0.7, ["monitor"])}
+
+    def construct(self, region, depth, left):
+        """A statement other than an equation, if one suits the place."""
+        if self.budget <= 0 or region.plain or region.stateless: return
+        weights = {name: weight * (6 if self.wanted.intersection(features) else 1) for name, (weight, features) in self.STATEMENTS.items()}
+        if depth <= 0: weights = {n: w for n, w in weights.items() if n in ("call", "flat_clock", "pack", "unpack", "monitor", "mixed")}
+        if region.unannotated: weights.pop("flat_clock", None)
+        if not weights: return
+        if not region.in_scan or region.direction == "down" or region.no_eby or not region.index: weights.pop("mixed", None)
+        name = self.r.choices(list(weights), list(weights.values()))[0]
+        self.budget -= 1
+        getattr(self, name)(region, depth, left)
 
     def equation(self, region, v):
         text = self.expression(region, v.scalar, v.shape)
         if v.scalar in FLOATS and self.r.random() < 0.4:  # keep recurrences from growing without bound
             text = self.r.choice(["max(-8.0, min(8.0, {}))", "(0.5 * {})", "tanh({})", "({} * 0.25)"]).format(text)
         region.lines.append(f"{v.name}: {tensor(v.scalar, v.shape)} = {text};")
-        region.ready.append(v)
+        self.features.equation(v)
+        self.add(region, v)
 
     def pair(self, region, v, w):
         """Two variables of one equation: tuples go through if and fby."""
@@ -133,16 +164,20 @@ class Program(Expressions):
         else:
             text = f"({sub(v)}, {sub(w)}) fby ({sub(v)}, {sub(w)})"
         region.lines.append(f"({v.name}, {w.name}) = {text};")
-        region.ready += [v, w]
+        self.features.equation(v)
+        w.made = v.made
+        self.add(region, v, w)
 
-    def mixed(self, region):
+    def mixed(self, region, depth, left):
         """A recurrence that looks further back than ahead."""
         self.features.add("recurrence back and ahead")
-        scalar, shape = self.scalar_type(), self.shape()
+        scalar, shape = self.number_type(), self.shape()
         v, w = (Var(self.fresh(), scalar, shape, region.current) for _ in range(2))
         c = [self.constant(scalar, shape) for _ in range(3)]
         for u, text in ((v, f"({w.name} eby {c[0]})"), (w, f"({c[1]} fby {c[2]} fby {v.name})")):
             region.lines.append(f"{u.name}: {tensor(scalar, shape)} = {self.with_another(region, scalar, shape, text)};")
+        self.features.equation(v)
+        w.made = v.made
         region.ready += [v, w]
 
     def with_another(self, region, scalar, shape, text):
@@ -152,36 +187,27 @@ class Program(Expressions):
         if scalar == "bool": return f"({text} {self.r.choice(['and', 'or', '!='])} {other})"
         return f"({text} * {scalar}(0.5) + {other})" if scalar in FLOATS else f"({text} {self.r.choice(['+', '-'])} {other})"
 
-    def call(self, region):
-        name, inputs, outputs, uses_end = self.r.choice(self.nodes)
-        if uses_end and (not region.in_scan or region.plain): return
-        arguments = [self.expression(region, s, h, 1) for s, h in inputs]
-        results = [Var(self.fresh(), s, h, region.current) for s, h in outputs]
-        target = results[0].name if len(results) == 1 else f"({', '.join(v.name for v in results)})"
-        region.lines.append(f"{target} = {name}({', '.join(arguments)});")
-        region.ready += results
-        self.features.add("call in scan" if region.in_scan else "call")
-
-    def scan(self, region, depth):
+    def scan(self, region, depth, left):
         r = self.r
         length = r.choice([1, 2, 3, 4] if region.times() else self.lengths * 2 + [1, 3])
+        packed = [v for v in region.ready if v.shape and "pack" in v.made and v.shape[0] > 0]
+        if packed: length = r.choice(packed).shape[0]
+        resume = region.direction == "up" and (r.random() < 0.2 or self.presses("resume"))
+        kinds = ["resume" if resume else "scan"]
         inner = Region(region, length, in_scan=True)
         inner.index = self.fresh("t")
         inner.captured = list(region.ready) + list(region.captured)
         inner.ready = [Var(inner.index, "i32", (), -1)]
-        resume = r.random() < 0.2
-        condition = self.until(inner, length) if r.random() < (0.4 if resume else 0.3) else ""
-        self.fill(inner, depth, 4)
-        if resume: self.features.add("resume until" if condition else "resume")
-        if region.in_scan: self.features.add("nested scan")
-        results = self.results(region, inner, length)
+        with self.features.inside(*kinds):
+            condition = self.until(inner, length) if r.random() < (0.4 if resume else 0.3) or self.presses("until") else ""
+            with self.features.inside(*["until"] * bool(condition)): self.fill(inner, depth - 1, 3)
+            if {"up", "down"} <= {d for d, _ in inner.groups}: self.features.add("scan both ways")
+            results = self.results(region, inner, length)
+            for v in results: v.made = frozenset(self.features.noted | set(kinds) | ({"until"} if condition else set()))
         if not results: return
-        order = self.blocks(inner.lines)
-        r.shuffle(order)
-        order = [line for block in order for line in block]
         head = f"scan {inner.index} < {length}{' resume' if resume else ''}{condition} {{"
-        region.lines += [head] + ["  " + line for line in order] + ["}"]
-        region.ready += results
+        region.lines += [head] + ["  " + line for line in self.shuffled(inner.lines)] + ["}"]
+        self.add(region, *results)
 
     def until(self, inner, length):
         """A condition that depends on no eby and no end value: of the index, or of a group of recurrences of its own."""
@@ -214,7 +240,8 @@ class Program(Expressions):
     def results(self, region, inner, length):
         """What leaves a scan; its lines are added to the scan."""
         r = self.r
-        defined = [v for _, vs in inner.groups for v in vs]
+        defined = [v for _, vs in inner.groups for v in vs] + [v for v in inner.ready if v.simple and v.name not in (inner.index,) and v.group >= 0]
+        defined = list(dict.fromkeys(defined))
         results, stacked = [], []
         for v in self.chosen(inner, defined, r.randrange(1, 6)):
             kind = r.random()
@@ -226,9 +253,11 @@ class Program(Expressions):
                 stacked.append(results[-1])
                 self.features.add("stack")
             elif kind < 0.85:
+                self.features.add("final")
                 inner.lines.append(f"{name} = {r.choice(['final', 'initial'])} {v.name};")
                 results.append(Var(name, v.scalar, v.shape, region.current))
             else:
+                self.features.add("count")
                 inner.lines.append(f"{name} = count({inner.index});")
                 results.append(Var(name, "i32", (), region.current))
         if stacked and r.random() < 0.3:  # a stacked result used inside again
@@ -243,18 +272,59 @@ class Program(Expressions):
 
     # ---- declarations ------------------------------------------------------------------------------------------------
 
+    def inputs_of(self, name):
+        """[(variable, clock or None)]: the inputs of a node; some stand on a clock of another input."""
+        r = self.r
+        inputs = [(Var(self.fresh("x"), *self.type(), -1), None) for _ in range(r.randrange(1, 4))]
+        if name == "main":
+            inputs += [(Var(self.fresh("x"), "f32", h, -1), None) for h in [(), self.shapes[5], self.shapes[-1]]]
+            inputs.append((Var(self.fresh("x"), "bool", (), -1), None))
+            inputs += [(Var(self.fresh("x"), m, (), -1), None) for m in self.enums if r.random() < 0.5]
+        if r.random() < 0.2 or self.presses("clocked input", "clocked call"):
+            self.features.add("clocked input")
+            clocks = [Clock.every(2, r.randrange(2)), Clock.every(3, 2)]
+            c = Var(self.fresh("x"), "bool", (), -1)
+            clocks += [Clock(c.name, c.name, True), Clock(f"not {c.name}", c.name, False)]
+            m = Var(self.fresh("x"), r.choice(list(self.enums)), (), -1) if self.enums else None
+            if m: clocks.append(Clock(f"{m.name} == {self.enums[m.scalar][0]}", m.name, self.enums[m.scalar][0]))
+            found = [(Var(self.fresh("x"), *self.type(), -1), r.choice(clocks)) for _ in range(r.choice([1, 1, 2]))]
+            inputs += [(v, None) for v in (c, m) if v and any(k.condition == v.name for _, k in found)] + found
+        return inputs
+
     def node(self, name, in_scan):
+        """Makes a body: ([(input, clock)], [(output, clock)], region)."""
+        r = self.r
         region = Region(in_scan=in_scan)
-        inputs = [Var(self.fresh("x"), self.scalar_type(), self.shape(), -1) for _ in range(self.r.randrange(1, 4))]
-        if name == "main": inputs += [Var(self.fresh("x"), "f32", h, -1) for h in [(), self.shapes[4], self.shapes[-1]]]
-        region.ready = list(inputs)
+        inputs = self.inputs_of(name)
         region.captured = list(self.constants)
-        large = name == "main" and self.r.random() < 0.03
-        self.fill(region, 1 if not in_scan else 0, 4, large)
-        defined = [v for v in region.ready if v not in inputs]
-        outputs = self.chosen(region, defined, 80 if large else self.r.choice([2, 4, 8, 16] if name == "main" else [1, 2, 4, 6]))
-        if self.r.random() < 0.1: outputs.append(self.r.choice(inputs))
-        return inputs, outputs, region
+        for v, k in inputs:
+            v.made = frozenset(["clocked input"]) if k else frozenset()
+            if k: region.clocked.append((k, v))
+            else: self.add(region, v)
+        given = [v for v, _ in inputs]
+        large = name == "main" and r.random() < 0.02
+        self.fill(region, (3 if name == "main" else 2) if not in_scan else 1, 3, large)
+        defined = [v for v in region.ready if v.simple and v not in given and v.name[0] != "n"]
+        outputs = self.chosen(region, defined, 80 if large else r.choice([2, 4, 8] if name == "main" else [1, 2, 4]))
+        if r.random() < 0.1: outputs.append(r.choice([v for v, k in inputs if not k]))
+        clocked = self.outputs_on_clocks(name, region, inputs)
+        return inputs, [(v, None) for v in outputs if all(v is not w for w, _ in clocked)] + clocked, region
+
+    def outputs_on_clocks(self, name, region, inputs):
+        """[(output, clock)] of some outputs on clocks, and of their conditions."""
+        r = self.r
+        if r.random() > (0.9 if name == "main" else 0.3) and not self.presses("clocked output", "clocked call"): return []
+        found, conditions = [], {}
+        given = {v.name: v for v, _ in inputs}
+        for k, v in r.sample(region.clocked, len(region.clocked))[:r.choice([1, 2, 4])]:
+            if v.name in given or not v.simple: continue
+            if k.condition and k.condition not in given:
+                at = [w for w in region.ready if w.name == k.condition and w.simple]
+                if not at: continue
+                conditions[k.condition] = (at[0], None)
+            self.features.add("clocked output")
+            found.append((v, k))
+        return list(conditions.values()) + found
 
     @staticmethod
     def blocks(lines):
@@ -267,17 +337,25 @@ class Program(Expressions):
         return out
 
     def declare(self, name, inputs, outputs, region):
-        lines = self.blocks(region.lines)
-        self.r.shuffle(lines)
-        renamed = [f"o{k}" for k in range(len(outputs))]
-        body = [line for block in lines for line in block] + [f"{o} = {v.name};" for o, v in zip(renamed, outputs)]
-        ins = ", ".join(f"{v.name}: {tensor(v.scalar, v.shape)}" for v in inputs)
-        outs = ", ".join(f"{o}: {tensor(v.scalar, v.shape)}" for o, v in zip(renamed, outputs))
-        self.text.append(f"node {name}({ins}) -> ({outs}) {{\n" + "\n".join("  " + b for b in body) + "\n}\n")
+        """Writes a node. What selects a clock outside keeps its name, other outputs are called o0, o1, .."""
+        selecting = {k.condition for _, k in outputs if k and k.condition} - {v.name for v, _ in inputs}
+        lines, heads = self.shuffled(region.lines), []
+        for i, (v, k) in enumerate(outputs):
+            if v.name in selecting and not k:  # its type stands in the head
+                lines = [re.sub(rf"^(\s*){v.name}: [^=]*= ", rf"\1{v.name} = ", line) for line in lines]
+                heads.append(v)
+                continue
+            heads.append(v.named(f"o{i}"))
+            lines.append(f"o{i} = {v.name};")
+        clock = lambda k: f" {self.after_when(k)}" if k else ""
+        ins = ", ".join(f"{v.name}: {tensor(v.scalar, v.shape)}{clock(k)}" for v, k in inputs)
+        outs = ", ".join(f"{v.name}: {tensor(v.scalar, v.shape)}{clock(k)}" for v, (_, k) in zip(heads, outputs))
+        self.text.append(f"node {name}({ins}) -> ({outs}) {{\n" + "\n".join("  " + b for b in lines) + "\n}\n")
+        return [(v, k) for v, (_, k) in zip(heads, outputs)]
 
     def table(self):
         """A constant tensor, such as weights."""
-        v = Var(self.fresh("W"), self.scalar_type(), self.r.choice([h for h in self.shapes if h]), -1)
+        v = Var(self.fresh("W"), self.number_type(), self.r.choice([h for h in self.shapes if h]), -1)
         if self.r.random() < 0.4: v.shape = (self.r.choice([2, 3, 16, 20]),) + v.shape[-1:]
         if self.r.random() < 0.02: v.shape = (self.r.choice([1031, 17000]),) + v.shape[1:2]  # too large for text of C
         indices = [f"i{k}" for k in range(len(v.shape))]
@@ -289,13 +367,13 @@ class Program(Expressions):
         """A fun of scalars, for comprehensions; its locals are used more than once."""
         region = Region()
         region.stateless, region.captured = True, list(self.constants)
-        inputs = [Var(self.fresh("a"), self.r.choice(["f32", "f32", self.scalar_type()]), (), -1) for _ in range(self.r.randrange(1, 4))]
+        inputs = [Var(self.fresh("a"), self.r.choice(["f32", "f32", self.number_type()]), (), -1) for _ in range(self.r.randrange(1, 4))]
         elements, lines = [(v.scalar, v.name) for v in inputs], []
         for _ in range(self.r.randrange(0, 3)):
-            name, scalar = self.fresh("b"), self.r.choice(["f32", self.scalar_type()])
+            name, scalar = self.fresh("b"), self.r.choice(["f32", self.number_type()])
             lines.append(f"  {name}: {scalar} = {self.inner(region, elements, [], scalar, 2)};")
             elements = elements + [(scalar, name)] * 2
-        output, name = self.r.choice(["f32", self.scalar_type()]), self.fresh("f")
+        output, name = self.r.choice(["f32", self.number_type()]), self.fresh("f")
         lines.append(f"  y = {self.inner(region, elements, [], output, 3)};")
         self.r.shuffle(lines)
         ins = ", ".join(f"{v.name}: {v.scalar}" for v in inputs)
@@ -303,42 +381,96 @@ class Program(Expressions):
         self.funs.append((name, [v.scalar for v in inputs], output))
 
     def generate(self):
-        for _ in range(self.r.choice([0, 0, 1, 2])): self.table()
-        for _ in range(self.r.choice([0, 0, 1, 2])): self.fun()
-        for k in range(self.r.randrange(0, 3)):
-            uses_end = self.r.random() < 0.4
+        """The text of the program; `files` has the others that it needs."""
+        r = self.r
+        self.declare_types()
+        for _ in range(r.choice([0, 0, 1, 2])): self.table()
+        for _ in range(r.choice([0, 0, 1, 2])): self.fun()
+        self.library()
+        most = self.budget
+        for k in range(r.randrange(0, 3) or int(self.presses("call", "reset call", "clocked call"))):
+            self.budget = r.choice([2, 4])
+            uses_end = r.random() < 0.35
             inputs, outputs, region = self.node(f"n{k}", uses_end)
-            self.declare(f"n{k}", inputs, outputs, region)
-            self.nodes.append((f"n{k}", [(v.scalar, v.shape) for v in inputs], [(v.scalar, v.shape) for v in outputs], uses_end))
+            if not outputs: continue
+            outputs = self.declare(f"n{k}", inputs, outputs, region)
+            self.nodes.append(Node(f"n{k}", inputs, outputs, uses_end))
+        self.budget = most
         inputs, outputs, region = self.node("main", False)
         self.inputs = inputs
-        self.declare("main", inputs, outputs, region)
-        return "\n".join(self.text)
+        self.outputs = self.declare("main", inputs, outputs, region)
+        imports = [f"import {self.module};\n"] * bool(self.module_text) + ["import random;\n"] * self.uses_random
+        return "\n".join(imports + self.text)
+
+    def files(self):
+        """{name: text} of the modules beside the program."""
+        return {f"{self.module}.mlr": "\n".join(self.module_text)} if self.module_text else {}
+
+
+def present(clock, streams, steps):
+    """At which instants an input on this clock has a value; the condition of an enum is its number."""
+    import numpy as np
+    if clock is None: return np.ones(steps, np.bool_)
+    if clock.period: return np.arange(steps) % clock.period[0] == clock.period[1]
+    return streams[clock.condition] == clock.number
 
 
 def random_inputs(program, steps, seed):
-    """Streams for the inputs of `main`: ordinary values, in every third program with some special ones."""
+    """Streams for the inputs of `main`, one a leaf: ordinary values, in every third program with some special ones."""
     import numpy as np
     rng = np.random.default_rng(seed)
-    special = 0.08 if seed % 3 == 0 else 0
     streams = {}
-    for v in program.inputs:
-        shape = (steps, *v.shape)
-        if v.scalar == "bool": a = rng.integers(0, 2, shape).astype(np.bool_)
-        elif v.scalar in INTS:
-            info = np.iinfo(("u" if v.scalar[0] == "u" else "") + "int" + v.scalar[1:])
-            a = rng.integers(-10 if info.min < 0 else 0, 20, shape).astype(info.dtype)
-            extreme = np.where(rng.random(shape) < 0.5, np.array(info.min, info.dtype), np.array(info.max, info.dtype))
-            a = np.where(rng.random(shape) < 0.1, extreme, a)
-        elif v.scalar == "bf16": a = (rng.normal(0, 2, shape).astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
-        else:
-            a = rng.normal(0, 2, shape)
-            a = np.where(rng.random(shape) < special, rng.choice([0.0, -0.0, np.inf, np.nan, 1e30, 1e-40], shape), a)
-            with np.errstate(over="ignore"):
-                a = a.astype({"f16": np.float16, "f32": np.float32, "f64": np.float64}[v.scalar])
-        streams[v.name] = a
+    for v, k in program.inputs:
+        if k and k.condition:
+            enum = program.enums.get(next(w.scalar for w, _ in program.inputs if w.name == k.condition))
+            k.number = enum.index(k.value) if enum else k.value
+        count = int(present(k, streams, steps).sum())
+        for path, scalar, shape in program.leaves(v.scalar, v.shape):
+            streams[v.name + path] = random_stream(rng, program.enums, scalar, (count, *shape), 0.08 if seed % 3 == 0 else 0)
     return streams
 
 
+def random_stream(rng, enums, scalar, shape, special):
+    import numpy as np
+    if scalar in enums: return rng.integers(0, len(enums[scalar]), shape).astype(np.int32)
+    if scalar == "bool":
+        keep = rng.random(shape) < rng.choice([0.0, 0.5])  # runs of one value
+        a = rng.integers(0, 2, shape).astype(np.bool_)
+        for i in range(1, shape[0]): a[i] = np.where(keep[i], a[i - 1], a[i])
+        return a
+    if scalar in INTS:
+        info = np.iinfo(("u" if scalar[0] == "u" else "") + "int" + scalar[1:])
+        a = rng.integers(-10 if info.min < 0 else 0, 20, shape).astype(info.dtype)
+        extreme = np.where(rng.random(shape) < 0.5, np.array(info.min, info.dtype), np.array(info.max, info.dtype))
+        return np.where(rng.random(shape) < 0.1, extreme, a)
+    if scalar == "bf16": return (rng.normal(0, 2, shape).astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
+    a = rng.normal(0, 2, shape)
+    a = np.where(rng.random(shape) < special, rng.choice([0.0, -0.0, np.inf, np.nan, 1e30, 1e-40], shape), a)
+    with np.errstate(over="ignore"):
+        return a.astype({"f16": np.float16, "f32": np.float32, "f64": np.float64}[scalar])
+
+
+def every_instant(program, streams, steps):
+    """The streams with something at the instants at which an input is absent, for generated code, which does not read it."""
+    import numpy as np
+    full = {}
+    for v, k in program.inputs:
+        at = present(k, streams, steps)
+        for path, scalar, shape in program.leaves(v.scalar, v.shape):
+            a = streams[v.name + path]
+            whole = np.frombuffer(bytes([1 if scalar == "bool" else 0x5A]) * (steps * int(np.prod(shape)) * a.dtype.itemsize), a.dtype)
+            full[v.name + path] = whole.reshape(steps, *shape).copy()
+            full[v.name + path][at] = a
+    return full
+
+
+def present_only(outputs):
+    """Outputs of generated code as files hold them: what is on a clock at its instants only."""
+    return {name: values[outputs[f"{name}_present"]] if f"{name}_present" in outputs else values
+            for name, values in outputs.items() if not name.endswith("_present")}
+
+
 if __name__ == "__main__":
-    print(Program(int(sys.argv[1])).generate())
+    program = Program(int(sys.argv[1]))
+    print(program.generate())
+    for name, text in program.files().items(): print(f"// {name}\n{text}")

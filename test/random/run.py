@@ -16,6 +16,7 @@ difference fails.
 import argparse
 import collections
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,57 +28,63 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "cortex"))
 import cortex  # noqa: E402
 import engines  # noqa: E402
-from generate import Program, random_inputs  # noqa: E402
+from coverage import Coverage  # noqa: E402
+from generate import Program, every_instant, present_only, random_inputs  # noqa: E402
+
+
+REFUSALS = {"causality-cycle"}  # the rule refuses a few per cent of programs that would run
+
+
+def prepare(seed, folder):
+    """(program, its inputs); writes the program, its modules and its inputs."""
+    program = Program(seed)
+    (folder / "p.mlr").write_text(program.generate())
+    for name, text in program.files().items(): (folder / name).write_text(text)
+    streams = random_inputs(program, program.steps(), seed)
+    np.savez(folder / "in.npz", **streams)
+    return program, streams
+
+
+def outputs_of(mlrc, engine, program, streams, folder, flags=("-O1",)):
+    """Outputs of one engine, or None where it cannot run the program; flags of the C compiler."""
+    path, steps, mode = folder / "p.mlr", program.steps(), program.options()
+    if engine in ("interp", "run"):
+        return engines.mlrc_run(mlrc, engine, path, "main", inputs=[folder / "in.npz"], steps=steps, extra=mode, reports=True)
+    full = every_instant(program, streams, steps)
+    target = folder / re.sub(r"\W", "_", engine)
+    target.mkdir(exist_ok=True)
+    if engine.startswith("cortex"):
+        machine, _, emit = engine.partition(":")
+        found = cortex.run(mlrc, path, target, machine, full, steps, emit or "c", "main", extra=mode)
+    elif engine.startswith("cpu:"):
+        found = engines.c_run(*engines.build_shared(mlrc, path, target, engine[4:], "main", extra=mode), full, steps)
+    elif "+" in engine:
+        found = engines.sanitized_run(mlrc, path, target, engine.partition("+")[0], full, steps, "main", extra=mode)
+    else:
+        found = engines.c_run(*engines.build_c(mlrc, path, target, engine, "main", flags=flags, extra=mode), full, steps)
+    return found and present_only(found)
 
 
 def one(mlrc, seed, chosen, folder):
     """('ok' | 'refused' | 'FAILED', message, features)"""
-    program = Program(seed)
-    path = folder / "p.mlr"
-    path.write_text(program.generate())
-    checked = subprocess.run([mlrc, "check", path, "--node", "main"], capture_output=True, text=True, timeout=60)
-    if checked.returncode == 1 and "error[causality-cycle]" in checked.stderr:
-        return "refused", "", program.features
-    if checked.returncode != 0:
-        return "FAILED", f"check: exit code {checked.returncode}\n{checked.stderr[:3000]}", program.features
-    steps, mode = program.steps(), program.options()
-    streams = random_inputs(program, steps, seed)
-    np.savez(folder / "in.npz", **streams)
+    program, streams = prepare(seed, folder)
     outputs = {}
-    try:
-        for engine in chosen:
-            if engine in ("interp", "run"):
-                outputs[engine] = engines.mlrc_run(mlrc, engine, path, "main", inputs=[folder / "in.npz"], extra=mode)
-            elif engine.startswith("cortex"):
-                machine, _, emit = engine.partition(":")
-                target = folder / engine.replace(":", "_")
-                target.mkdir(exist_ok=True)
-                found = cortex.run(mlrc, path, target, machine, streams, steps, emit or "c", "main", extra=mode)
-                if found is not None:
-                    outputs[engine] = found
-            elif engine.startswith("cpu:"):
-                target = folder / engine[4:]
-                target.mkdir(exist_ok=True)
-                library, description = engines.build_shared(mlrc, path, target, engine[4:], "main", extra=mode)
-                outputs[engine] = engines.c_run(library, description, streams, steps)
-            else:
-                target = folder / "c"
-                target.mkdir(exist_ok=True)
-                compiler, _, sanitizer = engine.partition("+")
-                if sanitizer:
-                    outputs[engine] = engines.sanitized_run(mlrc, path, target, compiler, streams, steps, "main", extra=mode)
-                    continue
-                library, description = engines.build_c(mlrc, path, target, compiler, "main", flags=["-O1"], extra=mode)
-                outputs[engine] = engines.c_run(library, description, streams, steps)
-    except engines.EngineError as error:
-        return "FAILED", str(error)[:3000], program.features
+    for engine in chosen:
+        try:
+            found = outputs_of(mlrc, engine, program, streams, folder)
+        except engines.EngineError as error:
+            kind = re.search(r"^error\[([\w-]+)\]", str(error), re.M)
+            if not outputs and "exit code 1\n" in str(error) and kind: return ("refused" if kind.group(1) in REFUSALS else "FAILED"), str(error)[:3000], program
+            return "FAILED", str(error)[:3000], program
+        if found is not None: outputs[engine] = found
     reference = outputs[chosen[0]]
     for engine in (e for e in chosen[1:] if e in outputs):
         for name, values in reference.items():
-            if not engines.same_bits(values, outputs[engine][name]):
-                return "FAILED", (f"{chosen[0]} and {engine} differ in {name} "
-                                  + engines.first_difference(values, outputs[engine][name])), program.features
-    return "ok", "", program.features
+            if isinstance(values, str):
+                if outputs[engine].get(name, values) != values: return "FAILED", f"reports differ:\n{values}\n{outputs[engine][name]}", program
+            elif name not in outputs[engine] or not engines.same_bits(values, outputs[engine][name]):
+                return "FAILED", (f"{chosen[0]} and {engine} differ in {name} " + engines.first_difference(values, outputs[engine][name])), program
+    return "ok", "", program
 
 
 def main():
@@ -87,27 +94,31 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--engines", default="interp,run,gcc")
     parser.add_argument("--keep", type=pathlib.Path, help="folder for the programs that fail")
+    parser.add_argument("--coverage", action="store_true", help="print which pairs of features have met")
     parser.add_argument("--stop", action="store_true", help="end at the first failure")
     options = parser.parse_args()
-    tally, features = collections.Counter(), collections.Counter()
+    tally, coverage = collections.Counter(), Coverage()
     for seed in range(options.seed, options.seed + options.count):
         with tempfile.TemporaryDirectory() as folder:
             try:
-                outcome, message, used = one(options.mlrc.resolve(), seed, options.engines.split(","), pathlib.Path(folder))
+                outcome, message, program = one(options.mlrc.resolve(), seed, options.engines.split(","), pathlib.Path(folder))
             except subprocess.TimeoutExpired as error:
-                outcome, message, used = "FAILED", str(error), set()
+                outcome, message, program = "FAILED", str(error), None
         tally[outcome] += 1
-        if outcome == "ok": features.update(used)
+        if outcome == "ok": coverage.update(program.features)
         if outcome == "FAILED":
             print(f"seed {seed}: {message}\n", flush=True)
-            if options.keep:
-                options.keep.mkdir(parents=True, exist_ok=True)
-                (options.keep / f"{seed}.mlr").write_text(Program(seed).generate())
+            if options.keep: prepare_in(options.keep / str(seed), seed)
             if options.stop: break
-    print("features:", ", ".join(f"{k} {n}" for k, n in sorted(features.items())))
+    print(coverage.text() if options.coverage else coverage.text().splitlines()[0])
     print(f"{tally['refused']} refused by the causality rule")
     print(f"{tally['ok']} passed, {tally['FAILED']} failed")
     return 1 if tally["FAILED"] or tally["ok"] < options.count // 2 else 0
+
+
+def prepare_in(folder, seed):
+    folder.mkdir(parents=True, exist_ok=True)
+    prepare(seed, folder)
 
 
 if __name__ == "__main__":
