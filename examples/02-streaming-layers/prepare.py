@@ -41,6 +41,20 @@ def main():
         save_safetensors(here / f"{name}.safetensors", arrays)
         x, y = (np.loadtxt(source / f"{name}_{c}.csv").astype(np.float32) for c in "xy")
         np.savez(here / f"{name}.npz", x=x, y=y)
+        if name == "lstm_torch":
+            save_channels(here / "lstm_torch_channels.npz", x, y)
+
+
+def save_channels(path, x, y, channels=8, instants=400, apart=30):
+    """Channel b plays the first apart * b samples of the recording, then all of it from its start, where it is reset."""
+    start = np.zeros((instants, channels), bool)
+    places = [apart * b for b in range(channels)]
+    start[places, range(channels)] = True
+
+    def stagger(recorded):
+        return np.stack([np.concatenate([recorded[:n], recorded[:instants - n]]) for n in places], axis=1)
+
+    np.savez_compressed(path, x=stagger(x), start=start, y=stagger(y))
 
 
 main()

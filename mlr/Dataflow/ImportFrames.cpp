@@ -52,7 +52,9 @@ Frame &Importer::calleeFrame(Frame &frame, const Equation &call) {
   if (!f) {
     const Definition &d = frame.info->definitions[call.targets[0]];
     f = makeFrame(*call.callee, positionOf(frame, d), call.args);
-    f->path = frame.path + instanceName(frame, *call.callee) + ".";
+    // A node that only resets what it calls has the name of that.
+    bool isSame = frame.node->span == call.callee->span;
+    f->path = isSame ? frame.path : frame.path + instanceName(frame, *call.callee) + ".";
   }
   return *f;
 }
