@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The standard library against NumPy, SciPy and formulas written independently: every program here, NAME_test.mlr, runs in the
-interpreter, the JIT and C, which must agree to the bit; NAME_check.py compares its outputs. Each public node of std/NAME.mlr is
+interpreter, the JIT and C, on a board too if one is named, which must agree to the bit; NAME_check.py compares its outputs. Each public node of std/NAME.mlr is
 compared, else that is a failure too.
-usage: check.py MLRC [--only NAME]"""
+usage: check.py MLRC [--only NAME] [--board cortex-m4]"""
 import argparse
 import importlib
 import pathlib
@@ -15,13 +15,14 @@ import index  # noqa: E402
 parser = argparse.ArgumentParser()
 parser.add_argument("mlrc", type=pathlib.Path)
 parser.add_argument("--only", default="")
+parser.add_argument("--board", choices=["cortex-m4", "cortex-m7"], help="the first two instants on this emulated board too")
 options = parser.parse_args()
 failures, nodes = [], 0
 for module in index.TESTED:
     if options.only not in module:
         continue
     checks = importlib.import_module(f"{module}_check")
-    library = harness.Library(options.mlrc.resolve(), module, checks.AGAINST)
+    library = harness.Library(options.mlrc.resolve(), module, checks.AGAINST, board=options.board)
     try:
         checks.check(library)
     except harness.engines.EngineError as error:

@@ -15,6 +15,7 @@ AGAINST = {
 
 
 def check(lib):
+    lib.refuse("debounce", "node main(x: bool) -> (y: bool) { y = control.debounce<<0>>(x, false); }")
     filters(lib)
     regulators(lib)
     smoother(lib)

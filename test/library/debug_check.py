@@ -17,6 +17,7 @@ def fnv(values):
 
 
 def check(lib):
+    lib.refuse("stuck", "node main(x: f32) -> (y: bool) { y = debug.stuck<<0>>(x); }")
     n = 60
     x, y = lib.normal(3, 4, dtype="f4"), lib.normal(dtype="f4")
     flat = x.reshape(n, 12)

@@ -3,6 +3,7 @@ with references. A module of checks (NAME_check.py) has a dict AGAINST, from eac
 with, and a function check(library)."""
 import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 
@@ -10,14 +11,17 @@ import numpy as np
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE.parent / "cortex"))
+import cortex  # noqa: E402
 import engines  # noqa: E402
 
 T = 60  # instants
 
 
 class Library:
-    def __init__(self, mlrc, module, against, compiler="gcc"):
-        self.mlrc, self.module, self.against, self.compiler = mlrc, module, against, compiler
+    def __init__(self, mlrc, module, against, compiler="gcc", board=None):
+        """board: cortex-m4 or cortex-m7, which then runs the first two instants too."""
+        self.mlrc, self.module, self.against, self.compiler, self.board = mlrc, module, against, compiler, board
         self.failures, self.checked = [], set()
         self.rng = np.random.default_rng(7)
 
@@ -26,7 +30,7 @@ class Library:
         x = self.rng.standard_normal((1 if same else instants,) + shape).astype(dtype)
         return np.repeat(x, instants, 0) if same else x
 
-    def run(self, inputs, node="main", interp_steps=None, c=True):
+    def run(self, inputs, node="main", interp_steps=None):
         """Outputs of the JIT. The interpreter runs the first `interp_steps` instants (by default all), C all of them."""
         program = HERE / f"{self.module}_test.mlr"
         steps = len(next(iter(inputs.values()))) if inputs else 1
@@ -38,9 +42,13 @@ class Library:
                 files = [f"{d}/in.npz"]
             jit = engines.mlrc_run(self.mlrc, "run", program, node=node, inputs=files, steps=steps)
             others = {"interpreter": engines.mlrc_run(self.mlrc, "interp", program, node=node, inputs=files, steps=n)}
-            if c:
-                library, description = engines.build_c(self.mlrc, program, d, self.compiler, node=node)
-                others["C"] = engines.present_only(engines.c_run(library, description, inputs, steps))
+            library, description = engines.build_c(self.mlrc, program, d, self.compiler, node=node)
+            others["C"] = engines.present_only(engines.c_run(library, description, inputs, steps))
+            if self.board:
+                with tempfile.TemporaryDirectory() as b:
+                    outputs = cortex.run(self.mlrc, program, pathlib.Path(b), self.board, inputs, min(steps, 2), node=node)
+                    print(f"  {self.module}.{node}: {'does not fit' if outputs is None else 'runs on'} {self.board}")
+                    others[self.board] = engines.present_only(outputs or {})
         for engine, outputs in others.items():
             for name, value in outputs.items():
                 if not engines.same_bits(value, jit[name][:len(value)]):
@@ -73,3 +81,13 @@ class Library:
         self.checked.add(what)
         if not condition:
             self.failures.append(f"{self.module}.{what}: {message}")
+
+    def refuse(self, what, text, kind="invalid-size"):
+        """A program with this main is refused with that error, in the node `what`."""
+        self.checked.add(what)
+        with tempfile.TemporaryDirectory() as d:
+            program = pathlib.Path(d) / "refused.mlr"
+            program.write_text(f"import {self.module};\n{text}\n")
+            done = subprocess.run([str(self.mlrc), "check", str(program)], capture_output=True, text=True)
+        if done.returncode == 0 or f"error[{kind}]" not in done.stderr or f"in this instance: {what}<<" not in done.stderr:
+            self.failures.append(f"{self.module}.{what}: {text} is not refused with {kind}: {done.stderr}")

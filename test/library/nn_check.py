@@ -21,6 +21,8 @@ def check(lib):
     layers(lib)
     attention(lib)
     other(lib)
+    lib.refuse("multi_head_attention", "node main(p: nn.MultiHead<<5>>, x: f32[3, 5]) -> (y: f32[3, 5]) "
+                                       "{ y = nn.multi_head_attention<<2>>(p, x); }")
 
 
 def sigmoid(z):

@@ -21,6 +21,13 @@ def check(lib):
     lengths(lib)
     arrays(lib)
     streams(lib)
+    lib.refuse("fft", "node main(x: f32[6]) -> (a, b: f32[6]) { (a, b) = signal.fft(x, x); }")
+    lib.refuse("rfft", "node main(x: f32[5]) -> (a, b: f32[3]) { (a, b) = signal.rfft(x); }")
+    lib.refuse("irfft", "node main(x: f32[4]) -> (y: f32[6]) { y = signal.irfft<<6>>(x, x); }")
+    lib.refuse("istft_of", "node main(z: f32[10, 33], w: f32[64]) -> (y: f32[200]) { y = signal.istft_of<<200, H = 8>>(z, z, w); }")
+    for w in ("hann_symmetric()", "hamming_symmetric()", "kaiser(3)"):
+        lib.refuse(w.split("(")[0], f"node main() -> (w: f32[1]) {{ w = signal.{w}; }}")
+    lib.refuse("resample_linear", "node main(x: f32[5]) -> (y: f32[1]) { y = signal.resample_linear(x); }")
 
 
 def filters(lib):
