@@ -12,7 +12,7 @@ import sys
 import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TESTED = ["linalg", "signal", "nn", "control", "stats", "random", "debug"]
+TESTED = ["math", "linalg", "signal", "nn", "control", "stats", "random", "debug"]
 Declaration = collections.namedtuple("Declaration", "kind name signature doc")
 HEAD = re.compile(r"^(?:extern )?(node|fun|struct) ([A-Za-z]\w*)", re.M)
 
@@ -22,7 +22,7 @@ def declarations(module):
     text = (ROOT / "std" / f"{module}.mlr").read_text()
     found, before = [], ""
     for match in HEAD.finditer(text):
-        if match[2].startswith("_"):
+        if match[2].startswith("_") or re.search("_f(32|64)$", match[2]):  # the elementary functions: docs/math.md
             continue
         lines = text[:match.start()].rstrip("\n").split("\n")
         comment = []
@@ -60,7 +60,7 @@ def against(module):
 
 def first_sentence(doc):
     """Up to the first full stop that ends a sentence."""
-    match = re.search(r"(?<!etc)(?<! al)[.](?= [A-Z]|$)", doc)
+    match = re.search(r"(?<!etc)(?<! al)(?<![.])[.](?= [A-Z]|$)", doc)
     return doc[:match.start()] if match else doc
 
 
@@ -74,8 +74,7 @@ def page():
            "shapes, units, errors, cost and source of the formula; this page is made of them by `test/library/index.py`. Elementary",
            "functions (`exp`, `sin`, ..) need no import: [math](math.md).", "",
            "Every node runs in the interpreter, the JIT, C, and on an emulated Cortex-M7, which agree to the bit, and is compared with",
-           "what the last column says",
-           "(`test/library/check.py`).", ""]
+           "what the last column says (`test/library/check.py`).", ""]
     for module in TESTED:
         compared = against(module)
         out += [f"## {module}", "", *textwrap.wrap(header(module), 110), "", "| node | | compared with |", "|---|---|---|"]
