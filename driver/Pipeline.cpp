@@ -125,12 +125,13 @@ static bool refuseMixedRecurrence(Compilation &c) {
 }
 
 static bool splitSweeps(Compilation &c) {
+  if (mlir::failed(dataflow::streamSegments(*c.module)) || !simplifyNormalized(c)) return false;
   for (auto node : c.module->getOps<dataflow::NodeOp>())
     if (mlir::failed(schedule::scheduleNode(node))) return refuseMixedRecurrence(c), false;
   if (!simplifyDataflow(c) || mlir::failed(dataflow::guardWork(*c.module))) return false;
   for (auto node : c.module->getOps<dataflow::NodeOp>())
     if (mlir::failed(schedule::validate(node))) return false;
-  return true;
+  return mlir::succeeded(dataflow::makeRings(*c.module));
 }
 
 static Scalar scalarOf(mlir::Type t) {

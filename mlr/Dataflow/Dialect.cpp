@@ -241,6 +241,20 @@ LogicalResult WindowOp::verify() {
   return success();
 }
 
+LogicalResult RowsOp::verify() {
+  auto result = cast<RankedTensorType>(getResult().getType());
+  int64_t rows = result.getRank() ? result.getDimSize(0) : 0;
+  if (rows < 1 || (getMirror() && rows % 2)) return emitOpError("has at least one row, an even number if mirrored");
+  SmallVector<int64_t> shape{rows};
+  Type element = getValue().getType();
+  if (auto t = dyn_cast<RankedTensorType>(element)) {
+    llvm::append_range(shape, t.getShape());
+    element = t.getElementType();
+  }
+  if (result != RankedTensorType::get(shape, element)) return emitOpError("result stacks values of the operand's type");
+  return success();
+}
+
 // ---- tensors
 // -------------------------------------------------------------------------------------------------
 

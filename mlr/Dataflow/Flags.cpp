@@ -92,13 +92,16 @@ void FlagCombiner::run(Block &block) {
   if (!around.when && !around.reset) return;
   SmallVector<Operation *> work;
   for (Operation &op : block) {
-    auto scan = dyn_cast<ScanOp>(op);
-    if (isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp>(op) || (scan && scan.getResume()))
-      work.push_back(&op);
+    if (isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, ScanOp>(op)) work.push_back(&op);
   }
   for (Operation *op : work) {
     Flags own = flagsOf(op);
-    setFlags(op, {when(own.when), reset(own.reset)});
+    auto scan = dyn_cast<ScanOp>(op);
+    if (!scan || scan.getResume()) {
+      setFlags(op, {when(own.when), reset(own.reset)});
+    } else if (!around.when || around.when.getType().isInteger(1)) {
+      setFlags(op, {when(own.when), Value()}); // only where it may be left out
+    }
   }
 }
 

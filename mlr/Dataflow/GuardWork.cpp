@@ -6,6 +6,7 @@
 // uses. No condition in the demand of an operation can need its result at the same instant: followed from the
 // condition to the outputs, some selection by it is not within another one.
 #include "mlr/Dataflow/Flags.h"
+#include "mlr/Dataflow/Guards.h"
 #include "mlr/Dataflow/Order.h"
 #include "mlr/Dataflow/Passes.h"
 #include "mlr/Dataflow/Rewrite.h"
@@ -27,13 +28,24 @@ class Guard {
 public:
   explicit Guard(NodeOp node) : node(node) {}
 
-  bool run() {
+  void analyse() {
     // The next instant looks at these values whatever the conditions are; such a use may stand before the value.
     node->walk([&](Operation *op) {
-      if (isDelayed(op))
-        for (Value v : op->getOperands()) use(v, op, {});
+      if (isDelayed(op)) useDelayed(op);
     });
     visit(bodyOf(node));
+  }
+
+  /// The conditions that are true whenever the operation's result is looked at.
+  SmallVector<Value> trueFor(Operation *op) {
+    SmallVector<Value> out;
+    for (auto [number, is] : demands.lookup(op))
+      if (is) out.push_back(conditions[number]);
+    return out;
+  }
+
+  bool run() {
+    analyse();
     for (auto &[op, demand] : guarded) attach(op, demand);
     return !guarded.empty();
   }
@@ -54,7 +66,9 @@ private:
     auto known = demands.find(op);
     bool isNeeded = known != demands.end();
     Demand demand = isNeeded ? known->second : Demand();
-    if (isDelayed(op) || (isa<YieldOp>(op) && isTime(op->getBlock()))) {
+    if (auto yield = dyn_cast<YieldOp>(op); yield && op->getParentOp() == node.getOperation()) return visitOutputs(yield);
+    if (isDelayed(op)) return useDelayed(op);
+    if (isa<YieldOp>(op) && isTime(op->getBlock())) {
       for (Value v : op->getOperands()) use(v, op, {});
       return;
     }
@@ -62,7 +76,9 @@ private:
       for (Value v : op->getOperands()) use(v, op, {});
       bool free = !scan.getResume() && !scan.getWhen() && !demand.empty();
       if (free) guarded.push_back({op, demand});
-      inScan[op] = scan.getResume() ? Demand() : demand;
+      if (scan.getWhen()) demand = withCondition(scan.getResume() ? Demand() : demand, scan.getWhen(), true);
+      else if (scan.getResume()) demand = {};
+      inScan[op] = demand;
       visit(bodyOf(op));
       return;
     }
@@ -79,6 +95,27 @@ private:
       return;
     }
     for (Value v : op->getOperands()) use(v, op, demand);
+  }
+
+  /// A window takes its value where it is active.
+  void useDelayed(Operation *op) {
+    auto window = dyn_cast<WindowOp>(op);
+    for (Value v : op->getOperands()) {
+      bool isValue = window && window.getWhen() && v == window.getValue() && v != window.getWhen();
+      use(v, op, isValue ? withCondition({}, window.getWhen(), true) : Demand());
+    }
+  }
+
+  /// An output on a slower clock is looked at when its flag, the output behind it, is true.
+  void visitOutputs(YieldOp yield) {
+    DenseMap<int64_t, Value> flags;
+    if (auto presence = node.getPresence())
+      for (auto [flag, of] : llvm::enumerate(*presence))
+        if (of >= 0) flags[of] = yield.getOperand(flag);
+    for (auto [k, v] : llvm::enumerate(yield.getOperands())) {
+      Value flag = flags.lookup(static_cast<int64_t>(k));
+      use(v, yield, flag ? withCondition({}, flag, true) : Demand());
+    }
   }
 
   /// What a scan captures is needed when the scan runs.
@@ -148,6 +185,14 @@ private:
 };
 
 } // namespace
+
+DenseMap<Operation *, SmallVector<Value>> trueForWindows(NodeOp node) {
+  DenseMap<Operation *, SmallVector<Value>> out;
+  Guard guard(node);
+  guard.analyse();
+  node->walk([&](WindowOp window) { out[window] = guard.trueFor(window); });
+  return out;
+}
 
 LogicalResult guardWork(ModuleOp module) {
   for (NodeOp node : module.getOps<NodeOp>()) {

@@ -99,9 +99,10 @@ ScanState &Importer::scanOf(Frame &frame, const ScanTime &time) {
   scans.push_back({&frame, &s});
   scanOfBlock[s.block] = {&frame, &s};
   // A clock around that differs among instances becomes the base clock of the body.
-  ClockState *clock = time.resume ? clockOf(frame, time.clock, time.parent) : nullptr;
+  ClockState *clock = clockOf(frame, time.clock, time.parent);
   if (clock && clock->context.empty())
-    setFlags(s.op, {flagIn(clock->on, clock->context), flagIn(clock->reset, clock->context)});
+    setFlags(s.op, {flagIn(clock->on, clock->context),
+                    time.resume ? flagIn(clock->reset, clock->context) : mlir::Value()});
   openScans.push_back({&frame, &s});
   return s;
 }

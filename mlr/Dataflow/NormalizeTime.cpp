@@ -175,7 +175,9 @@ private:
   /// where one begins, or began since the last run.
   void normalize(ScanOp scan) {
     Flags outer = flagsOf(scan);
-    if (!outer.when && !outer.reset) return;
+    bool isOneFlag = outer.when && outer.when.getType().isInteger(1);
+    if (!scan.getResume()) setFlags(scan, {isOneFlag ? outer.when : Value(), Value()});
+    if (!scan.getResume() || (!outer.when && !outer.reset)) return;
     OpBuilder b(scan);
     Location loc = scan.getLoc();
     Value pending = outer.reset ? fresh(b, loc, scan->getBlock(), outer) : Value();
@@ -189,7 +191,7 @@ private:
     }
     FlagCombiner(b, loc, {outer.when, restart}).run(body);
     scan.getResetMutable().clear();
-    if (outer.when && !outer.when.getType().isInteger(1)) scan.getWhenMutable().clear(); // runs if one lane does
+    if (outer.when && !isOneFlag) scan.getWhenMutable().clear(); // runs if one lane does
   }
 
   void normalize(PreOp op) {
@@ -279,6 +281,9 @@ private:
   }
 
   void normalize(WindowOp op) {
+    // Where time starts once a window is a ring (makeRings, after Schedule), which knows flags that are the same for all of a row.
+    auto isOne = [](Value flag) { return !flag || flag.getType().isInteger(1); };
+    if (startsOnce(op->getBlock()) && isOne(op.getWhen()) && isOne(op.getReset())) return;
     if (op.getWhen()) shiftWindow(op);
     else if (op.getReset() || !isKnownStart(op.getInit(), op->getBlock())) selectStart(op);
   }

@@ -22,12 +22,12 @@ mlir::LogicalResult inlineCalls(mlir::ModuleOp module);
 /// After this, and from here on, of every node:
 ///  - no mlr.pre (it is fby of zeros), no mlr.call;
 ///  - no operator of time has flags: what is on a clock or in a segment is a memory that keeps its value while the clock is
-///  not active, and selections (values off the clock are computed, and looked at by nobody); only a scan that resumes keeps
-///  its `when`, which says where it may be left out;
+///  not active, and selections (values off the clock are computed, and looked at by nobody); only a scan keeps its `when`,
+///  which says where it may be left out, and a window where time starts once its scalar `when` and `reset`;
 ///  - the `init` of an fby at the node's own time or in a resume scan is a constant; in another scan a
 ///  constant or a captured value (others
 ///    become select(first, init, fby));
-///  - the `init` of a window is one of these too (another is latched at the first instant and selected);
+///  - the `init` of a window in another scan is one of these too (another is latched at the first instant and selected);
 ///  - the `end` of an eby is a constant or a captured value (others become a select at the last instant);
 ///  - `first` stands only in the node's own time or in resume scans (in others it is t == 0).
 mlir::LogicalResult normalizeTime(mlir::ModuleOp module);
@@ -42,10 +42,20 @@ struct SimplifyOptions {
 /// ones. Keeps every rounding and every order of summation.
 mlir::LogicalResult simplify(mlir::ModuleOp module, const SimplifyOptions &options = {});
 
+/// pack + scan: what a scan over the last T values of a stream, on a clock `every T`, computes forward from elements that have
+/// arrived and from what is known before the segment starts, runs instant by instant as they arrive; what later parts of the
+/// scan need of it is collected in windows. Leaves on the node, as `mlr.segments`, for each such scan what runs when, and why.
+mlir::LogicalResult streamSegments(mlir::ModuleOp module);
+
 /// Tells gens, reductions and scans under which condition somebody looks at their result (their `when`), where that is not
 /// always: work that only the chosen side of a selection needs is done on that side only. For operations in an order of
 /// execution, which it keeps but for conditions that have to come earlier; linear.
 mlir::LogicalResult guardWork(mlir::ModuleOp module);
+
+/// Windows where time starts once, unless they are so small that their rows are better moved, become memories of which one
+/// row is written an instant (mlr.rows): one of n rows, written at its place in the segment, where the window is looked at
+/// only at the ends of segments of n; else a ring of twice n rows, so that the last n are always one piece. After guardWork.
+mlir::LogicalResult makeRings(mlir::ModuleOp module);
 
 /// Re-checks what normalizeTime promises and what no single operation can see: values are used only in their
 /// own time or one nested in it, no calls, no instantaneous cycle. Emits an MLIR error on violation.

@@ -118,7 +118,7 @@ Value materializeIndex(OpBuilder &b, Location loc, AffineExpr e, ValueRange oper
 }
 
 bool isInstantaneous(Operation *op) {
-  return !isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, StackOp, FinalOp, InitialOp, CountOp, UntilOp, ScanOp,
+  return !isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, RowsOp, StackOp, FinalOp, InitialOp, CountOp, UntilOp, ScanOp,
               CallOp, YieldOp, NodeOp>(op);
 }
 

@@ -22,8 +22,12 @@ bool isConstantOf(Value v, Block *block) {
 LogicalResult verifyForm(Operation *op) {
   if (isa<CallOp, PreOp>(op)) return op->emitOpError("is not part of the normal form");
   Flags flags = flagsOf(op);
-  if (flags.reset || (flags.when && !isa<ScanOp>(op))) return op->emitOpError("has flags: normalise time first");
   Block *block = op->getBlock();
+  bool isRing = isa<WindowOp>(op) && startsOnce(block);
+  for (Value flag : {flags.when, flags.reset})
+    if (isRing && flag && !flag.getType().isInteger(1)) isRing = false;
+  if (!isRing && (flags.reset || (flags.when && !isa<ScanOp>(op))))
+    return op->emitOpError("has flags: normalise time first");
   if (auto fby = dyn_cast<FbyOp>(op)) {
     if (!isConstantOf(fby.getInit(), block))
       return op->emitOpError("starts from a value that is computed in its own time");

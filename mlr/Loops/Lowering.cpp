@@ -163,13 +163,49 @@ LogicalResult Lowering::initializeSlots(Block &block) {
       continue;
     }
     // The slot of an eby begins with its own scan, whether that resumes or not: Scans.cpp.
-    if (!isa<FbyOp, WindowOp, FirstOp>(op) || !hasPlace(op.getResult(0))) continue;
+    if (!isa<FbyOp, WindowOp, RowsOp, FirstOp>(op) || !hasPlace(op.getResult(0))) continue;
     Value first;
     if (auto fby = dyn_cast<FbyOp>(op)) first = fby.getInit();
     if (auto window = dyn_cast<WindowOp>(op)) first = window.getInit();
+    if (auto rows = dyn_cast<RowsOp>(op)) {
+      if (failed(initializeRows(rows))) return failure();
+      continue;
+    }
     if (failed(initializeSlot(&op, first))) return failure();
   }
   return success();
+}
+
+/// Rows whose first value is computed are filled at the first instant.
+LogicalResult Lowering::initializeRows(RowsOp op) {
+  a.loc = op.getLoc();
+  auto type = cast<RankedTensorType>(op.getResult().getType());
+  Place to = place(op.getResult());
+  if (op.getInit().getDefiningOp<ConstOp>()) return fillFrom(to, op.getInit(), type.getDimSize(0), op);
+  Type stored = registerType(type.getElementType());
+  emitFill(*this, to, a.constant(cast<TypedAttr>(a.b.getZeroAttr(stored))), type.getNumElements(), type.getElementType());
+  return success();
+}
+
+LogicalResult Lowering::emitRows(RowsOp op) {
+  auto type = cast<RankedTensorType>(op.getResult().getType());
+  int64_t rows = type.getDimSize(0), size = type.getNumElements() / rows;
+  Value row = indexOf(op.getRow());
+  LogicalResult done = success();
+  Place all = place(op.getResult());
+  if (op.getFill()) onlyIf(scalar(op.getFill()), [&] { done = fillFrom(all, op.getInit(), rows, op); });
+  auto write = [&] {
+    for (int64_t copy = 0; copy < (op.getMirror() ? 2 : 1); ++copy) {
+      Place to = all;
+      to.at.add(Linear::of(row, size));
+      to.at.add(Linear(copy * (rows / 2) * size));
+      if (!isa<RankedTensorType>(op.getValue().getType())) memory.store(to, type.getElementType(), scalar(op.getValue()));
+      else emitCopy(*this, to, place(op.getValue()), size, type.getElementType());
+    }
+  };
+  if (op.getWhen()) onlyIf(scalar(op.getWhen()), write);
+  else write();
+  return done;
 }
 
 void Lowering::shiftWindows(Block &block) {
@@ -364,6 +400,7 @@ LogicalResult Lowering::emitPlain(Operation *op) {
         return copyUnlessShared(place(r.getResult()), place(r.getSource()), cast<RankedTensorType>(r.getSource().getType())),
                success();
       })
+      .Case([&](RowsOp r) { return emitRows(r); })
       .Case([&](WindowOp w) { return emitWindow(*this, w), success(); })
       .Case([&](ConvertOp c) { return emitConversion(c); })
       .Default([&](Operation *) -> LogicalResult {

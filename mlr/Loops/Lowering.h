@@ -60,6 +60,8 @@ public:
   LogicalResult initializeSlots(mlir::Block &block);
   LogicalResult initializeSlot(Operation *op, Value first);
   void shiftWindows(mlir::Block &block);
+  mlir::LogicalResult initializeRows(dataflow::RowsOp op);
+  mlir::LogicalResult emitRows(dataflow::RowsOp op);
   /// All slots of a block at once. Scalars only if `scalarsToo`: those of scans are in registers.
   LogicalResult finishInstant(mlir::Block &block, bool scalarsToo);
 

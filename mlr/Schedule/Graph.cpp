@@ -149,7 +149,9 @@ void Graph::addEdges(int vertex) {
   if (auto window = dyn_cast<WindowOp>(v.op)) ahead = window.getValue(), access = Access::Window;
   if (ahead) {
     addOperand(ahead, access);
-    addOperand(v.op->getOperand(access == Access::Eby ? 1 : access == Access::Fby ? 0 : 1), Access::Same);
+    unsigned own = access == Access::Fby ? 1 : 0;
+    for (OpOperand &operand : v.op->getOpOperands())
+      if (operand.getOperandNumber() != own) addOperand(operand.get(), Access::Same);
     return;
   }
   v.op->walk([&](Operation *inner) {

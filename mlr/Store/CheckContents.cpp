@@ -15,6 +15,7 @@ LogicalResult Machine::execute(Operation *op, bool firstExecuted) {
   if (auto o = dyn_cast<ConcatOp>(op)) return concat(o);
   if (auto o = dyn_cast<StackOp>(op)) return stack(o);
   if (auto o = dyn_cast<WindowOp>(op)) return window(o);
+  if (auto o = dyn_cast<RowsOp>(op)) return rows(o);
   if (isa<FinalOp, InitialOp>(op)) return end(op, firstExecuted);
   if (isa<ReshapeOp>(op)) return rename(op);
   for (Value operand : op->getOperands())
@@ -138,6 +139,7 @@ LogicalResult Machine::initialise(ArrayRef<Operation *> slots) {
     if (auto fby = dyn_cast<FbyOp>(slot)) init = fby.getInit();
     if (auto eby = dyn_cast<EbyOp>(slot)) init = eby.getEnd();
     if (auto window = dyn_cast<WindowOp>(slot)) init = window.getInit();
+    if (auto rows = dyn_cast<RowsOp>(slot); rows && rows.getInit().getDefiningOp<ConstOp>()) init = rows.getInit();
     if (init && located(init) && failed(intact(slot, init))) return failure();
     // A slot of a scan further inside has no rows of the scans between.
     instants.resize(scanDepth(slot), 0);
@@ -249,7 +251,7 @@ LogicalResult Machine::begin() {
   if (walked.wasInterrupted()) return failure();
   for (BlockArgument arg : bodyOf(node).getArguments()) contents[arg] = write(address(arg));
   walkInTime(bodyOf(node), [&](Operation *op) {
-    if (!isa<FbyOp, EbyOp, WindowOp, FirstOp>(op) || !located(op->getResult(0))) return;
+    if (!isa<FbyOp, EbyOp, WindowOp, RowsOp, FirstOp>(op) || !located(op->getResult(0))) return;
     Operation *home = op->getParentOp();
     if (!isa<EbyOp>(op))
       while (isa<ScanOp>(home) && cast<ScanOp>(home).getResume()) home = home->getParentOp();

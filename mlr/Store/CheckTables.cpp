@@ -108,7 +108,7 @@ LogicalResult TableChecker::checkLocation(Operation *at, Value value) {
 
 /// The slots whose content must survive the step.
 static bool keptBetweenSteps(Operation *op) {
-  if (!isa<FbyOp, WindowOp, FirstOp>(op)) return false;
+  if (!isa<FbyOp, WindowOp, RowsOp, FirstOp>(op)) return false;
   for (Operation *p = op->getParentOp(); p && !isa<NodeOp>(p); p = p->getParentOp())
     if (auto scan = dyn_cast<ScanOp>(p); scan && !scan.getResume()) return false;
   return true;
@@ -116,7 +116,7 @@ static bool keptBetweenSteps(Operation *op) {
 
 LogicalResult TableChecker::checkOperation(Operation *op) {
   auto scan = dyn_cast<ScanOp>(op->getParentOp());
-  bool slot = isa<FbyOp, WindowOp, FirstOp>(op) && (!scan || scan.getResume());
+  bool slot = isa<FbyOp, WindowOp, RowsOp, FirstOp>(op) && (!scan || scan.getResume());
   for (Value result : op->getResults()) {
     bool tensor = isa<RankedTensorType>(result.getType());
     if (!plan.locations.contains(result)) {

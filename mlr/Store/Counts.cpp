@@ -43,7 +43,7 @@ OperationCounts scalar(Operation *op) {
 
 class Counter {
 public:
-  explicit Counter(const Plan &plan) : plan(plan) {}
+  Counter(const Plan &plan, Condition holds) : plan(plan), holds(holds) {}
   OperationCounts operation(Operation *op);
   /// The operations of a body, and the copies at the end of its instant.
   OperationCounts body(Block &block);
@@ -61,6 +61,7 @@ private:
   bool inPlace(Value value, Location target, std::optional<Location::Row> row, int64_t offset) const;
 
   const Plan &plan;
+  Condition holds;
 };
 
 bool Counter::inPlace(Value value, Location target, std::optional<Location::Row> row, int64_t offset) const {
@@ -119,12 +120,29 @@ OperationCounts Counter::slot(Operation *op) {
     if (!inPlace(window.getValue(), *at(result), std::nullopt, all - row)) c.stores += row;
     return c;
   }
+  if (auto rows = dyn_cast<RowsOp>(op)) {
+    int64_t row = elementCount(rows.getValue().getType());
+    c.loads = isa<RankedTensorType>(rows.getValue().getType()) ? row : 0;
+    c.stores = rows.getMirror() ? 2 * row : row;
+    if (rows.getFill() && holds(rows.getFill())) c.stores += elementCount(rows.getResult().getType());
+    return c;
+  }
   if (isa<FirstOp>(op) || !isa<RankedTensorType>(result.getType())) return copies(1);
   Value value = isa<FbyOp>(op) ? op->getOperand(1) : op->getOperand(0);
   return inPlace(value, *at(result), std::nullopt, 0) ? c : copies(elementCount(value.getType()));
 }
 
+/// The condition under which the operation is executed; null: always.
+static Value guardOf(Operation *op) {
+  if (auto o = dyn_cast<GenOp>(op)) return o.getWhen();
+  if (auto o = dyn_cast<ReduceOp>(op)) return o.getWhen();
+  if (auto o = dyn_cast<ScanOp>(op)) return o.getWhen();
+  if (auto o = dyn_cast<RowsOp>(op)) return o.getWhen();
+  return {};
+}
+
 OperationCounts Counter::operation(Operation *op) {
+  if (Value guard = guardOf(op); guard && !holds(guard)) return {};
   if (auto o = dyn_cast<ScanOp>(op)) return scan(o);
   if (auto o = dyn_cast<ReduceOp>(op)) return reduce(o);
   if (auto o = dyn_cast<GenOp>(op)) {
@@ -132,7 +150,7 @@ OperationCounts Counter::operation(Operation *op) {
     element.stores += 1;
     return element * elementCount(o.getType());
   }
-  if (isa<FbyOp, EbyOp, WindowOp, FirstOp>(op)) return slot(op);
+  if (isa<FbyOp, EbyOp, WindowOp, RowsOp, FirstOp>(op)) return slot(op);
   OperationCounts c;
   if (auto o = dyn_cast<StackOp>(op)) {
     int64_t elements = elementCount(o.getValue().getType());
@@ -162,10 +180,17 @@ OperationCounts Counter::body(Block &block) {
 
 } // namespace
 
-OperationCounts count(Operation *op, const Plan &plan) { return Counter(plan).operation(op); }
+OperationCounts count(Operation *op, const Plan &plan) {
+  auto always = [](Value) { return true; };
+  return Counter(plan, always).operation(op);
+}
 
 OperationCounts count(NodeOp node, const Plan &plan) {
-  OperationCounts total = Counter(plan).body(bodyOf(node));
+  return count(node, plan, [](Value) { return true; });
+}
+
+OperationCounts count(NodeOp node, const Plan &plan, Condition holds) {
+  OperationCounts total = Counter(plan, holds).body(bodyOf(node));
   for (auto [value, output] : llvm::zip(bodyOf(node).getTerminator()->getOperands(), plan.outputs)) {
     auto it = plan.locations.find(value);
     if (!isa<RankedTensorType>(value.getType())) total.stores += 1;

@@ -21,7 +21,10 @@ struct OperationCounts {
 
 /// One execution of an operation, with all that it contains; copies are those that the plan does not avoid.
 OperationCounts count(mlir::Operation *op, const Plan &plan);
-/// One step of the node.
+/// Whether a flag, under which work is done, is true.
+using Condition = llvm::function_ref<bool(mlir::Value)>;
+/// One step of the node that does everything; one in which work under a flag that does not hold is left out.
 OperationCounts count(dataflow::NodeOp node, const Plan &plan);
+OperationCounts count(dataflow::NodeOp node, const Plan &plan, Condition holds);
 
 } // namespace mlr::store

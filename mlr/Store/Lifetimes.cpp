@@ -57,7 +57,7 @@ void Lifetimes::addSlot(unsigned root) {
   Operation *op = slot.value.getDefiningOp();
   int64_t begin = slot.home.state ? kBeforeStep : 2 * timeline.begin(slot.home.scan) + 1;
   int64_t end = slot.home.state ? kAfterStep : 2 * timeline.end(slot.home.scan) + 1;
-  bool whole = isa<WindowOp, FirstOp>(op) || !isa<RankedTensorType>(slot.value.getType());
+  bool whole = isa<WindowOp, RowsOp, FirstOp>(op) || !isa<RankedTensorType>(slot.value.getType());
   if (whole) segments[root].push_back({begin, end, {}, {}});
   else segments[root] = {Segment{begin, begin, {}, {}}, Segment{instantEnd(op), end, {}, {}}};
 }
@@ -73,7 +73,7 @@ void Lifetimes::addWrites(Value owner) {
   const Place *place = storage.place(owner);
   Operation *def = owner.getDefiningOp();
   if (!hasSegments(place) || storage.roots[place->root].kind == Root::Slot ||
-      isa<FbyOp, EbyOp, WindowOp>(def))
+      isa<FbyOp, EbyOp, WindowOp, RowsOp>(def))
     return;
   int64_t position = timeline.begin(def);
   int64_t begin = place->offset == 0 ? 2 * position + 1 : 2 * position, end = 2 * position + 1;
@@ -201,6 +201,10 @@ void Lifetimes::addUses(Operation *op) {
   } else if (auto window = dyn_cast<WindowOp>(op)) {
     need(window.getValue(), op, read);
     addInit(op, window.getInit());
+  } else if (auto rows = dyn_cast<RowsOp>(op)) {
+    need(rows.getValue(), op, read);
+    need(rows.getInit(), op, read);
+    addInit(op, rows.getInit());
   } else if (isa<FinalOp, InitialOp>(op)) {
     // Of an alias nothing is read here.
     if (storage.owner(op->getResult(0)) == op->getResult(0)) need(op->getOperand(0), op, read);

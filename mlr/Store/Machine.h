@@ -54,6 +54,7 @@ private:
   mlir::LogicalResult end(mlir::Operation *op, bool firstExecuted);
   mlir::LogicalResult shift(dataflow::WindowOp op);
   mlir::LogicalResult window(dataflow::WindowOp op);
+  mlir::LogicalResult rows(dataflow::RowsOp op);
   mlir::LogicalResult scan(dataflow::ScanOp op);
   mlir::LogicalResult outputs();
   mlir::LogicalResult slots(mlir::Block &block);

@@ -161,6 +161,14 @@ LogicalResult Machine::shift(WindowOp op) {
   return success();
 }
 
+/// A row is written, the others are as they were.
+LogicalResult Machine::rows(RowsOp op) {
+  for (Value operand : op->getOperands())
+    if (failed(intact(op, operand))) return failure();
+  if (failed(intact(op, op.getResult()))) return failure();
+  return define(op, op.getResult());
+}
+
 LogicalResult Machine::window(WindowOp op) {
   int64_t rows = shapeOf(op.getType()).front();
   Range newest = rowOf(op.getResult(), rows - 1, rows);

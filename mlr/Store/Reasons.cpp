@@ -37,6 +37,12 @@ std::string describeSlot(Operation *slot) {
   if (auto window = dyn_cast<WindowOp>(slot))
     return fmt::format("last {} values of `{}`", shapeOf(window.getType()).front(),
                        operandName(window.getValue()));
+  if (auto rows = dyn_cast<RowsOp>(slot)) {
+    int64_t n = shapeOf(rows.getResult().getType()).front();
+    std::string of = operandName(rows.getValue());
+    if (rows.getMirror()) return fmt::format("ring of the last {} values of `{}`, twice", n / 2, of);
+    return fmt::format("segment of {} values of `{}`", n, of);
+  }
   return "true at the first instant";
 }
 
@@ -76,7 +82,7 @@ std::string Reasons::describe(Value value) const {
   Operation *def = value.getDefiningOp();
   std::string quoted = name(value);
   quoted = quoted.empty() ? "" : " `" + quoted + "`";
-  if (isa<FbyOp, EbyOp, WindowOp, FirstOp>(def)) return describeSlot(def);
+  if (isa<FbyOp, EbyOp, WindowOp, RowsOp, FirstOp>(def)) return describeSlot(def);
   if (isa<FinalOp, InitialOp>(def))
     return fmt::format("{} value{}", isa<FinalOp>(def) ? "final" : "initial", quoted);
   if (!isa<StackOp>(def)) return "value" + quoted;

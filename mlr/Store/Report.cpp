@@ -38,6 +38,25 @@ static void addSweeps(Block &block, const std::string &path, int64_t runs, Repor
   }
 }
 
+static void addSegments(NodeOp node, Report &report) {
+  auto notes = node->getAttrOfType<ArrayAttr>("mlr.segments");
+  if (!notes) return;
+  auto texts = [](DictionaryAttr note, StringRef key) {
+    std::vector<std::string> out;
+    if (auto list = note.getAs<ArrayAttr>(key))
+      for (auto text : list.getAsRange<StringAttr>()) out.push_back(text.str());
+    return out;
+  };
+  for (auto note : notes.getAsRange<DictionaryAttr>()) {
+    SegmentReport s;
+    if (auto index = note.getAs<StringAttr>("index")) s.index = index.str();
+    if (auto length = note.getAs<IntegerAttr>("length")) s.length = length.getInt();
+    s.early = texts(note, "early");
+    s.late = texts(note, "late");
+    report.segments.push_back(std::move(s));
+  }
+}
+
 FailureOr<Report> report(NodeOp node) {
   Report r;
   r.node = node.getSymName().str();
@@ -52,6 +71,8 @@ FailureOr<Report> report(NodeOp node) {
     if (b.space == Space::Rom) r.romBytes += b.bytes();
   addSweeps(bodyOf(node), "", 1, r);
   r.operations = count(node, r.plan);
+  r.steps = countSteps(node, r.plan);
+  addSegments(node, r);
   return r;
 }
 
@@ -83,6 +104,21 @@ static std::string sweepText(const SweepReport &s) {
                                  : "");
 }
 
+static std::string averageText(const std::array<double, 7> &average) {
+  std::string out;
+  for (double n : average) out += fmt::format("{}{:>10}", out.empty() ? "" : " ", fmt::format("{:.6g}", n));
+  return out;
+}
+
+/// One line where all steps cost the same, else their average over the common period of the clocks and the worst.
+static std::string stepsText(const Report &r, size_t width) {
+  const StepCounts &s = r.steps;
+  if (s.period == 1) return fmt::format("  {:<{}} {}\n", "a step", width, countsText(s.worst));
+  std::string period = fmt::format("  (of {}{} steps)", s.isWhole ? "" : "the first ", s.period);
+  return fmt::format("  {:<{}} {}{}\n  {:<{}} {}\n", "average", width, averageText(s.average), period, "worst step", width,
+                     countsText(s.worst));
+}
+
 std::string reportText(const Report &r) {
   const Plan &p = r.plan;
   std::string out = fmt::format("node {}\n\nmemory, bytes\n", r.node);
@@ -105,7 +141,12 @@ std::string reportText(const Report &r) {
                      "float", "fma", "integer", "compare", "convert", "load", "store");
   for (const SweepReport &s : r.sweeps)
     out += fmt::format("  {:<{}} {}\n", sweepText(s), sweeps, countsText(s.operations));
-  out += fmt::format("  {:<{}} {}\n", "a step", sweeps, countsText(r.operations));
+  out += stepsText(r, sweeps);
+  for (const SegmentReport &s : r.segments) {
+    out += fmt::format("\nsegments of {}, {} < {}\n", s.length, s.index.empty() ? "t" : s.index, s.length);
+    out += fmt::format("  as elements arrive: {}\n", s.early.empty() ? "nothing" : fmt::format("{}", fmt::join(s.early, ", ")));
+    for (const std::string &why : s.late) out += fmt::format("  at the last instant: {}\n", why);
+  }
   bool named = llvm::any_of(r.sweeps, [](const SweepReport &s) { return !s.equations.empty(); });
   if (named) out += "\nequations\n";
   for (const SweepReport &s : r.sweeps)
@@ -152,7 +193,15 @@ std::string reportJson(const Report &r) {
                       {"rom", r.romBytes}}},
                     {"buffers", buffers},
                     {"sweeps", sweeps},
-                    {"operations", countsJson(r.operations)}};
+                    {"operations", countsJson(r.steps.worst)}};
+  ordered_json average, segments = ordered_json::array();
+  for (auto [name, value] : llvm::zip(std::array{"float", "fma", "integer", "compare", "convert", "load", "store"}, r.steps.average))
+    average[name] = value;
+  json["average"] = average;
+  json["period"] = r.steps.period;
+  for (const SegmentReport &s : r.segments)
+    segments.push_back({{"index", s.index}, {"length", s.length}, {"early", s.early}, {"late", s.late}});
+  json["segments"] = segments;
   return json.dump(2, ' ', false, ordered_json::error_handler_t::replace);
 }
 

@@ -2,7 +2,7 @@
 // operations of a step. The worst step where a scan has `until`: it runs to its length.
 #pragma once
 
-#include "mlr/Store/Counts.h"
+#include "mlr/Store/Instants.h"
 
 namespace mlr::store {
 
@@ -15,12 +15,22 @@ struct SweepReport {
   OperationCounts operations;         ///< of all its runs in a step
 };
 
+/// A scan over a segment of a stream, on the clock of the segments' ends: what of it runs as the elements arrive.
+struct SegmentReport {
+  std::string index;              ///< source name of the scan's index
+  int64_t length = 0;
+  std::vector<std::string> early; ///< what runs as elements arrive
+  std::vector<std::string> late;  ///< why the rest runs at the last instant
+};
+
 struct Report {
   std::string node;
   Plan plan;
   int64_t romBytes = 0;
   std::vector<SweepReport> sweeps;
-  OperationCounts operations; ///< of a step
+  std::vector<SegmentReport> segments;
+  OperationCounts operations; ///< of a step that does everything
+  StepCounts steps;           ///< of the steps as they are, on all clocks
 };
 
 /// Of a scheduled node, with its attached plan, or one made for the purpose if it has none. Fails on a

@@ -60,7 +60,7 @@ void Storage::addAliases(Operation *op) {
     if (isa<RankedTensorType>(constant.getType())) addOwner(constant.getResult(), Root::Constant);
   });
   if (isa<ConstOp>(op)) return;
-  if (isa<FbyOp, EbyOp, WindowOp, FirstOp>(op)) {
+  if (isa<FbyOp, EbyOp, WindowOp, RowsOp, FirstOp>(op)) {
     SlotHome home = slotHome(op);
     if (home.needed) addOwner(op->getResult(0), Root::Slot, home);
     return;

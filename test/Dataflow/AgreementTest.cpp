@@ -84,6 +84,8 @@ const Stage stages[] = {
     {"inlineCalls", dataflow::inlineCalls},
     {"normalizeTime", dataflow::normalizeTime},
     {"simplify", [](mlir::ModuleOp m) { return dataflow::simplify(m); }},
+    {"streamSegments", dataflow::streamSegments},
+    {"simplify again", [](mlir::ModuleOp m) { return dataflow::simplify(m); }},
     {"guardWork", dataflow::guardWork},
     {"verifyNormalized", dataflow::verifyNormalized},
 };

@@ -104,7 +104,7 @@ def Mlr_ScanOp : Mlr_Op<"scan", [AttrSizedOperandSegments, HasOnlyGraphRegion, R
   let description = [{
     The region's argument is the index t: i32 stream 0 .. length-1. Operands of its `mlr.yield` are constants of the scan
     (mlr.stack, mlr.final, mlr.initial, mlr.count results, or captured values) and become the op's results.
-    `resume`: state survives from one outer instant to the next. `when`: nobody looks at the results while the flag is
+    `resume`: state survives from one outer instant to the next. `when` (the clock that the scan stands on): nobody looks at the results while the flag is
     false, and no state advances, so it need not run then. `reset` (with resume, gone after NormalizeTime): see time, below. An `mlr.until` in the region ends the scan early.
     `upto`: run only that many instants (i32, 1..length), the count of an earlier part of the same scan;
     stacked results of such a part are zero beyond.
@@ -209,6 +209,22 @@ def Mlr_WindowOp : Mlr_TimeOp<"window", [AllTypesMatch<["value", "init"]>]> {
   let builders = [OpBuilder<(ins "::mlir::Type":$type, "::mlir::Value":$value, "::mlir::Value":$init, "::mlir::StringAttr":$name), [{
     build($_builder, $_state, type, value, init, nullptr, nullptr, name);
   }]>];
+}
+def Mlr_RowsOp : Mlr_Op<"rows", [Pure, AttrSizedOperandSegments, AllTypesMatch<["value", "init"]>]> {
+  let summary = "a memory of n rows, of which one is written an instant: the state of a window";
+  let description = [{
+    Made of windows after Schedule; stands at the node's own time or in a scan that resumes. All rows are `init` at first if that
+    is a constant, else zeros. At an instant at which `fill` is true all rows become `init`; then, where `when` is true or
+    absent, row `row` (0..n-1) takes the value. The result is the memory after that. `mirror`: the result has 2n rows, and row
+    n + r is the same as row r, so that any n rows in a circle stand in one piece.
+  }];
+  let arguments = (ins Mlr_Value:$value, I32:$row, Mlr_Value:$init, Optional<I1>:$when, Optional<I1>:$fill, UnitAttr:$mirror,
+                       OptionalAttr<StrAttr>:$name);
+  let results = (outs Mlr_Tensor:$result);
+  let assemblyFormat = [{
+    $value `at` $row `,` $init (`when` $when^)? (`fill` $fill^)? attr-dict `:` type($value) `->` type($result)
+  }];
+  let hasVerifier = 1;
 }
 // ---- tensors -----------------------------------------------------------------------------------------------
 

@@ -1,0 +1,183 @@
+// Windows as rings: one row is written an instant, and nothing moves.
+#include "mlr/Dataflow/Flags.h"
+#include "mlr/Dataflow/Guards.h"
+#include "mlr/Dataflow/Order.h"
+#include "mlr/Dataflow/Passes.h"
+#include "mlr/Dataflow/Rewrite.h"
+#include "mlr/Dataflow/Segments.h"
+
+#include <map>
+
+using namespace mlir;
+
+namespace mlr::dataflow {
+namespace {
+
+/// A window of at most so many bytes is moved by a row in a few instructions: less than the upkeep of a ring.
+constexpr int64_t smallWindow = 64;
+
+int64_t bytesOf(mlir::Type type) {
+  int64_t n = (elementOf(type).getIntOrFloatBitWidth() + 7) / 8;
+  for (int64_t size : shapeOf(type)) n *= size;
+  return n;
+}
+
+class RingMaker {
+public:
+  explicit RingMaker(NodeOp node) : node(node), constants(node), looked(trueForWindows(node)) {}
+
+  bool run() {
+    SmallVector<WindowOp> windows;
+    node.walk([&](WindowOp window) {
+      auto scan = dyn_cast<ScanOp>(window->getParentOp());
+      if ((!scan || scan.getResume()) && (segmentOf(window) || !isBetterMoved(window))) windows.push_back(window);
+    });
+    for (WindowOp window : windows) replace(window);
+    return !windows.empty();
+  }
+
+private:
+  static bool isBetterMoved(WindowOp window) {
+    bool isPlain = !window.getWhen() && !window.getReset() && window.getInit().getDefiningOp<ConstOp>();
+    return isPlain && bytesOf(window.getType()) <= smallWindow;
+  }
+
+  Value number(int64_t n) { return constants.get(OpBuilder(node.getContext()).getI32IntegerAttr(static_cast<int32_t>(n))); }
+
+  /// The clock at whose last instants alone the window is looked at, if its segments are those of the window.
+  std::optional<Counter> segmentOf(WindowOp window) {
+    for (Value condition : looked.lookup(window)) {
+      auto clock = periodicClock(condition);
+      if (!clock || clock->length != shapeOf(window.getType())[0] || clock->phase != clock->length - 1) continue;
+      if (clock->now.getParentBlock() != window->getBlock() || clock->active != window.getWhen()) continue;
+      if (!window.getReset() || window.getReset() == clock->reset) return clock;
+    }
+    return std::nullopt;
+  }
+
+  void replace(WindowOp window) {
+    OpBuilder b(window);
+    auto type = cast<RankedTensorType>(window.getResult().getType());
+    if (auto segment = segmentOf(window)) {
+      auto rows = RowsOp::create(b, window.getLoc(), type, window.getValue(), segment->now, zeroLike(b, window), window.getWhen(),
+                                 Value(), false, window.getNameAttr());
+      window.getResult().replaceAllUsesWith(rows.getResult());
+      window.erase();
+      return;
+    }
+    SmallVector<int64_t> shape(type.getShape());
+    shape[0] *= 2;
+    Value place = placeOf(window);
+    auto rows = RowsOp::create(b, window.getLoc(), RankedTensorType::get(shape, type.getElementType()), window.getValue(), place,
+                               window.getInit(), window.getWhen(), fill(b, window), true, window.getNameAttr());
+    Value next = AddOp::create(b, window.getLoc(), b.getI32Type(), place, number(1));
+    Value first = ConvertOp::create(b, window.getLoc(), b.getIndexType(), next);
+    for (OpOperand &use : llvm::make_early_inc_range(window.getResult().getUses()))
+      if (auto read = dyn_cast<ReadOp>(use.getOwner())) shift(read, rows, first);
+    if (!window.getResult().use_empty()) window.getResult().replaceAllUsesWith(copy(b, type, rows, first));
+    window.erase();
+  }
+
+  /// Every row is written before it is looked at.
+  static Value zeroLike(OpBuilder &b, WindowOp window) {
+    if (window.getInit().getDefiningOp<ConstOp>()) return window.getInit();
+    return ConstOp::create(b, window.getLoc(), zeroAttr(window.getInit().getType()));
+  }
+
+  using Key = std::tuple<Block *, const void *, int64_t>;
+
+  /// 0, 1, .. n-1, 0, ..: the row that this instant writes.
+  Value placeOf(WindowOp window) {
+    int64_t n = cast<RankedTensorType>(window.getResult().getType()).getDimSize(0);
+    Value when = window.getWhen();
+    Value &known = places[{window->getBlock(), when.getAsOpaquePointer(), n}];
+    if (known) return known;
+    OpBuilder b = OpBuilder::atBlockBegin(window->getBlock());
+    Location loc = window.getLoc();
+    mlir::Type i32 = b.getI32Type(), i1 = b.getI1Type();
+    auto memory = FbyOp::create(b, loc, i32, number(0), number(0), b.getStringAttr("row" + std::to_string(n)));
+    known = memory;
+    b.setInsertionPoint(window->getBlock()->getTerminator());
+    Value next = AddOp::create(b, loc, i32, memory, number(1));
+    Value end = EqOp::create(b, loc, i1, next, number(n));
+    next = SelectOp::create(b, loc, i32, end, number(0), next);
+    if (when) next = SelectOp::create(b, loc, i32, when, next, memory);
+    memory.getValueMutable().assign(next);
+    return known;
+  }
+
+  /// Whether this active instant is the first one of its segment, or of all where the first value is computed.
+  Value fill(OpBuilder &b, WindowOp window) {
+    Value when = window.getWhen(), reset = window.getReset();
+    if (!reset && window.getInit().getDefiningOp<ConstOp>()) return {};
+    Location loc = window.getLoc();
+    Value &pending = fresh[{window->getBlock(), when.getAsOpaquePointer(), reset.getAsOpaquePointer()}];
+    mlir::Type i1 = b.getI1Type();
+    if (!pending) {
+      Value yes = constants.get(b.getBoolAttr(true));
+      Value no = constants.get(b.getBoolAttr(false));
+      OpBuilder atStart = OpBuilder::atBlockBegin(window->getBlock());
+      auto memory = FbyOp::create(atStart, loc, i1, yes, no, b.getStringAttr("fresh"));
+      pending = reset ? OrOp::create(b, loc, i1, reset, memory).getResult() : memory.getResult();
+      if (when) {
+        Value idle = NotOp::create(b, loc, i1, when);
+        memory.getValueMutable().assign(AndOp::create(b, loc, i1, pending, idle));
+      }
+    }
+    return when ? AndOp::create(b, loc, i1, when, pending).getResult() : pending;
+  }
+
+  /// Row i of the window is row `first` + i of the ring.
+  void shift(ReadOp read, RowsOp rows, Value first) {
+    OpBuilder b(read);
+    SmallVector<Value> operands(read.getIndices());
+    SmallVector<AffineExpr> exprs(read.getMap().getResults());
+    SmallVector<bool> clamp;
+    if (read.getClamp()) clamp.assign(read.getClamp()->begin(), read.getClamp()->end());
+    if (!clamp.empty() && clamp[0]) {
+      int64_t last = cast<RankedTensorType>(rows.getResult().getType()).getDimSize(0) / 2 - 1;
+      mlir::Type i32 = b.getI32Type();
+      Value i = materializeIndex(b, read.getLoc(), exprs[0], operands, constants);
+      i = MinOp::create(b, read.getLoc(), i32, i, number(last));
+      i = MaxOp::create(b, read.getLoc(), i32, i, number(0));
+      exprs[0] = b.getAffineDimExpr(operands.size());
+      operands.push_back(ConvertOp::create(b, read.getLoc(), b.getIndexType(), i));
+      clamp[0] = false;
+    }
+    exprs[0] = exprs[0] + b.getAffineDimExpr(operands.size());
+    operands.push_back(first);
+    ReadOp moved = createRead(b, read.getLoc(), rows.getResult(), exprs, operands, clamp);
+    read.getResult().replaceAllUsesWith(moved.getResult());
+    read.erase();
+  }
+
+  /// The window itself, for what wants it as a tensor.
+  Value copy(OpBuilder &b, RankedTensorType type, RowsOp rows, Value first) {
+    return makeEach(b, rows.getLoc(), type, [&](ValueRange at) -> Value {
+      SmallVector<AffineExpr> exprs;
+      for (unsigned k = 0; k < at.size(); ++k) exprs.push_back(b.getAffineDimExpr(k));
+      exprs[0] = exprs[0] + b.getAffineDimExpr(at.size());
+      SmallVector<Value> operands(at);
+      operands.push_back(first);
+      return createRead(b, rows.getLoc(), rows.getResult(), exprs, operands);
+    });
+  }
+
+  NodeOp node;
+  ConstantPool constants;
+  DenseMap<Operation *, SmallVector<Value>> looked;
+  std::map<Key, Value> places;
+  std::map<std::tuple<Block *, const void *, const void *>, Value> fresh;
+};
+
+} // namespace
+
+LogicalResult makeRings(ModuleOp module) {
+  for (NodeOp node : module.getOps<NodeOp>()) {
+    orderOperations(node);
+    if (RingMaker(node).run()) orderOperations(node);
+  }
+  return success();
+}
+
+} // namespace mlr::dataflow
