@@ -34,6 +34,10 @@ PROGRAMS = {
                                  "node main(i: i32) -> (y: i32[3]) { x = [1, 2, 3, 4]; y = [f(x, i * k) for k < 3]; }", 1),
     "a fun with a scan": ("fun f(x: i32[4], i: i32) -> (y: i32) { scan t < 3 { s = x[i + t] + (0 fby s); y = final s; } } "
                           "node main(i: i32) -> (y: i32) { y = f([1, 2, 3, 4], i); }", 1),
+    "instances side by side": ("node f(i: i32) -> (y: i32) { x = [1, 2, 3]; if i > 0 { n = 0 fby n + 1; y = x[n]; assert n < 4; } else { y = 0; } } "
+                               "node main(i: i32) -> (y: i32[3]) { y = [f(i - k) for k < 3]; }", 2),
+    "instances that end apart": ("fun f(i: i32) -> (y: i32) { x = [1, 2, 3, 4]; scan t < 9 until n >= i { n = 0 fby n + 2; s = x[n] + (0 fby s); y = final s; } } "
+                                 "node main(i: i32) -> (y: i32[3]) { y = [f(i - k) for k < 3]; }", 1),
     "the first value of a stream": ("node main(i: i32) -> (y: i32) { x = [1, 2, 3]; y = x[i - 5] fby x[i]; }", 2),
     "the default of at": ("node main(i: i32) -> (y: i32) { x = [1, 2, 3]; y = at(x, i, x[i]); }", 1),
     "what nobody reads": ("node main(i: i32) -> (y: i32) { x = [1, 2, 3]; z = x[i]; y = i; }", 1),
