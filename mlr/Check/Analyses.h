@@ -21,4 +21,8 @@ bool checkSizes(const Program &program, Diagnostics &diagnostics);
 /// Expanding all calls keeps the program within what the compiler takes. False when it reported something. Linear.
 bool checkExpansion(const Program &program, Diagnostics &diagnostics);
 
+/// Not an analysis: calls without state in comprehensions whose instances would together keep more than 256 MiB of intermediate
+/// values become scans over the indices, with the same results. Linear.
+void loopLargeInstances(Program &program);
+
 } // namespace mlr

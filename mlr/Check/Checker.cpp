@@ -60,7 +60,9 @@ std::optional<Program> Checker::run() {
     if (Body(*this, next.signature, *next.instance, diagnostics).elaborate()) complete.insert(next.instance);
   }
   bool failed = diagnostics.hasErrors();
-  if (!orderNodes() || !analyse() || failed) return std::nullopt;
+  if (!orderNodes()) return std::nullopt;
+  if (!failed) loopLargeInstances(program);
+  if (!analyse() || failed) return std::nullopt;
   return std::move(program);
 }
 

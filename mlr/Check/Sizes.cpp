@@ -3,7 +3,9 @@
 
 #include "support/DiagnosticKinds.h"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <unordered_map>
 
 namespace mlr {
 
@@ -31,7 +33,22 @@ static bool checkInterface(const NodeInstance &root, const std::vector<VarId> &v
   return true;
 }
 
-static bool checkState(const NodeInstance &node, Diagnostics &diagnostics) {
+/// The most instances of a node that stand side by side in a comprehension, comprehensions around included.
+using Counts = std::unordered_map<const NodeInstance *, uint64_t>; ///< looked up only
+
+static void countCalls(const NodeInstance &node, const Region &body, uint64_t own, Counts &counts) {
+  for (const Equation &e : body.equations) {
+    if (e.clock) countCalls(node, e.clock->body, own, counts);
+    if (e.scan) countCalls(node, e.scan->body, own, counts);
+    if (e.kind != Equation::Kind::Call) continue;
+    uint64_t instances = own;
+    for (IndexId i : e.each) instances = std::min(maxBytes, instances * static_cast<uint64_t>(node.indices[i].size));
+    uint64_t &most = counts[e.callee];
+    most = std::max(most, instances);
+  }
+}
+
+static bool checkState(const NodeInstance &node, uint64_t instances, Diagnostics &diagnostics) {
   for (const Expr &e : node.arena) {
     const char *spelling = e.kind == ExprKind::Fby      ? "fby"
                            : e.kind == ExprKind::Eby    ? "eby"
@@ -39,11 +56,12 @@ static bool checkState(const NodeInstance &node, Diagnostics &diagnostics) {
                            : e.kind == ExprKind::Window ? "window"
                            : e.kind == ExprKind::Hold   ? "hold"
                                                         : nullptr;
-    if (!spelling || bytesOf(e.type) <= maxBytes) continue;
+    if (!spelling || instances == 0 || bytesOf(e.type) <= maxBytes / instances) continue;
     Diagnostic &d = diagnostics.report(kinds::invalidSize, e.span,
                                        fmt::format("`{}` keeps more than {} bytes", spelling, maxBytes),
                                        fmt::format("this is {}", toString(e.type)));
     d.notes.push_back("what reaches another instant is kept in memory");
+    if (instances > 1) d.notes.push_back(fmt::format("{} instances of `{}` stand side by side", instances, node.display));
     return false;
   }
   return true;
@@ -55,7 +73,14 @@ bool checkSizes(const Program &program, Diagnostics &diagnostics) {
     good = checkInterface(*root, root->inputs, "input", diagnostics) && good;
     good = checkInterface(*root, root->outputs, "output", diagnostics) && good;
   }
-  for (const auto &node : program.nodes) good = checkState(*node, diagnostics) && good;
+  Counts counts;
+  for (const NodeInstance *root : program.roots) counts[root] = 1;
+  for (auto node = program.nodes.rbegin(); node != program.nodes.rend(); ++node) { // callers first
+    auto known = counts.find(node->get());
+    uint64_t instances = known == counts.end() ? 1 : known->second;
+    countCalls(**node, (*node)->body, instances, counts);
+    good = checkState(**node, instances, diagnostics) && good;
+  }
   return good;
 }
 

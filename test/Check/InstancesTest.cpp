@@ -59,6 +59,25 @@ TEST(Instances, HaveTheirClocksTogether) {
   EXPECT_FALSE(other.node("main"));
 }
 
+TEST(Instances, ThatNeedMuchMemoryRunOneAfterTheOther) {
+  auto kindOf = [](const std::string &size) {
+    Checked c("fun g(x: f32) -> (y: f32) { scan t < 10000 { a = x + (0 fby a); z[t] = a / final a; } y = max(z); }\n"
+              "node main(x: f32[" + size + ", 2]) -> (y: f32) { y = sum(g(x[b, k]) for b < " + size + ", k < 2); }");
+    EXPECT_TRUE(c.node("main")) << c.rendered;
+    return c.node("main") ? c.node("main")->body.equations[0].kind : Equation::Kind::Define;
+  };
+  EXPECT_EQ(kindOf("100"), Equation::Kind::Call);
+  EXPECT_EQ(kindOf("10000"), Equation::Kind::Scan);
+}
+
+TEST(Instances, KeepStateWithinLimits) {
+  Checked c("node g(x: f32) -> (y: f32) { y = sum(window<<1000>>(x, 0)); }\n"
+            "node main(x: f32[1000000]) -> (y: f32) { y = sum(g(x[b]) for b < 1000000); }");
+  ASSERT_EQ(c.errors.size(), 1u) << c.rendered;
+  EXPECT_EQ(c.errors[0], "invalid-size: `window` keeps more than 2147483647 bytes");
+  expectContains(c.rendered, "1000000 instances of `g` stand side by side");
+}
+
 TEST(Instances, AreNoConstants) {
   Checked c(std::string(sums) + "const A: f32[3] = [f(f32(b), 1) for b < 3];\nnode main() -> (y: f32[3]) { y = A; }");
   EXPECT_FALSE(c.node("main"));
