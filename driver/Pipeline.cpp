@@ -3,6 +3,7 @@
 #include "driver/Resources.h"
 #include "mlr/Ast/Parser.h"
 #include "mlr/Dataflow/Passes.h"
+#include "mlr/Eval/Interpreter.h"
 #include "mlr/Loops/Loops.h"
 #include "mlr/Schedule/Schedule.h"
 #include "mlr/Store/Plan.h"
@@ -56,6 +57,9 @@ static bool checkProgram(Compilation &c) {
   options.params = c.options.params;
   options.stdPath = standardLibraryPath();
   options.paths = c.options.paths;
+  options.evaluate = [unfused = c.options.unfused](const NodeInstance &fun) {
+    return eval::evaluateConstant(fun, {.unfused = unfused});
+  };
   std::optional<Program> program = check(c.tree, c.sources, options, c.diagnostics);
   if (!program || c.diagnostics.hasErrors()) return false;
   c.program = std::move(*program);

@@ -157,6 +157,8 @@ public:
   /// Gives the static parameters of `decl` the values of arguments in << >>. False: reported.
   bool bindArguments(const ast::Decl &decl, const std::vector<ast::StaticArg> &args, Env &target);
   Reporter &reporter() { return report; }
+  /// The constant is made of calls with scans, one for each index of a comprehension: no expression of a program.
+  bool mustBeComputed() const { return isTable; }
 
 private:
   // Symbols.cpp: scopes, symbols, units
@@ -359,6 +361,7 @@ private:
   std::vector<Value> elabAlike(const std::vector<const ast::Expr *> &operands, const Ty *want);
   Value truth(Value v, const std::vector<Value> &from) const;
   Value select(Expr *condition, Value a, Value b, Span span);
+  Diagnostic &refuseCompound(const ast::Expr &e, const Value &v, const std::string &spelling);
   Value elementwise(OpKind op, std::vector<Value> operands, const ast::Expr &e, const std::string &spelling);
   Value negate(Value a, const ast::Expr &e);
   bool elabScalarCondition(const ast::Expr &e, const std::string &what, Expr *&out);
@@ -474,6 +477,7 @@ private:
   void unify(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty, Env &env, bool literals);
   void unifyDims(const ast::Decl &decl, const std::vector<ast::ExprPtr> &dims, const Shape &shape, Env &env);
   void unifySize(const ast::Decl &decl, const ast::Expr &written, int64_t actual, Env &env);
+  void unifyWritten(const ast::Decl &decl, const ast::Expr &written, const Ty &ty, Env &target);
   void unifyStruct(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty, Env &env);
   void unifyName(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &actual, Env &env);
   bool unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const std::vector<Ty> *want,
@@ -595,6 +599,7 @@ private:
   ClockTerm *here = nullptr; ///< the clock of the expression at hand; null: the base clock of the scope
   Unit *inferring = nullptr; ///< the statement whose clocks are being inferred
   int suggestions = 0;
+  bool isTable = false;
   bool assuming = false;   ///< guessing got stuck: unknown operands are taken to be like the others
   bool incomplete = false; ///< statements were refused, so definitions may be missing
 };

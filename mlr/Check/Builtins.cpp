@@ -183,7 +183,7 @@ Value Body::elabWhere(const ast::Expr &e, const Ty *want) {
   for (size_t i = 0; i < 3; ++i) {
     if (args[i].unknown()) return Value();
     if (args[i].plain()) continue;
-    error(kinds::typeMismatch, e.args[i]->span, "`where` does not take tuples", toString(args[i].ty()));
+    refuseCompound(*e.args[i], args[i], "where");
     return Value();
   }
   forceDefault(args[0]);

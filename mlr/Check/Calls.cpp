@@ -290,8 +290,7 @@ Value Body::emitCall(PreparedCall &call, const ast::Expr &e) {
   bool dependent = !free.empty();
   if (dependent && (facts.state || facts.end || facts.scan)) {
     if (unit) return hoistCall(call, e, free);
-    report.unsupported(e.nameSpan, "calls of funs with scans in a comprehension of a constant are");
-    return Value();
+    isTable = true;
   }
   // Each result is a call of its own: their arguments should be small.
   for (const Expr *&arg : args)

@@ -5,8 +5,10 @@
 #include "mlr/Check/Program.h"
 #include "support/Diagnostics.h"
 
+#include <functional>
 #include <map>
 #include <optional>
+#include <variant>
 
 namespace mlr {
 
@@ -20,6 +22,9 @@ struct CheckOptions {
   std::string stdPath;
   /// Folders in which `import` looks for files after that of the importing file and before stdPath.
   std::vector<std::string> paths;
+  /// Computes the outputs of a fun without inputs, whose value is needed while types are checked: a constant that is a
+  /// size. A text where that fails. Empty: only literals and arithmetic are known then.
+  std::function<std::variant<std::vector<Array>, std::string>(const NodeInstance &)> evaluate;
 };
 
 /// Checks `file` (already parsed) and returns the program, or nothing when an error was reported. All errors of

@@ -133,7 +133,9 @@ void Checker::evaluate(const ast::Decl &decl, const Module &home, Constant &cons
     auto folded = fold(*leaf);
     if (!folded) {
       constant.leaves.clear();
-      return computeConstant(decl, constant, std::move(instance), leaves);
+      computeConstant(decl, constant, std::move(instance), leaves);
+      if (body.mustBeComputed()) replaceByValue(decl);
+      return;
     }
     constant.leaves.push_back(std::move(*folded));
   }

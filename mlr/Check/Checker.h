@@ -17,6 +17,7 @@ struct Constant {
   Ty type;
   std::vector<Array> leaves;        ///< known at compile time: one a leaf
   NodeInstance *computed = nullptr; ///< else a fun without inputs that computes them
+  bool isTable = false;             ///< computed, but read as its leaves
   /// The value of a constant that is no struct and known; else null.
   const Array *value() const { return type.kind == Ty::Kind::Plain && !leaves.empty() ? &leaves[0] : nullptr; }
 };
@@ -41,6 +42,10 @@ public:
   const DeclFacts &facts(const ast::Decl &decl) const { return declarations.facts(decl); }
   /// The value of a constant; evaluates it at its first use.
   const Constant &constant(const ast::Decl &decl);
+  /// The value of a constant of a plain type, computed if need be, which is reported where that fails; null otherwise.
+  const Array *valueOf(const ast::Decl &decl, Span at, Reporter &report);
+  /// The value of an expression of `of` without variables; nothing where that fails (reported).
+  std::optional<Array> valueOf(const Expr &e, const NodeInstance &of, const std::string &what, Reporter &report);
   /// The module that declares it.
   const Module *home(const ast::Decl &decl) const;
   /// Those of the declaration and of the functions that its static parameters have.
@@ -86,6 +91,9 @@ private:
   void evaluate(const ast::Decl &decl, const Module &module, Constant &constant);
   void computeConstant(const ast::Decl &decl, Constant &constant, std::unique_ptr<NodeInstance> instance,
                        const std::vector<const Expr *> &leaves);
+  void replaceByValue(const ast::Decl &decl);
+  bool completeCallees(const NodeInstance &root);
+  std::optional<std::vector<Array>> compute(const NodeInstance &fun, const std::string &what, Span at, Reporter &to);
   bool orderNodes();
   bool analyse();
 
@@ -103,6 +111,7 @@ private:
   std::map<std::string, std::unique_ptr<Nominal>> nominals;
   std::unordered_set<const NodeInstance *> complete; ///< whose bodies are without an error
   size_t genericInstances = 0;
+  int nesting = 0; ///< of constants that are computed for one another
   std::map<std::string, int> nameUses;
   std::unordered_map<const NodeInstance *, NodeInstance *> resettables; ///< by callee; looked up only
   std::unordered_map<const ast::Decl *, Constant> constants;

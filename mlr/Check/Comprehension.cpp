@@ -116,8 +116,9 @@ bool Body::prepareReduction(ReduceKind kind, Value &body, const ast::Expr &body_
   bool position = kind == ReduceKind::Argmax || kind == ReduceKind::Argmin;
   bool logical = kind == ReduceKind::All || kind == ReduceKind::Any;
   if (!body.plain()) {
-    error(kinds::typeMismatch, body_e.span, fmt::format("`{}` does not take tuples", e.text),
-          toString(body.ty()));
+    Diagnostic &d = refuseCompound(body_e, body, e.text);
+    if (body.isStruct() && e.kind == ast::ExprKind::Call)
+      d.helps.push_back(fmt::format("over all leaves: `reduce(f, 0, {})` with a fun `f` that adds one", text(body_e)));
     return false;
   }
   if (body.nominal) {

@@ -26,8 +26,7 @@ Value Body::elementary(const ast::Expr &e, std::vector<Value> given, const Ty *w
   std::vector<const ast::Expr *> where;
   for (size_t i = 0; i < given.size(); ++i) {
     if (given[i].kind == Ty::Kind::Tuple) {
-      error(kinds::typeMismatch, e.args[i]->span, fmt::format("`{}` does not take tuples", e.text),
-            toString(given[i].ty()));
+      refuseCompound(*e.args[i], given[i], e.text);
       return Value();
     }
     if (given[i].unknown()) continue;

@@ -67,9 +67,10 @@ Value Body::elabConstant(const ast::Expr &e, const ast::Decl &decl) {
     return assemble(constant.type, [&](const Ty &ty) { return plain(makeVar(newHidden(ty.type, e.span, decl.name.text), e.span)); });
   }
   uint32_t leaf = 0;
-  if (constant.computed) checker.noteCall(instance, *constant.computed);
+  bool isKnown = !constant.computed || constant.isTable;
+  if (!isKnown) checker.noteCall(instance, *constant.computed);
   return assemble(constant.type, [&](const Ty &ty) {
-    if (!constant.computed) return plain(makeConst(constant.leaves[leaf++], e.span));
+    if (isKnown) return plain(makeConst(constant.leaves[leaf++], e.span));
     Expr *call = make(ExprKind::Call, ty.type, e.span);
     call->callee = constant.computed;
     call->result = leaf++;
@@ -252,6 +253,11 @@ static const char *wanted(OpKind op, Scalar s) {
 /// Takes floats to floats, so that it goes through structs of them.
 static bool arithmetic(OpKind op) { return op <= OpKind::RoundEven; }
 
+Diagnostic &Body::refuseCompound(const ast::Expr &e, const Value &v, const std::string &spelling) {
+  return error(kinds::typeMismatch, e.span, fmt::format("`{}` does not take {}", spelling, v.nominal ? "structs" : "tuples"),
+               toString(v.ty()));
+}
+
 /// An operator on operands of one type, broadcast to one shape. Unknown operands (while guessing) are assumed
 /// to be like the others.
 Value Body::elementwise(OpKind op, std::vector<Value> operands, const ast::Expr &e,
@@ -271,8 +277,11 @@ Value Body::elementwise(OpKind op, std::vector<Value> operands, const ast::Expr 
   for (size_t i = 0; i < operands.size(); ++i) {
     if (operands[i].unknown()) continue;
     if (operands[i].kind == Ty::Kind::Tuple) {
-      error(kinds::typeMismatch, e.args[i]->span, fmt::format("`{}` does not take {}", spelling, operands[i].nominal ? "structs" : "tuples"),
-            toString(operands[i].ty()));
+      Diagnostic &d = refuseCompound(*e.args[i], operands[i], spelling);
+      if (operands[i].isStruct() && (op == OpKind::Eq || op == OpKind::Ne)) {
+        const std::string &field = operands[i].nominal->decl->fields.empty() ? "x" : operands[i].nominal->decl->fields[0].name.text;
+        d.helps.push_back(fmt::format("compare the fields: `{0}.{2} {3} {1}.{2}`", text(*e.args[0]), text(*e.args[1]), field, spelling));
+      }
       return Value();
     }
     known.push_back(operands[i]);

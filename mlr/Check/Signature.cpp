@@ -1,4 +1,6 @@
 // The static parameters of a call: given, inferred from arguments and expected results, defaults.
+#include "mlr/Check/AstBuild.h"
+#include "mlr/Check/AstWalk.h"
 #include "mlr/Check/Body.h"
 #include "mlr/Check/Fold.h"
 
@@ -108,9 +110,9 @@ bool Body::bindParam(const ast::StaticParam &param, const ast::Expr *value,
     out = StaticValue::ofValue(*folded, *ty);
     return true;
   }
-  error(kinds::notConstant, span, fmt::format("`{}` must be known at compile time", param.name.text),
-        "not made of constants and arithmetic");
-  return false;
+  auto computed = checker.valueOf(*v.expr, instance, fmt::format("`{}`", param.name.text), report);
+  if (computed) out = StaticValue::ofValue(*computed, *ty);
+  return computed.has_value();
 }
 
 static bool changesClocks(std::string_view builtin) { return builtin == "hold" || builtin == "pack" || builtin == "unpack"; }
@@ -280,6 +282,24 @@ void Body::unifySize(const ast::Decl &decl, const ast::Expr &written, int64_t ac
   if (size >= 0 && size <= maxSize) *target.find(linear->unknown) = StaticValue::ofSize(size);
 }
 
+/// What a type as static argument, such as `Dense<<D, H>>[N]`, learns from an actual one.
+void Body::unifyWritten(const ast::Decl &decl, const ast::Expr &written, const Ty &ty, Env &target) {
+  const ast::Expr *base = &written;
+  ast::TypeExpr type;
+  if (written.kind == ast::ExprKind::Index) {
+    for (const ast::Index &index : written.indices) {
+      if (index.kind != ast::Index::Kind::At) return;
+      type.dims.push_back(copyOf(*index.a));
+    }
+    type.hasDims = true;
+    base = written.args[0].get();
+  }
+  type.span = written.span;
+  type.name = {dottedName(*base), base->span};
+  type.args = std::move(copyOf(*base)->statics);
+  if (!type.name.text.empty()) unify(decl, type, ty, target, false);
+}
+
 /// What a declared struct type, such as `Dense<<2 * N, O>>` or a `type` parameter, learns from an actual one.
 void Body::unifyStruct(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty, Env &target) {
   if (type.hasDims) unifyDims(decl, type.dims, ty.type.shape, target);
@@ -304,6 +324,7 @@ void Body::unifyStruct(const ast::Decl &decl, const ast::TypeExpr &type, const T
     if (actual.kind == StaticValue::Kind::Shape && arg.isShape) unifyDims(decl, arg.shape, actual.shape, target);
     if (!arg.value) continue;
     if (actual.kind == StaticValue::Kind::Size) unifySize(decl, *arg.value, actual.size, target);
+    else if (actual.kind == StaticValue::Kind::Type) unifyWritten(decl, *arg.value, actual.type, target);
     else if (arg.value->kind == ast::ExprKind::Name && arg.value->statics.empty() && parameter(decl, arg.value->text))
       if (StaticValue *open = target.find(arg.value->text); open->kind == StaticValue::Kind::Unbound) *open = actual;
   }

@@ -153,12 +153,14 @@ std::optional<LinearSize> StaticEvaluator::name(const ast::Expr &e) {
                 fmt::format("`{}` is {}, and a size must be known at compile time", text, what),
                 "not a constant");
   if (const ast::Decl *decl = env.module->find(text); decl && decl->kind == ast::DeclKind::Const) {
-    const Constant &constant = checker.constant(*decl);
-    if (constant.failed) return std::nullopt;
-    if (const Array *value = constant.value(); value && value->type().isScalar() && isInt(value->type().scalar))
+    Ty type = checker.constant(*decl).type;
+    if (checker.constant(*decl).failed) return std::nullopt;
+    bool isInteger = type.kind == Ty::Kind::Plain && type.type.isScalar() && isInt(type.type.scalar) && !type.nominal;
+    if (const Array *value = isInteger ? checker.valueOf(*decl, e.span, report) : nullptr)
       return LinearSize{integerAt(*value, 0), 0, {}};
+    if (isInteger) return std::nullopt; // reported
     return fail(kinds::notConstant, e, fmt::format("`{}` cannot be a size", text),
-                fmt::format("it is a constant of type {}", toString(constant.type)));
+                fmt::format("it is a constant of type {}", toString(type)));
   }
   if (!partial && env.module->explain(text, e.span, report)) return std::nullopt;
   return fail(kinds::unknownName, e, fmt::format("nothing called `{}` is declared", text),

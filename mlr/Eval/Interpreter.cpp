@@ -126,4 +126,10 @@ std::vector<CheckFailure> Interpreter::failures() const {
 
 void Interpreter::reset() { impl->reset(); }
 
+std::variant<std::vector<Array>, std::string> evaluateConstant(const NodeInstance &fun, Options options) {
+  auto result = Interpreter(fun, options).step({});
+  if (auto *error = std::get_if<Error>(&result)) return error->message;
+  return std::get<std::vector<Array>>(std::move(result));
+}
+
 } // namespace mlr::eval

@@ -51,4 +51,7 @@ private:
   std::unique_ptr<Impl> impl;
 };
 
+/// For CheckOptions::evaluate.
+std::variant<std::vector<Array>, std::string> evaluateConstant(const NodeInstance &fun, Options options);
+
 } // namespace mlr::eval

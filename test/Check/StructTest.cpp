@@ -92,5 +92,17 @@ TEST(Structs, CannotContainThemselves) {
                {"recursive-instantiation: `A` contains itself"});
 }
 
+TEST(Structs, ParametersFollowThroughNestedOnes) { // R18.2
+  expectErrors("struct Dense<<I, O: size>> { w: f32[O, I], b: f32[O] }\n"
+               "struct Net<<D, H: size>> { l1: Dense<<D, H>>, l2: Dense<<H, 1>> }\n"
+               "struct Opt<<T: type>> { p: T, k: i32 }\n"
+               "fun width<<D, H: size>>(o: Opt<<Net<<D, H>>>>) -> (y: f32[H]) { y = o.p.l1.b; }\n"
+               "fun first<<N: size, T: float>>(o: Opt<<T[2, N]>>) -> (y: T[N]) { y = o.p[0]; }\n"
+               "node main(n: Net<<3, 2>>) -> (y: f32[2], z: f32[3]) {\n"
+               "  y = width(Opt { p = n, k = 1 }); z = first(Opt { p = n.l1.w, k = 1 });\n"
+               "}",
+               {});
+}
+
 } // namespace
 } // namespace mlr::test
