@@ -59,10 +59,9 @@ TEST(Errors, MissingTypeIsOfferedAsTheOperandsHaveIt) {
 }
 
 TEST(Errors, FailedConstantKeepsItsDeclaredType) {
-  expectErrors("const T: u32[4] = [f(u32(i)) for i < 4];\nfun f(n: u32) -> (c: u32) { scan k < 8 { x = n fby x; "
+  expectErrors("const T: u32[4] = [f(u32(i)) for i < 4];\nnode f(n: u32) -> (c: u32) { scan k < 8 { x = n fby x; "
                "c = final x; } }\nnode main(b: u8) -> (y: u32) { p = 0xffffffff fby n; n = bitxor(T[b], p); y = n; }",
-               {"unsupported: calls of funs with scans in a comprehension of a constant are not part of this "
-                "version of MLR"});
+               {"not-constant: the node `f` cannot be called in a constant"});
 }
 
 TEST(Errors, FinalOfAQuotientIsOffered) {  // R5.1
