@@ -54,7 +54,8 @@ mlir::LogicalResult guardWork(mlir::ModuleOp module);
 
 /// Windows where time starts once, unless they are so small that their rows are better moved, become memories of which one
 /// row is written an instant (mlr.rows): one of n rows, written at its place in the segment, where the window is looked at
-/// only at the ends of segments of n; else a ring of twice n rows, so that the last n are always one piece. After guardWork.
+/// only at the ends of segments of n; else a ring of n, or where rows are small of twice n, so that the last n are always in one
+/// piece. After guardWork.
 mlir::LogicalResult makeRings(mlir::ModuleOp module);
 
 /// Re-checks what normalizeTime promises and what no single operation can see: values are used only in their

@@ -15,6 +15,9 @@ namespace {
 
 /// A window of at most so many bytes is moved by a row in a few instructions: less than the upkeep of a ring.
 constexpr int64_t smallWindow = 64;
+/// Rows of so many bytes are read one by one: finding each in the circle costs little beside reading it. Smaller ones are read
+/// along the window, which then has to stand in one piece.
+constexpr int64_t largeRow = 64;
 
 int64_t bytesOf(mlir::Type type) {
   int64_t n = (elementOf(type).getIntOrFloatBitWidth() + 7) / 8;
@@ -61,20 +64,25 @@ private:
     if (auto segment = segmentOf(window)) {
       auto rows = RowsOp::create(b, window.getLoc(), type, window.getValue(), segment->now, zeroLike(b, window), window.getWhen(),
                                  Value(), false, window.getNameAttr());
+      rows->setAttr("mlr.segment", b.getUnitAttr()); // for the report
       window.getResult().replaceAllUsesWith(rows.getResult());
       window.erase();
       return;
     }
     SmallVector<int64_t> shape(type.getShape());
-    shape[0] *= 2;
+    bool mirror = bytesOf(window.getValue().getType()) < largeRow;
+    if (mirror) shape[0] *= 2;
     Value place = placeOf(window);
     auto rows = RowsOp::create(b, window.getLoc(), RankedTensorType::get(shape, type.getElementType()), window.getValue(), place,
-                               window.getInit(), window.getWhen(), fill(b, window), true, window.getNameAttr());
+                               window.getInit(), window.getWhen(), fill(b, window), mirror, window.getNameAttr());
     Value next = AddOp::create(b, window.getLoc(), b.getI32Type(), place, number(1));
-    Value first = ConvertOp::create(b, window.getLoc(), b.getIndexType(), next);
+    Value first = mirror ? ConvertOp::create(b, window.getLoc(), b.getIndexType(), next).getResult() : next;
+    if (llvm::any_of(window.getResult().getUsers(), [](Operation *user) { return !isa<ReadOp>(user); })) {
+      Value whole = copy(b, type, window.getResult());
+      window.getResult().replaceUsesWithIf(whole, [](OpOperand &use) { return !isa<ReadOp>(use.getOwner()); });
+    }
     for (OpOperand &use : llvm::make_early_inc_range(window.getResult().getUses()))
-      if (auto read = dyn_cast<ReadOp>(use.getOwner())) shift(read, rows, first);
-    if (!window.getResult().use_empty()) window.getResult().replaceAllUsesWith(copy(b, type, rows, first));
+      shift(cast<ReadOp>(use.getOwner()), rows, first);
     window.erase();
   }
 
@@ -127,46 +135,77 @@ private:
     return when ? AndOp::create(b, loc, i1, when, pending).getResult() : pending;
   }
 
-  /// Row i of the window is row `first` + i of the ring.
+  /// Row i of the window is row `first` + i of the ring: of the circle of n, or of the piece in a mirrored one.
   void shift(ReadOp read, RowsOp rows, Value first) {
     OpBuilder b(read);
+    Location loc = read.getLoc();
     SmallVector<Value> operands(read.getIndices());
     SmallVector<AffineExpr> exprs(read.getMap().getResults());
     SmallVector<bool> clamp;
     if (read.getClamp()) clamp.assign(read.getClamp()->begin(), read.getClamp()->end());
-    if (!clamp.empty() && clamp[0]) {
-      int64_t last = cast<RankedTensorType>(rows.getResult().getType()).getDimSize(0) / 2 - 1;
-      mlir::Type i32 = b.getI32Type();
-      Value i = materializeIndex(b, read.getLoc(), exprs[0], operands, constants);
-      i = MinOp::create(b, read.getLoc(), i32, i, number(last));
-      i = MaxOp::create(b, read.getLoc(), i32, i, number(0));
+    bool isClamped = !clamp.empty() && clamp[0], mirror = rows.getMirror();
+    mlir::Type i32 = b.getI32Type();
+    int64_t n = shapeOf(rows.getResult().getType())[0] / (mirror ? 2 : 1);
+    if (Value row = mirror || isClamped ? Value() : knownRow(b, loc, exprs[0], operands, rows, first)) {
       exprs[0] = b.getAffineDimExpr(operands.size());
-      operands.push_back(ConvertOp::create(b, read.getLoc(), b.getIndexType(), i));
-      clamp[0] = false;
+      operands.push_back(ConvertOp::create(b, loc, b.getIndexType(), row));
+    } else if (isClamped || !mirror) {
+      Value i = materializeIndex(b, loc, exprs[0], operands, constants);
+      if (isClamped) {
+        i = MinOp::create(b, loc, i32, i, number(n - 1));
+        i = MaxOp::create(b, loc, i32, i, number(0));
+        clamp[0] = false;
+      }
+      if (!mirror) i = around(b, loc, i, first, n);
+      exprs[0] = b.getAffineDimExpr(operands.size());
+      operands.push_back(ConvertOp::create(b, loc, b.getIndexType(), i));
     }
-    exprs[0] = exprs[0] + b.getAffineDimExpr(operands.size());
-    operands.push_back(first);
-    ReadOp moved = createRead(b, read.getLoc(), rows.getResult(), exprs, operands, clamp);
+    if (mirror) {
+      exprs[0] = exprs[0] + b.getAffineDimExpr(operands.size());
+      operands.push_back(first);
+    }
+    ReadOp moved = createRead(b, loc, rows.getResult(), exprs, operands, clamp);
     read.getResult().replaceAllUsesWith(moved.getResult());
     read.erase();
   }
 
+  /// Row i of the circle that starts at row `first`.
+  Value around(OpBuilder &b, Location loc, Value i, Value first, int64_t n) {
+    mlir::Type i32 = b.getI32Type();
+    Value place = AddOp::create(b, loc, i32, i, first);
+    Value back = SubOp::create(b, loc, i32, place, number(n));
+    Value isPast = GeOp::create(b, loc, b.getI1Type(), place, number(n));
+    return SelectOp::create(b, loc, i32, isPast, back, place);
+  }
+
+  /// The row that a read at a constant or at a loop's index comes to, computed once an instant: a number or, for all rows,
+  /// a table.
+  Value knownRow(OpBuilder &b, Location loc, AffineExpr e, ValueRange operands, RowsOp rows, Value first) {
+    OpBuilder outside(rows);
+    outside.setInsertionPointAfter(first.getDefiningOp());
+    int64_t n = shapeOf(rows.getResult().getType())[0];
+    if (auto constant = dyn_cast<AffineConstantExpr>(e)) return around(outside, loc, number(constant.getValue()), first, n);
+    auto dim = dyn_cast<AffineDimExpr>(e);
+    auto loop = dim ? dyn_cast<BlockArgument>(operands[dim.getPosition()]) : BlockArgument();
+    if (!loop || !isa<GenOp, ReduceOp>(loop.getOwner()->getParentOp())) return {};
+    Value &table = tables[first];
+    if (!table)
+      table = makeEach(outside, loc, RankedTensorType::get({n}, b.getI32Type()), [&](ValueRange at) {
+        return around(outside, loc, ConvertOp::create(outside, loc, outside.getI32Type(), at[0]), first, n);
+      });
+    return readLeading(b, loc, table, ValueRange(loop));
+  }
+
   /// The window itself, for what wants it as a tensor.
-  Value copy(OpBuilder &b, RankedTensorType type, RowsOp rows, Value first) {
-    return makeEach(b, rows.getLoc(), type, [&](ValueRange at) -> Value {
-      SmallVector<AffineExpr> exprs;
-      for (unsigned k = 0; k < at.size(); ++k) exprs.push_back(b.getAffineDimExpr(k));
-      exprs[0] = exprs[0] + b.getAffineDimExpr(at.size());
-      SmallVector<Value> operands(at);
-      operands.push_back(first);
-      return createRead(b, rows.getLoc(), rows.getResult(), exprs, operands);
-    });
+  static Value copy(OpBuilder &b, RankedTensorType type, Value window) {
+    return makeEach(b, window.getLoc(), type, [&](ValueRange at) { return readLeading(b, window.getLoc(), window, at); });
   }
 
   NodeOp node;
   ConstantPool constants;
   DenseMap<Operation *, SmallVector<Value>> looked;
   std::map<Key, Value> places;
+  DenseMap<Value, Value> tables; ///< by the first row: where the rows of a window are
   std::map<std::tuple<Block *, const void *, const void *>, Value> fresh;
 };
 

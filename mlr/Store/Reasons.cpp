@@ -41,7 +41,7 @@ std::string describeSlot(Operation *slot) {
     int64_t n = shapeOf(rows.getResult().getType()).front();
     std::string of = operandName(rows.getValue());
     if (rows.getMirror()) return fmt::format("ring of the last {} values of `{}`, twice", n / 2, of);
-    return fmt::format("segment of {} values of `{}`", n, of);
+    return fmt::format("{} of {} values of `{}`", rows->hasAttr("mlr.segment") ? "segment" : "ring", n, of);
   }
   return "true at the first instant";
 }
