@@ -63,6 +63,11 @@ node main() -> (a: i32 every 6, b: i32 every 6, c, d: i32, e: i32 every 12) {
   d = hold(d6 + s6, 3);
   e = (s6 when every 2) + (n when every 12);
 }""", None, "a,b,c,d,e ,,-1,3, ,,1,3, ,,1,3, ,,1,3, ,,1,3, 5,10,10,10, ,,10,10, ,,10,10, ,,10,10, ,,10,10, ,,10,10, 16,22,22,22,22"),
+    ("a_block_is_reset_where_its_negated_condition_is_true", """
+node main(c: bool) -> (a, b: i32) {
+  reset { a = 1 -> pre a + 1; } every (not c);
+  reset { b = 1 -> pre b + 1; } every c;
+}""", "c 1 1 0 1 1 0 0", "a,b 1,1 2,1 1,2 2,1 3,1 1,2 1,3"),
     ("every_1_is_every_instant", """
 node main(x: i32) -> (y: i32, z: i32) {
   y = x when every 1;

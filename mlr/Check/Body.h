@@ -205,6 +205,7 @@ private:
   void inferClocks();
   std::vector<Unit *> clockOrder();
   void inferBlock(Scope &block, const ast::ClockExpr &clock);
+  ClockTerm *baseOf(Scope &block);
   void inferUnit(Unit &unit);
   void inferTargets(Unit &unit);
   ClockTerm *clockOf(const ast::Expr &e);

@@ -35,7 +35,7 @@ bool Body::tryLater(Later &l) {
   ClockTerm *t = ClockSolver::find(l.clock);
   ClockTerm *result = nullptr;
   if (l.kind == Later::Kind::Enter) {
-    ClockTerm *above = ClockSolver::find(l.block->outer), *base = ClockSolver::find(l.block->base);
+    ClockTerm *above = ClockSolver::find(l.block->outer), *base = ClockSolver::find(baseOf(*l.block));
     if (t == above) result = base;
     else if (t == base) result = t;
     else if (!ClockSolver::isGround(t) || !ClockSolver::isGround(above)) return false;

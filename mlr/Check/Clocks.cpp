@@ -51,10 +51,30 @@ void Body::inferClocks() {
   }
 }
 
+/// Where a condition reads what another block defines, that one comes first; a circle is one of causality.
 void Body::inferBlock(Scope &block, const ast::ClockExpr &clock) {
+  if (block.base) return;
+  Scope *before = scope;
   scope = block.parent;
-  block.base = onCondition(clock, block.outer);
-  if (block.kind == Scope::Kind::Reset) block.base->condition->kind = Clock::Kind::Reset;
+  ClockTerm *open = clocks.unknown(block.parent);
+  block.base = open;
+  ClockTerm *base = onCondition(clock, block.outer);
+  if (block.kind == Scope::Kind::Reset && base->condition) { // a value, which `not` in front does not turn round
+    ClockCondition &c = *base->condition;
+    c.kind = Clock::Kind::Reset;
+    c.expr = clock.condition.get();
+    c.key = canonical(*c.expr);
+    c.shown = c.selectorShown = text(*c.expr);
+  }
+  clocks.unify(open, base);
+  block.base = base;
+  scope = before;
+}
+
+ClockTerm *Body::baseOf(Scope &block) {
+  for (auto &[other, clock] : blocks)
+    if (!block.base && other == &block) inferBlock(block, *clock);
+  return block.base;
 }
 
 // ---- statements ------------------------------------------------------------------------------------------
@@ -99,7 +119,7 @@ ClockTerm *Body::clockOf(SymbolId id) {
   ClockTerm *outside = symbol.clock;
   for (Scope *s = symbol.scope; symbol.isParameter && s != &scopes.front(); s = s->parent) {
     if (s->kind != Scope::Kind::Reset) continue;
-    clocks.unify(outside, s->base);
+    clocks.unify(outside, baseOf(*s));
     outside = s->outer;
   }
   clocks.unify(outside, declared);
@@ -227,8 +247,8 @@ ClockTerm *Body::seenFrom(ClockTerm *t, Scope *from, Scope *to, const ast::Expr 
   for (; !isAround(from, to); from = from->parent) {
     if (from->kind == Scope::Kind::Time) return nullptr;
     if (from->kind != Scope::Kind::Reset) continue;
-    if (!clocks.unify(t, from->base))
-      reportPosition(*at, t, from->base, "a stream slower than the clock of a `reset` block leaves it",
+    if (ClockTerm *base = baseOf(*from); !clocks.unify(t, base))
+      reportPosition(*at, t, base, "a stream slower than the clock of a `reset` block leaves it",
                      "defined in the block");
     t = from->outer;
   }

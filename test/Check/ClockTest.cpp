@@ -121,6 +121,14 @@ TEST(Arms, WhatNobodyReadsOutsideIsNotMerged) { // R17.10
                {});
 }
 
+TEST(Clocks, ConditionsMayReadWhatLaterBlocksDefine) { // R17.13
+  expectErrors("node main(d, e: bool) -> (o: i32) {\n"
+               "  reset { o = 0 fby o + 1; } every (not v);\n"
+               "  reset { if e { v: bool = not e; } else { v: bool = d; } } every d;\n"
+               "}",
+               {});
+}
+
 TEST(Clocks, MergeTakesTheArmsByTheValueOfItsSelector) { // R17.5
   expectTyped("node main(x: f32, c: bool) -> (y: f32) { y = merge(c, x when c, 0); }", "merge(c, 0.0:f32, arm#");
 }
