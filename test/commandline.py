@@ -85,6 +85,14 @@ def files_are_named_after_the_node(folder):
         assert all(f.stem.startswith("main") for f in (folder / emit).iterdir()), emit
 
 
+def the_sign_of_a_negated_fma_is_kept(folder):
+    """One instruction of Arm that negates the operands gives an exact 0 the other sign."""
+    (folder / "p.mlr").write_text("node main(x, y, z: f32) -> (o: f32) { o = -fma(x, y, z); }\n")
+    for target, cpu in [("thumbv7em-none-eabihf", "cortex-m4"), ("aarch64-linux-gnu", "cortex-a72")]:
+        says(folder, 0, "", "build", "p.mlr", "--emit=llvm", f"--target={target}", f"--cpu={cpu}")
+        assert "llvm.arithmetic.fence" in (folder / "main.ll").read_text(), target
+
+
 def main():
     cases = [f for name, f in globals().items() if callable(f) and getattr(f, "__module__", "") == "__main__"
              and name not in ("main", "mlrc", "says", "says_output")]

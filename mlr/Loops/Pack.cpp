@@ -81,7 +81,7 @@ bool isPackable(Lowering &l, ReadOp read, const Domain &domain, const Axis &lane
   bool contiguous = step == 1 && (elements < 4096 || !constant->hasOneUse());
   if (step == 0 || contiguous) return false;
   // Generated C is for small memories too: no second copy of a constant.
-  if (l.options.arrays && !isPackedOnce(constant, elements)) return false;
+  if ((l.options.arrays || l.options.vectorBits == 0) && !isPackedOnce(constant, elements)) return false;
   int64_t packed = packedElements(read, domain, lane);
   return packed > 0 && packed <= 2 * elements;
 }

@@ -112,7 +112,7 @@ Value Kernel::loadAt(Value memref, const IndexValue &at, Type scalar, int64_t wi
 Value Kernel::readElement(ReadOp op, unsigned r, unsigned c, int64_t width) {
   Type scalar = op.getResult().getType();
   int64_t active = width == 1 ? 1 : columns[c].active;
-  if (auto at = width == 1 ? std::nullopt : packedAddress(op, r, c)) {
+  if (auto at = width == 1 && tiling.lanes > 1 ? std::nullopt : packedAddress(op, r, c)) {
     Value memref = l.memory.globalView(packedOf(op)->global);
     return l.memory.load(memref, *at, scalar, width, width);  // padded, so never masked
   }

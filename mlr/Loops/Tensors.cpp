@@ -53,8 +53,37 @@ bool mayOverlap(const Lowering &l, const Place &x, const Place &y) {
 }
 } // namespace
 
+/// Elements that code without vectors loads before it stores them: compilers for small processors make multiple loads and
+/// stores of it, where a loop over single ones becomes a call of a slow memmove.
+static constexpr int64_t kBlock = 8;
+
+/// As many whole blocks as there are; returns how many elements that are.
+static int64_t emitCopyOfBlocks(Lowering &l, const Place &to, const Place &from, int64_t count, Type scalar) {
+  Value out = l.memory.view(to.buffer), in = l.memory.view(from.buffer);
+  int64_t whole = count / kBlock * kBlock;
+  l.loop(0, whole, kBlock, {}, [&](Value i, ValueRange) {
+    Values loaded;
+    for (int64_t k = 0; k < kBlock; ++k) {
+      Linear at = plus(from.at, Linear::of(i));
+      loaded.push_back(l.memory.load(in, plus(at, Linear(k)), memoryType(scalar)));
+    }
+    for (int64_t k = 0; k < kBlock; ++k) {
+      Linear at = plus(to.at, Linear::of(i));
+      l.memory.store(out, plus(at, Linear(k)), memoryType(scalar), loaded[static_cast<size_t>(k)]);
+    }
+    return Values();
+  });
+  return whole;
+}
+
+static Place behind(const Place &place, int64_t count) { return {place.buffer, plus(place.at, Linear(count))}; }
+
 void emitCopy(Lowering &l, const Place &to, const Place &from, int64_t count, Type scalar) {
   if (count == 0) return;
+  if (l.options.vectorBits == 0 && count >= 4 * kBlock) {
+    int64_t whole = emitCopyOfBlocks(l, to, from, count, scalar);
+    return emitCopy(l, behind(to, whole), behind(from, whole), count - whole, scalar);
+  }
   Value out = l.memory.view(to.buffer), in = l.memory.view(from.buffer);
   overElements(l, count, lanesFor(scalar, l.options), [&](const Linear &i, int64_t width, int64_t active) {
     Value v = l.memory.load(in, plus(from.at, i), memoryType(scalar), width, active);

@@ -129,11 +129,11 @@ int chooseLane(Lowering &l, const Body &body, const Domain &domain, int64_t most
 }
 
 /// An axis along which some read of a reduction stays the same, so that rows share it; the largest one.
-int chooseRow(const Body &body, const Domain &domain, int lane) {
+int chooseRow(const Body &body, const Domain &domain, int lane, bool mustShare = false) {
   int chosen = -1;
   for (auto [k, axis] : llvm::enumerate(domain.axes)) {
     if (static_cast<int>(k) == lane || axis.size < 2) continue;
-    bool shares = lane < 0;
+    bool shares = lane < 0 && !mustShare;
     for (Body::Read read : body.reads)
       shares |= isa<ReduceOp>(read.op->getParentOp()) && !llvm::is_contained(read.op.getIndices(), axis.arg);
     if (shares && (chosen < 0 || axis.size > domain.axes[static_cast<size_t>(chosen)].size)) chosen = static_cast<int>(k);
@@ -156,6 +156,9 @@ int64_t bestDivisor(int64_t count, int64_t least, int64_t most) {
 
 } // namespace
 
+/// Chains side by side in code without vectors: few, since code is what embedded targets lack.
+static constexpr int64_t kScalarColumns = 8;
+
 /// Long columns, one a row, each an array in memory that compilers keep in registers or nearly so: the longer, the less
 /// their loops cost. Few rows, since code is what embedded targets lack.
 static Tiling tilingOfArrays(Lowering &l, GenOp gen, const Domain &domain) {
@@ -176,9 +179,25 @@ static Tiling tilingOfArrays(Lowering &l, GenOp gen, const Domain &domain) {
   return t;
 }
 
+/// Without vectors: some elements side by side that share what they read, each with its own chain, so that an element of `W @ x`
+/// loads its own weight and a part of x, and does not wait for its own last addition. They are columns of width 1, since
+/// constants are packed for columns.
+static Tiling tilingOfScalars(GenOp gen, const Domain &domain) {
+  Tiling t;
+  Body body;
+  measure(bodyOf(gen), 1, body);
+  if (!body.reduces || body.accumulators > 2) return t;
+  t.lane = chooseRow(body, domain, -1, /*mustShare=*/true);
+  if (t.lane < 0) return t;
+  int64_t most = kScalarColumns / std::max<int64_t>(1, body.accumulators);
+  t.columns = bestDivisor(domain.axes[static_cast<size_t>(t.lane)].size, 2, most);
+  return t.columns == 1 ? Tiling() : t;
+}
+
 Tiling chooseTiling(Lowering &l, GenOp gen, const Domain &domain) {
   Tiling t;
-  if (l.options.vectorBits == 0 || domain.axes.empty()) return t;
+  if (domain.axes.empty()) return t;
+  if (l.options.vectorBits == 0) return tilingOfScalars(gen, domain);
   if (l.options.arrays) return tilingOfArrays(l, gen, domain);
   Body body;
   measure(bodyOf(gen), 1, body);

@@ -3,6 +3,9 @@
 #include "mlr/Target/Split.h"
 
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Passes/PassBuilder.h"
@@ -16,6 +19,23 @@ namespace mlr::target {
 
 /// Beyond this many operations of the loops module LLVM's costlier passes take longer than their gain is worth.
 static constexpr size_t kFull = 20'000;
+
+/// LLVM 22 makes one instruction of the negation of a fused multiply-add for Arm, which negates the operands instead: where the
+/// sum is an exact 0 its sign is another. A fence keeps the two apart.
+static void fenceNegatedFma(llvm::Module &module, const llvm::Triple &triple) {
+  if (!triple.isARM() && !triple.isThumb() && !triple.isAArch64()) return;
+  llvm::SmallVector<llvm::Instruction *> negations;
+  for (llvm::Function &f : module)
+    for (llvm::Instruction &i : llvm::instructions(f)) {
+      auto *of = i.getOpcode() == llvm::Instruction::FNeg ? llvm::dyn_cast<llvm::IntrinsicInst>(i.getOperand(0)) : nullptr;
+      if (of && of->getIntrinsicID() == llvm::Intrinsic::fma) negations.push_back(&i);
+    }
+  for (llvm::Instruction *negation : negations) {
+    llvm::Value *sum = negation->getOperand(0);
+    llvm::IRBuilder<> builder(negation);
+    negation->setOperand(0, builder.CreateArithmeticFence(sum, sum->getType()));
+  }
+}
 
 void optimize(Code &code, const Machine &machine) {
   llvm::PipelineTuningOptions tuning;
@@ -40,6 +60,7 @@ void optimize(Code &code, const Machine &machine) {
   auto level = small ? llvm::OptimizationLevel::O2 : llvm::OptimizationLevel::O1;
   llvm::ModulePassManager passes = builder.buildPerModuleDefaultPipeline(level);
   passes.run(*code.module, modules);
+  fenceNegatedFma(*code.module, machine.machine().getTargetTriple());
 }
 
 std::string text(const Code &code) {

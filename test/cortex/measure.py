@@ -88,7 +88,7 @@ def measure(mlrc, folder, case, emit, jit):
 
 def disagreements(said, row):
     """What the report says wrongly of the object."""
-    pairs = {"state": (said["bytes"]["state"], row.ran.state), "scratch": (said["bytes"]["scratch"], row.ran.scratch)}
+    pairs = {k: (max(1, said["bytes"][k]), getattr(row.ran, k)) for k in ("state", "scratch")}  # C has no empty structs
     if row.emit == "obj":
         pairs |= {"code": (said["machine"]["code"], row.code), "constants": (said["machine"]["constants"], row.constants)}
         bound = said["machine"]["stack"]
