@@ -86,6 +86,55 @@ TEST(FormatLaws, ACommentMayStandBetweenAnyTwoTokens) {
   }
 }
 
+/// The programs of the repository that parse, by path.
+std::vector<std::pair<std::string, std::string>> programs() {
+  std::vector<std::filesystem::path> paths;
+  for (const char *folder : {"/std", "/examples", "/test"})
+    for (const auto &entry : std::filesystem::recursive_directory_iterator(std::string(MLR_SOURCE_DIR) + folder))
+      if (entry.path().extension() == ".mlr") paths.push_back(entry.path());
+  std::sort(paths.begin(), paths.end());
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const auto &path : paths) {
+    std::ifstream in(path, std::ios::binary);
+    std::stringstream text;
+    text << in.rdbuf();
+    if (Parsed p(text.str()); !p.diagnostics.hasErrors()) out.push_back({path.string(), text.str()});
+  }
+  return out;
+}
+
+TEST(FormatLaws, EveryProgramOfTheRepositoryKeepsItsTreeAndComments) {
+  auto all = programs();
+  ASSERT_GE(all.size(), 20u);
+  for (const auto &[path, text] : all) {
+    SCOPED_TRACE(path);
+    checkFormat(text);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(FormatLaws, AnySpacesAndCommentsBetweenTokensAreKept) {
+  uint32_t state = 11;
+  auto random = [&](size_t n) { return (state = state * 1664525u + 1013904223u) / 65536 % n; };
+  const char *gaps[] = {" ", "\n", "\n\n\n", "\t ", " /* c */ ", " // c\n", "\n// c\n", "/* a\n   b */", "\n/* c */\n", "\n/// d\n", " // c\n// d\n"};
+  std::vector<std::pair<std::string, std::string>> all = programs();
+  for (int k = 0; k < 12; ++k) all.push_back({"corpus", corpus()[static_cast<size_t>(k) % corpus().size()]});
+  for (const auto &[path, text] : all) {
+    Parsed p(text);
+    std::string spaced;
+    uint32_t last = 0;
+    for (const Token &t : tokenize(p.file, p.diagnostics).tokens) {
+      spaced += text.substr(last, t.begin - last); // with its own comments
+      if (random(20) == 0) spaced += gaps[random(std::size(gaps))];
+      spaced += text.substr(t.begin, t.end - t.begin);
+      last = t.end;
+    }
+    SCOPED_TRACE(path + "\n" + spaced.substr(0, 2000));
+    checkFormat(spaced);
+    if (HasFatalFailure()) return;
+  }
+}
+
 TEST(FormatLaws, OneLineAndOneTokenALineGiveTheSameTree) {
   for (const std::string &text : corpus()) {
     Parsed p(text);
