@@ -182,6 +182,91 @@ def hostile_inputs(folder):
     fails("run", program, "--input", good, "--output", folder / "x.unknown")
 
 
+AUTOMATON = """enum M { A, B, C }
+struct P<<N: size>> { w: f32[N], m: M }
+node f<<g: (f32) -> f32>>(x: f32) -> (y: f32) { y = g(x) + (0 fby y); }
+node main(x: f32, c: bool, m: M) -> (u: f32, s: f32 every 4, t: f32 when m == B) {
+  last u = 0.0;
+  automaton {
+    state Off { u = 0.0; unless c continue On; }
+    state On { p = P { w = [x, 1], m = m }; u = p.w[0]; until x > 1 then Off | x < 0 continue On; }
+  }
+  s = x when every 4 at 3;
+  match m { A: { k = f<<abs>>(x); } B: { k = 1; } C: { reset { k = 0 fby k + 1; } every c; } }
+  t = merge(c, x when c, k when not c) when m == B;
+  (xs, n, end) = pack<<3>>(x, until = c);
+  assert hold(n, 0) < 4;
+}
+"""
+
+
+def truncated_automata(folder):
+    runs("check", write(folder, AUTOMATON))
+    for cut in range(0, len(AUTOMATON), 7):
+        mlrc("check", write(folder, AUTOMATON[:cut]))
+        mlrc("check", write(folder, AUTOMATON[:cut] + AUTOMATON[cut + 9:]))
+        mlrc("fmt", write(folder, AUTOMATON[:cut] + " } " + AUTOMATON[cut:]))
+
+
+def clocks_that_cannot_be(folder):
+    node = "node main(x: f32, c: bool) -> (y: f32) {{ {} }}".format
+    for period in ("0", "-1", "4 at 4", "4 at -1", "x", "1.5", "99999999999999999999", "(1 / 0)"):
+        fails("check", write(folder, node(f"y = hold(x when every {period}, 0);")))
+    huge = node("y = hold(hold(hold(x when every 2147483647 when every 2147483647 when every 2147483647, 0), 1), 2);")
+    runs("check", write(folder, huge))
+    runs("run", write(folder, node("y = hold(x when every 2147483647, 7);")), "--input", write(folder, "x,c\n1,0\n2,1\n", "x.csv"))
+    for text in ("y = hold(x, 0);", "y = x when c;", "y = merge(c, x, x);", "y = merge(x, x, x);", "y = x when x;", "when x { y = 1; }",
+                 "y = hold(y when c, 0) when c;", "a = b when b; b = a > 0; y = hold(a, 0);", "a = x when b; b = c when a > 0; y = 1;",
+                 "reset { y = x; } every x;", "reset { z = x when c; } every c; y = hold(z, 0);", "y = sin(x) every c;",
+                 "if x { y = 1; } else { y = 2; }", "match x { A: { y = 1; } }", "automaton { } y = 1;",
+                 "automaton { state A { y = 1; until c then B; } }", "automaton { state A { y = 1; } state A { y = 2; } }",
+                 "last y = 0; last y = 1; y = x;", "y = last x;", "y = last z;", "unless c then A;", "until c then A; y = 1;",
+                 "y = pack<<0>>(x)[0];", "y = unpack<<0>>(x, 0);", "(a, b) = pack<<3>>(x, until = c); y = x;", "y = pack(x);"):
+        fails("check", write(folder, node(text)))
+
+
+def declarations_that_cannot_be(folder):
+    for text in ("enum E { }", "enum E { A, A }", "struct S { }", "struct S { a: f32, a: i32 }", "struct S { s: S }",
+                 "struct S<<T: type>> { s: T } struct R { r: S<<R>> }", "enum A { X } enum A { Y }", "struct f32 { x: i32 } node m(x: f32) -> () {}",
+                 "fun f(x: f32) -> (y: f32) { y = g(x); } fun g(x: f32) -> (y: f32) { y = f(x); }",
+                 "node f<<g: (f32) -> f32>>(x: f32) -> (y: f32) { y = g(x); } node h(x: f32) -> (y: f32) { y = f<<h>>(x); }",
+                 "node f<<g: (f32) -> f32>>(x: f32) -> (y: f32) { y = f<<f>>(x); } node m(x: f32) -> (y: f32) { y = f<<abs>>(x); }",
+                 "node f<<g: (f32, f32) -> f32>>(x: f32) -> (y: f32) { y = g(x, x); } node m(x: f32) -> (y: f32) { y = f<<abs>>(x); }",
+                 "node f<<g: (f32) -> f32>>(x: f32) -> (y: f32) { y = g(x); } node m(x: f32) -> (y: f32) { y = f<<3>>(x); }",
+                 "node m(x: f32 when c, c: bool when x) -> () {}", "node m(x: f32 when y) -> (y: bool when x) { y = true; }",
+                 "import nowhere;", "import p;", "import math; import math;", "const N: i32 = N;", "const A: i32 = B; const B: i32 = A;",
+                 "const N: i32 = f(1); fun f(x: i32) -> (y: i32) { y = sum(i for i < N); }"):
+        fails("check", write(folder, text + "\n"))
+    runs("check", write(folder, "enum E { Only } node m(e: E, x: f32) -> (y: f32) { match e { Only: { y = x; } } }"))
+
+
+def import_cycles(folder):
+    write(folder, "import b; fun f(x: f32) -> (y: f32) { y = b.f(x); }", "a.mlr")
+    write(folder, "import c; fun f(x: f32) -> (y: f32) { y = c.f(x); }", "b.mlr")
+    write(folder, "import a; fun f(x: f32) -> (y: f32) { y = a.f(x); }", "c.mlr")
+    fails("check", folder / "a.mlr")
+    write(folder, "node broken(", "d.mlr")
+    fails("check", write(folder, "import d; node m(x: f32) -> (y: f32) { y = d.broken(x); }"))
+    write(folder, "\xff\xfe binary \x00", "e.mlr")
+    fails("check", write(folder, "import e; node m(x: f32) -> (y: f32) { y = x; }"))
+
+
+def deep_blocks(folder):
+    for opening, closing in (("when c { ", "}"), ("if c { ", "} else { }"), ("reset { ", "} every c;"), ("scan i%d < 2 { ", "}"),
+                             ("automaton { state A { ", " } }"), ("match m { A: { ", "} B: { } }")):
+        for depth in (40, 3000):
+            text = "".join(opening % i if "%" in opening else opening for i in range(depth)) + f"z = x; " + closing * depth
+            source = "enum M { A, B } node main(x: f32, c: bool, m: M) -> (y: f32) { y = x; " + text + " }"
+            code, _, _ = mlrc("check", write(folder, source))
+            if depth == 3000 and code == 0:
+                raise Failure(f"3000 blocks {opening!r} are accepted")
+    arms = "".join(f"S{i}, " for i in range(2000))
+    body = "".join(f"S{i}: {{ y = {i}; }} " for i in range(2000))
+    runs("check", write(folder, f"enum E {{ {arms} }} node main(e: E) -> (y: i32) {{ match e {{ {body} }} }}"))
+    states = "".join(f"state S{i} {{ y = {i}; until c then S{(i + 1) % 300}; }} " for i in range(300))
+    runs("check", write(folder, f"node main(c: bool) -> (y: i32) {{ automaton {{ {states} }} }}"))
+
+
 def main():
     checks = [f for name, f in globals().items() if callable(f) and getattr(f, "__module__", "") == "__main__"
               and name not in ("main", "mlrc", "fails", "runs", "write") and isinstance(f, type(main))]

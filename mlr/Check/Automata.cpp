@@ -40,7 +40,10 @@ std::optional<size_t> Body::stateNamed(const ast::Stmt &stmt, const ast::Name &n
 }
 
 void Body::collectAutomaton(const ast::Stmt &stmt, Scope &at) {
-  if (stmt.arms.empty()) return;
+  if (stmt.arms.empty()) {
+    error(kinds::missingDefinition, stmt.span, "the automaton has no state", "nothing can run");
+    return;
+  }
   for (size_t i = 0; i < stmt.arms.size(); ++i)
     for (size_t j = 0; j < i; ++j) {
       if (stmt.arms[i].name.text != stmt.arms[j].name.text) continue;

@@ -80,12 +80,30 @@ bool Checker::analyse() {
   return checkCausality(program, diagnostics) && initialised && sized;
 }
 
-/// Declarations of later versions, by name.
+/// Constructors or fields: each name once.
+template <class Members, class NameOf>
+static void requireDistinct(Reporter &report, const Members &members, NameOf nameOf, const char *what) {
+  std::unordered_map<std::string_view, Span> first;
+  for (const auto &member : members) {
+    const ast::Name &name = nameOf(member);
+    auto [at, isNew] = first.emplace(name.text, name.span);
+    if (isNew) continue;
+    Diagnostic &d = report.error(kinds::duplicateDefinition, name.span, fmt::format("the {} `{}` is declared twice", what, name.text),
+                                 "again here");
+    d.labels.push_back({at->second, "first declared here", false});
+  }
+}
+
+/// What makes no sense by itself, and declarations of later versions, by name.
 void Checker::refuseDeclaration(const ast::Decl &decl) {
   using K = ast::DeclKind;
   Span at = decl.name.span.valid() ? decl.name.span : decl.span;
   if (decl.kind == K::Struct && decl.fields.empty())
     report.error(kinds::missingDefinition, at, fmt::format("the struct `{}` has no fields", decl.name.text), "nothing in it");
+  if ((decl.kind == K::Struct || decl.kind == K::Enum) && scalarNamed(decl.name.text))
+    report.error(kinds::duplicateDefinition, at, fmt::format("`{}` is a type of the language", decl.name.text), "declared again");
+  requireDistinct(report, decl.constructors, [](const ast::Name &n) -> const ast::Name & { return n; }, "constructor");
+  requireDistinct(report, decl.fields, [](const ast::FieldDecl &f) -> const ast::Name & { return f.name; }, "field");
   if (decl.isExtern) report.unsupported(at, "C functions (`extern`) are");
   checkRate(decl, report);
   if (!decl.derivative.text.empty())

@@ -47,5 +47,11 @@ TEST(Enums, OfOneTypeAreComparedAndNothingElse) {
 }
 
 
+TEST(Enums, NamesAreDeclaredOnce) { // R18.1
+  expectErrors("enum E { A, A }", {"duplicate-definition: the constructor `A` is declared twice"});
+  expectErrors("struct S { a: f32, a: i32 }", {"duplicate-definition: the field `a` is declared twice"});
+  expectErrors("enum f32 { A }", {"duplicate-definition: `f32` is a type of the language"});
+}
+
 } // namespace
 } // namespace mlr::test
