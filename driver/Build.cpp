@@ -45,7 +45,9 @@ static int buildC(Compilation &c) {
   if (!c.options.target.empty()) {
     auto found = target::Machine::find({c.options.target, c.options.cpu, c.options.features});
     if (auto *e = std::get_if<target::Error>(&found)) return fail(e->message);
-    c.arrays = std::get<target::Machine>(found).loopsOptions().vectorBits > 0;
+    loops::Options machine = std::get<target::Machine>(found).loopsOptions();
+    c.arrays = machine.vectorBits > 0;
+    c.hasAdd64 = machine.hasAdd64;
   }
   c.vectorBits = c.arrays ? 8 * kArrayBytes : 0;
   c.hasFma = c.hasFma64 = false;  // the generated C chooses between fmaf and the software one by the target's macros
@@ -73,6 +75,7 @@ static int buildLlvm(Compilation &c) {
   c.vectorBits = machine.loopsOptions().vectorBits;
   c.hasFma = machine.loopsOptions().hasFma;
   c.hasFma64 = machine.loopsOptions().hasFma64;
+  c.hasAdd64 = machine.loopsOptions().hasAdd64;
   if (!compile(c, "loops")) return 1;
   auto translated = target::translate(*c.module, machine);
   if (auto *e = std::get_if<target::Error>(&translated)) return fail("internal error: " + e->message);

@@ -54,6 +54,7 @@ static int reportCommand(const CommandLine &options) {
   c.vectorBits = machine.loopsOptions().vectorBits;
   c.hasFma = machine.loopsOptions().hasFma;
   c.hasFma64 = machine.loopsOptions().hasFma64;
+  c.hasAdd64 = machine.loopsOptions().hasAdd64;
   if (!compile(c, "loops")) return 1;
   auto code = target::translate(*c.module, machine);
   if (auto *e = std::get_if<target::Error>(&code)) return fail("internal error: " + e->message);

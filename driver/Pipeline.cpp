@@ -235,6 +235,7 @@ static bool makeLoops(Compilation &c) {
   options.arrays = c.arrays;
   options.hasFma = c.hasFma;
   options.hasFma64 = c.hasFma64;
+  options.hasAdd64 = c.hasAdd64;
   options.unfused = c.unfused;
   if (mlir::failed(loops::lowerToLoops(*c.module, options))) return false;
   noteRates(c);
@@ -322,6 +323,7 @@ static void reportBug(const Compilation &c, const Stage &stage, const Stage *bef
   again.arrays = c.arrays;
   again.hasFma = c.hasFma;
   again.hasFma64 = c.hasFma64;
+  again.hasAdd64 = c.hasAdd64;
   if (!compile(again, before->name)) return;
   std::filesystem::path source(c.options.file);
   std::string path = (std::filesystem::temp_directory_path() / (source.stem().string() + "." + stage.name + "-bug.mlir")).string();

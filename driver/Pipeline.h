@@ -30,6 +30,7 @@ struct Compilation {
   bool arrays = false;         ///< kernels as loops over arrays, for C
   bool hasFma = true;          ///< of the target, for f32
   bool hasFma64 = true;        ///< for f64
+  bool hasAdd64 = true;        ///< whether f64 is added rightly there
   std::string report;          ///< what `mlrc report` prints, collected where it is known
   std::vector<Signature> signatures;  ///< of the root nodes, once they are planned
   bool refused = false;        ///< a stage told the user on standard error why it cannot go on

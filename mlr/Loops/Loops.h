@@ -13,6 +13,7 @@ struct Options {
   bool arrays = false;
   bool hasFma = true;      ///< of f32; otherwise fma and fused chains call an exact software fma, a private function of the module
   bool hasFma64 = true;    ///< of f64
+  bool hasAdd64 = true;    ///< scalars of f64 are added rightly; otherwise by a private function of the module
   bool unfused = false;    ///< --unfused
 };
 
@@ -22,7 +23,7 @@ struct Options {
 /// The attributes of the plan (`mlr.buffers`, `mlr.bytes`, ..), `mlr.arg_names` and `mlr.result_names` move to NAME_step.
 ///
 /// The subset of MLIR in the result; nothing else occurs:
-///  - func: func, call (of private functions of the module only: the software fma, attribute `mlr.software_fma`), return;
+///  - func: func, call (of private functions of the module only: the software fma, attribute `mlr.software_fma`, and addition), return;
 ///    each function has one block;
 ///  - scf.for (lower 0 or constant, step > 0, index), scf.if, scf.while whose `before` region holds the whole
 ///    body and whose `after` region only passes its arguments on (a do-while; for until);

@@ -56,8 +56,8 @@ Value Kernel::accumulate(ReduceOp op, Value acc, Value x, Value y) {
   case ReduceKind::All: return a.and_(acc, x);
   default: return a.or_(acc, x);
   }
-  if (!y) return emitAdd(a, scalar, acc, x);
-  if (l.options.unfused) return emitAdd(a, scalar, acc, emitMul(a, scalar, x, y));
+  if (!y) return emitAdd(a, scalar, acc, x, l.options);
+  if (l.options.unfused) return emitAdd(a, scalar, acc, emitMul(a, scalar, x, y), l.options);
   return emitFma(a, scalar, x, y, acc, l.options);
 }
 
@@ -226,7 +226,7 @@ void Kernel::emitReduces(ReduceOp first) {
 Value Kernel::treeTotal(Type scalar, Values partials) {
   if (partials.size() == 16) {
     for (size_t half = 8; half > 0; half /= 2)
-      for (size_t i = 0; i < half; ++i) partials[i] = emitAdd(a, scalar, partials[i], partials[i + half]);
+      for (size_t i = 0; i < half; ++i) partials[i] = emitAdd(a, scalar, partials[i], partials[i + half], l.options);
     return partials[0];
   }
   Value v = partials[0];
@@ -237,7 +237,7 @@ Value Kernel::treeTotal(Type scalar, Values partials) {
       high.push_back(i + half);
     }
     Value x = vector::ShuffleOp::create(a.b, a.loc, v, v, low), y = vector::ShuffleOp::create(a.b, a.loc, v, v, high);
-    v = emitAdd(a, scalar, x, y);
+    v = emitAdd(a, scalar, x, y, l.options);
   }
   return vector::ExtractOp::create(a.b, a.loc, v, int64_t(0));
 }

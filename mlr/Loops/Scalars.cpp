@@ -24,9 +24,18 @@ static Value throughF32(Arith &a, Type scalar, ArrayRef<Value> x, F compute) {
   return roundToHalf(a, compute(wide), scalar);
 }
 
-Value emitAdd(Arith &a, Type scalar, Value x, Value y) {
+Value addFloats(Arith &a, Value x, Value y, const Options &options) {
+  return x.getType().isF64() && !options.hasAdd64 ? softwareAdd(a, x, y) : a.addf(x, y);
+}
+
+Value subtractFloats(Arith &a, Value x, Value y, const Options &options) {
+  if (!x.getType().isF64() || options.hasAdd64) return a.subf(x, y);
+  return softwareAdd(a, x, a.make<arith::NegFOp>(y));
+}
+
+Value emitAdd(Arith &a, Type scalar, Value x, Value y, const Options &options) {
   if (!isFloatType(scalar)) return a.add(x, y);
-  return throughF32(a, scalar, {x, y}, [&](ArrayRef<Value> v) { return a.addf(v[0], v[1]); });
+  return throughF32(a, scalar, {x, y}, [&](ArrayRef<Value> v) { return addFloats(a, v[0], v[1], options); });
 }
 
 Value emitMul(Arith &a, Type scalar, Value x, Value y) {
@@ -35,12 +44,14 @@ Value emitMul(Arith &a, Type scalar, Value x, Value y) {
 }
 
 /// Product exact in f64, sum rounded to odd (two-sum gives the error's sign), then to f32 rounded to odd, then once.
-static Value emitHalfFma(Arith &a, Type half, Value x, Value y, Value z) {
+static Value emitHalfFma(Arith &a, Type half, Value x, Value y, Value z, const Options &options) {
   Type f64 = a.b.getF64Type(), i64 = a.b.getI64Type();
   auto wide = [&](Value v) { return a.castTo<arith::ExtFOp>(widen(a, v, half), f64); };
   Value p = a.mulf(wide(x), wide(y)), c = wide(z);
-  Value s = a.addf(p, c), t = a.subf(s, p);
-  Value error = a.addf(a.subf(p, a.subf(s, t)), a.subf(c, t));
+  auto add = [&](Value v, Value w) { return addFloats(a, v, w, options); };
+  auto sub = [&](Value v, Value w) { return subtractFloats(a, v, w, options); };
+  Value s = add(p, c), t = sub(s, p);
+  Value error = add(sub(p, sub(s, t)), sub(c, t));
   Value u = a.bits(s, i64), zero = a.real(0.0, s.getType());
   Value change = a.and_(a.compare(CmpFPredicate::ONE, error, zero), a.equal(a.and_(u, 1), 0));
   Value grows = a.compare(CmpIPredicate::eq, a.compare(CmpFPredicate::OGT, error, zero),
@@ -51,8 +62,8 @@ static Value emitHalfFma(Arith &a, Type half, Value x, Value y, Value z) {
 
 Value emitFma(Arith &a, Type scalar, Value x, Value y, Value z, const Options &options) {
   if (!isFloatType(scalar)) return a.add(a.mul(x, y), z);
-  if (isHalf(scalar)) return emitHalfFma(a, scalar, x, y, z);
-  if (scalar.isF32() ? !options.hasFma : !options.hasFma64) return softwareFma(a, x, y, z, options.arrays);
+  if (isHalf(scalar)) return emitHalfFma(a, scalar, x, y, z, options);
+  if (scalar.isF32() ? !options.hasFma : !options.hasFma64) return softwareFma(a, x, y, z, options);
   return a.make<math::FmaOp>(x, y, z);
 }
 
@@ -247,10 +258,11 @@ Value emitScalar(Arith &a, Operation *op, ArrayRef<Value> x, const Options &opti
   };
   if (Value compared = x.size() == 2 ? emitCompareOp(a, op, t, x[0], x[1]) : Value()) return compared;
   return llvm::TypeSwitch<Operation *, Value>(op)
-      .Case([&](AddOp) { return emitAdd(a, t, x[0], x[1]); })
+      .Case([&](AddOp) { return emitAdd(a, t, x[0], x[1], options); })
       .Case([&](MulOp) { return emitMul(a, t, x[0], x[1]); })
       .Case([&](SubOp) {
-        return isFloatType(t) ? floats([&](Value p, Value q) { return a.subf(p, q); }) : a.sub(x[0], x[1]);
+        return isFloatType(t) ? floats([&](Value p, Value q) { return subtractFloats(a, p, q, options); })
+                              : a.sub(x[0], x[1]);
       })
       .Case([&](DivOp) {
         return isFloatType(t) ? floats([&](Value p, Value q) { return a.make<arith::DivFOp>(p, q); })

@@ -14,7 +14,7 @@ Value emitScalar(Arith &a, mlir::Operation *op, llvm::ArrayRef<Value> operands, 
 /// x * y + z of an mlr scalar type, rounded once; integers wrap.
 Value emitFma(Arith &a, Type scalar, Value x, Value y, Value z, const Options &options);
 /// x + y and x * y of an mlr scalar type.
-Value emitAdd(Arith &a, Type scalar, Value x, Value y);
+Value emitAdd(Arith &a, Type scalar, Value x, Value y, const Options &options);
 Value emitMul(Arith &a, Type scalar, Value x, Value y);
 /// x > y, false if either is NaN.
 Value emitGreater(Arith &a, Type scalar, Value x, Value y);
@@ -34,6 +34,11 @@ Value roundToHalf(Arith &a, Value x, Type half);
 Value narrowToOdd(Arith &a, Value x);
 
 /// fma for targets that have none: a call of a private function of the module, made when first needed.
-Value softwareFma(Arith &a, Value x, Value y, Value z, bool arrays);
+Value softwareFma(Arith &a, Value x, Value y, Value z, const Options &options);
+/// x + y of scalars of f64 where the compiler's library has no right one: a call as well.
+Value softwareAdd(Arith &a, Value x, Value y);
+/// x + y, x - y of f32 and f64 as the options say; the lanes of vectors are the machine's own.
+Value addFloats(Arith &a, Value x, Value y, const Options &options);
+Value subtractFloats(Arith &a, Value x, Value y, const Options &options);
 
 } // namespace mlr::loops

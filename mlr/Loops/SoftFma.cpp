@@ -9,13 +9,15 @@ using arith::CmpIPredicate;
 namespace mlr::loops {
 
 /// x * y is exact in f64; the sum is rounded to odd, then to f32 (Boldo and Melquiond 2008).
-static Value fma32(Arith &a, Value x, Value y, Value z) {
+static Value fma32(Arith &a, Value x, Value y, Value z, const Options &options) {
   Type f64 = a.b.getF64Type(), i64 = a.b.getI64Type();
   Value p = a.mulf(a.castTo<arith::ExtFOp>(x, f64), a.castTo<arith::ExtFOp>(y, f64));
   Value c = a.castTo<arith::ExtFOp>(z, f64);
-  Value s = a.addf(p, c);
-  Value t = a.subf(s, p);  // Knuth's two-sum: s + error = p + c
-  Value error = a.addf(a.subf(p, a.subf(s, t)), a.subf(c, t));
+  auto add = [&](Value v, Value w) { return addFloats(a, v, w, options); };
+  auto sub = [&](Value v, Value w) { return subtractFloats(a, v, w, options); };
+  Value s = add(p, c);
+  Value t = sub(s, p);  // Knuth's two-sum: s + error = p + c
+  Value error = add(sub(p, sub(s, t)), sub(c, t));
   Value u = a.bits(s, i64);
   Value zero = a.real(0.0, s.getType());
   Value inexact = a.compare(CmpFPredicate::ONE, error, zero);  // false where infinite or NaN
@@ -143,7 +145,7 @@ static Value toDouble(Arith &a, Wide sum, Value scale, Value negative) {
 /// Product and addend as 128-bit integers of one scale. The product stays at bit 0 unless the addend is so large
 /// that its place (at most 70 bits up) forces the product down; what falls out below is jammed into bit 0, far
 /// below the rounding position in both cases.
-static Value fma64(Arith &a, Value x, Value y, Value z) {
+static Value fma64(Arith &a, Value x, Value y, Value z, const Options &) {
   Parts px = takeApart(a, x), py = takeApart(a, y), pz = takeApart(a, z);
   Type t = px.exponent.getType();
   Value zero = a.integer(0, t);
@@ -181,7 +183,7 @@ static Value fma64(Arith &a, Value x, Value y, Value z) {
 }
 
 /// The function of the module for this type, made once.
-static std::string softwareFmaOf(Arith &a, Type type) {
+static std::string softwareFmaOf(Arith &a, Type type, const Options &options) {
   Type element = elementOf(type);
   std::string name = element.isF32() ? "mlr_fma_f32" : "mlr_fma_f64";
   if (int64_t lanes = lanesOf(type); lanes > 1) name += "x" + std::to_string(lanes);
@@ -195,19 +197,21 @@ static std::string softwareFmaOf(Arith &a, Type type) {
     b.setInsertionPointToEnd(entry);
     Arith inner(b, a.loc, entry);
     auto fma = element.isF32() ? fma32 : fma64;
-    Value result = fma(inner, entry->getArgument(0), entry->getArgument(1), entry->getArgument(2));
+    Value result = fma(inner, entry->getArgument(0), entry->getArgument(1), entry->getArgument(2), options);
     func::ReturnOp::create(inner.b, a.loc, result);
+    if (Operation *addition = module.lookupSymbol("mlr_add_f64"))  // C declares what it calls first
+      addition->moveBefore(&module.getBody()->front());
   }
   return name;
 }
 
-Value softwareFma(Arith &a, Value x, Value y, Value z, bool arrays) {
+Value softwareFma(Arith &a, Value x, Value y, Value z, const Options &options) {
   Type type = x.getType();
-  if (arrays && isa<VectorType>(type)) {  // called for each element
-    softwareFmaOf(a, elementOf(type));
+  if (options.arrays && isa<VectorType>(type)) {  // called for each element
+    softwareFmaOf(a, elementOf(type), options);
     return a.make<math::FmaOp>(x, y, z);
   }
-  std::string name = softwareFmaOf(a, type);
+  std::string name = softwareFmaOf(a, type, options);
   return func::CallOp::create(a.b, a.loc, name, TypeRange{type}, ValueRange{x, y, z}).getResult(0);
 }
 

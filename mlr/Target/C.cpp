@@ -98,13 +98,20 @@ static std::string guardFma(func::FuncOp f, const std::string &text) {
                      isFloat ? "__FP_FAST_FMAF" : "__FP_FAST_FMA", name, isFloat ? "fmaf" : "fma", text);
 }
 
+/// Whether anything but the preprocessor decides that a helper is needed: what C folds may have been the last call.
+static bool isCalled(ModuleOp module, func::FuncOp f) {
+  auto calls = module.walk([&](func::CallOp o) { return o.getCallee() == f.getSymName() ? WalkResult::interrupt() : WalkResult::advance(); });
+  return calls.wasInterrupted() || f->hasAttr("mlr.software_fma");
+}
+
 static FailureOr<std::string> writeHelper(func::FuncOp f, const Layout &layout) {
   std::string arguments, body;
   for (auto [k, type] : llvm::enumerate(f.getArgumentTypes()))
     arguments += fmt::format("{}{} a{}", k ? ", " : "", registerType(type), k);
   if (failed(writeFunction(f, layout, body))) return failure();
   std::string text = fmt::format("static {} {}({}) {{\n{}}}\n", registerType(f.getResultTypes()[0]), cIdentifier(f.getSymName()), arguments, body);
-  return f->hasAttr("mlr.software_fma") ? guardFma(f, text) : text + "\n";
+  // Addition, whose bit casts bring the macro along, may be called by a software fma alone.
+  return f->hasAttr("mlr.software_fma") ? guardFma(f, text) : "MLR_UNUSED " + text + "\n";
 }
 
 /// `(void)x;` for parameters that a body does not mention.
@@ -146,7 +153,7 @@ FailureOr<Files> emitC(ModuleOp module) {
 
   std::string constants, blob, assembly, helpers, stepBody, resetBody;
   for (auto f : module.getOps<func::FuncOp>()) {
-    if (!isPrivate(f) || f.isExternal()) continue;
+    if (!isPrivate(f) || f.isExternal() || !isCalled(module, f)) continue;
     auto text = writeHelper(f, layout);
     if (failed(text)) return failure();
     helpers += *text;

@@ -106,6 +106,7 @@ loops::Options Machine::loopsOptions() const {
   } else if (t.isARM() || t.isThumb()) {
     o.hasFma = has("+vfp4d16sp") || has("+vfp4sp");
     o.hasFma64 = has("+vfp4d16") || has("+vfp4");
+    o.hasAdd64 = has("+fp64");
   } else if (t.isRISCV()) {
     o.hasFma = has("+f");
     o.hasFma64 = has("+d");

@@ -147,7 +147,8 @@ llvm::Value *Translator::translateIntrinsic(Operation *op) {
   if (isa<math::FloorOp>(op)) return unary(llvm::Intrinsic::floor);
   if (isa<math::CeilOp>(op)) return unary(llvm::Intrinsic::ceil);
   if (isa<math::TruncOp>(op)) return unary(llvm::Intrinsic::trunc);
-  if (isa<math::RoundEvenOp>(op)) return unary(llvm::Intrinsic::roundeven);
+  // nearbyint in the default rounding mode is the same, and in every C library; roundeven came with C23.
+  if (isa<math::RoundEvenOp>(op)) return unary(llvm::Intrinsic::nearbyint);
   if (isa<math::AbsFOp>(op)) return unary(llvm::Intrinsic::fabs);
   return nullptr;
 }

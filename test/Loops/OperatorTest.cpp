@@ -228,6 +228,35 @@ TEST(Operators, SoftwareFmaIsExact) {
   run(0.0, "f64");
 }
 
+/// Where a library adds f64 wrongly: operands whose exponents are 33 apart, more or less, of few and of many bits, and special ones.
+TEST(Operators, SoftwareAdditionIsExact) {
+  Random random{41};
+  const size_t n = 4000;
+  std::vector<double> a(n), b(n), sum(n), difference(n);
+  const double special[] = {0.0, -0.0, 1.0, INFINITY, -INFINITY, NAN, DBL_MAX, -DBL_MAX, DBL_MIN, 5e-324, 0x1p-1022 - 5e-324, 0x1p-1041, -0x1p991};
+  for (size_t k = 0; k < n; ++k) {
+    auto mantissa = [&] { return k % 3 ? 1.0 + static_cast<double>(random.bits() >> 12) * 0x1p-52 : 1.0 + static_cast<double>(random.bits() % 8) / 8; };
+    int e = k % 5 == 0 ? -1060 + static_cast<int>(random.bits() % 40) : static_cast<int>(random.bits() % 1800) - 950;
+    int apart = k % 2 ? 33 : 30 + static_cast<int>(random.bits() % 8);
+    a[k] = std::ldexp(random.bits() % 2 ? mantissa() : -mantissa(), e + apart);
+    b[k] = std::ldexp(random.bits() % 2 ? mantissa() : -mantissa(), e);
+    if (random.bits() % 2) std::swap(a[k], b[k]);
+    if (k < std::size(special) * std::size(special)) a[k] = special[k / std::size(special)], b[k] = special[k % std::size(special)];
+    sum[k] = a[k] + b[k];
+    difference[k] = a[k] - b[k];
+  }
+  for (bool isSum : {true, false}) {
+    Options o;
+    o.hasAdd64 = false;
+    Runner r(elementwise("f64", "f64", fmt::format("mlr.{} %va, %vb : f64", isSum ? "add" : "sub"), n, 2), o);
+    ASSERT_TRUE(r);
+    r.in("a", a);
+    r.in("b", b);
+    r.step();
+    expectSame(r.out<double>("y"), isSum ? sum : difference);
+  }
+}
+
 // ---- half precision ----------------------------------------------------------------------------------------------
 
 /// Exact value of f16 or bf16 bits.
