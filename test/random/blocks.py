@@ -19,7 +19,6 @@ class Blocks:
     def arm(self, region, own, alone, outs, remembered, depth):
         """A region in which `outs` are defined; `remembered`: variables u with `last u`."""
         inner = self.block(region, own, alone)
-        inner.unannotated = inner.unannotated or {"automaton", "reset block"}.intersection(self.features.around[-1:])  # B2
         inner.remembered = {u.name for u in remembered}
         inner.ready += [u.named(f"(last {u.name})") for u in remembered]
         vs = outs + [Var(self.fresh(), *self.type(), region.current) for _ in range(self.r.choice([0, 0, 1, 2]))]

@@ -64,7 +64,7 @@ class Clocked:
         known = [k for k, v in region.clocked if k.condition and (region.direction == "up" or v.group < region.current)]
         if known and r.random() < 0.4: return r.choice(known)
         kinds = ["when", "when not", "every", "every"] + ["when enum"] * (len(self.enums) > 0)
-        kind = self.choice_of(kinds, lambda k: k)
+        kind = "every" if self.presses("chain of every") else self.choice_of(kinds, lambda k: k)
         if kind == "every":
             n = r.choice([1, 2, 2, 3, 4])
             return Clock.every(n, r.choice([n - 1, r.randrange(n)]))
@@ -90,7 +90,6 @@ class Clocked:
         own: its condition is of the group being defined."""
         inner = Region(region, in_scan=region.in_scan)
         inner.captured, inner.no_eby, inner.stateless = list(region.captured), region.no_eby or own, region.stateless
-        inner.unannotated = region.unannotated
         before = [(d, list(vs)) for d, vs in region.groups[:region.current]]
         inner.current = region.current
         if alone:
@@ -159,7 +158,6 @@ class Clocked:
     def flat_clock(self, region, depth, left):
         """Equations on a clock, outside of a block."""
         clock = self.below(region)
-        if "." in (clock.condition or ""): return False  # B3
         inner = self.sampled(region, clock)
         with self.features.inside("flat clock", self.note(clock)):
             for _ in range(self.r.choice([1, 1, 2])):
@@ -174,7 +172,7 @@ class Clocked:
 
     def when_block(self, region, depth, left):
         chains = [k for k, v in region.clocked if k.chain and (region.direction == "up" or v.group < region.current)]
-        clock = self.r.choice(chains) if chains and self.r.random() < 0.3 else self.below(region)
+        clock = self.r.choice(chains) if chains and self.r.random() < (0.8 if self.presses("chain of every") else 0.3) else self.below(region)
         alone = self.alone(region, clock.own)
         inner = self.block(region, clock.own, alone)
         for k, v in region.clocked:
@@ -186,8 +184,10 @@ class Clocked:
         region.lines += [f"when {clock.text} {{"] + ["  " + line for line in self.shuffled(inner.lines)] + ["}"]
         region.clocked += [(clock, v) for v in inner.ready if v.simple and v.group == region.current and v not in region.ready
                            and not any(v is w for _, w in region.clocked)]
-        if clock.period:
-            region.clocked += [(k.composed(clock), v) for k, v in inner.clocked if k.period]
+        chains = [(k.composed(clock), v) for k, v in inner.clocked if clock.period and k.period]
+        if chains: self.features.add("chain of every")
+        for _, v in chains: v.made |= {"chain of every"}
+        region.clocked += chains
         return True
 
     def pack(self, region, depth, left):
@@ -217,10 +217,14 @@ class Clocked:
 
     def unpack(self, region, depth, left):
         r = self.r
-        packed = [(k, v) for k, v in region.clocked if k.period and not k.chain and v.shape[:1] == k.period[:1]
-                  and (region.direction == "up" or v.group < region.current)]
-        if not packed: return self.pack(region, depth, left)
-        k, v = r.choice(packed)
+        usable = lambda: [v for k, v in region.clocked if k.period and not k.chain and v.shape[:1] == k.period[:1] and k.period[1] == k.period[0] - 1
+                          and (region.direction == "up" or v.group < region.current)]
+        packed = usable()
+        if not packed:
+            self.pack(region, depth, left)
+            packed = usable()
+        if not packed: return False
+        v = r.choice(packed)
         u = Var(self.fresh(), v.scalar, v.shape[1:], region.current)
         self.features.add("unpack")
         self.features.reads(v)

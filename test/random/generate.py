@@ -131,15 +131,13 @@ class Program(Expressions, Clocked, Blocks, Library):
                   "when_block": (2.5, ["when block", "chain of every", "hold"]), "if_block": (2, ["if block", "last"]),
                   "match_block": (1.5, ["match block", "when enum"]), "reset_block": (1.5, ["reset block"]),
                   "automaton": (2.5, ["automaton", "unless", "continue", "last"]), "pack": (1.5, ["pack", "pack until"]),
-                  "unpack": (1, ["unpack"]), "monitor": (0.7, ["monitor"])}
+                  "unpack": (1.5, ["unpack"]), "monitor": (0.7, ["monitor"])}
 
     def construct(self, region, depth, left):
         """A statement other than an equation, if one suits the place."""
         if self.budget <= 0 or region.plain or region.stateless: return
         weights = {name: weight * (6 if self.wanted.intersection(features) else 1) for name, (weight, features) in self.STATEMENTS.items()}
         if depth <= 0: weights = {n: w for n, w in weights.items() if n in ("call", "flat_clock", "pack", "unpack", "monitor", "mixed")}
-        if region.unannotated: weights.pop("flat_clock", None)
-        if not weights: return
         if not region.in_scan or region.direction == "down" or region.no_eby or not region.index: weights.pop("mixed", None)
         name = self.r.choices(list(weights), list(weights.values()))[0]
         self.budget -= 1

@@ -53,7 +53,6 @@ class Region:
         self.stateless = False    # the body of a fun
         self.flat = False         # expressions on a clock outside of a block
         self.no_eby = False       # a condition around depends on the variables being defined
-        self.unannotated = False  # no clocks in annotations here
         self.remembered = set()   # names of variables with `last` that this arm or state may define
 
     def times(self):
