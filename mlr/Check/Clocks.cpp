@@ -347,7 +347,10 @@ ClockTerm *Body::clockOfCall(const ast::Expr &e, const ast::Decl &decl) {
   std::vector<const ast::Expr *> operands;
   for (const ast::ExprPtr &arg : e.args) operands.push_back(arg.get());
   if (e.every) operands.push_back(e.every.get());
-  if (plain && !e.every) return combine(e, operands);
+  if (plain && !e.every) {
+    ClockTerm *all = combine(e, operands);
+    return !all && decl.kind == ast::DeclKind::Node ? clocks.unknown(scope) : all; // its state counts instants
+  }
   return clockOfClockedCall(e, decl);
 }
 

@@ -129,6 +129,12 @@ TEST(Clocks, ConditionsMayReadWhatLaterBlocksDefine) { // R17.13
                {});
 }
 
+TEST(Clocks, ResultsOfACallOfConstantsAreOnOne) { // R17.2
+  const std::string g = "node g(x: i32) -> (y, z: i32) { y = x + (0 fby y); z = y; }\n";
+  expectErrors(g + "node main() -> (o, p: i32 every 2) { (o, p) = g(7); }", {});
+  EXPECT_EQ(Checked(g + "node main() -> (o: i32 every 2, p: i32) { (a, b) = g(7); o = a; p = b; }").errors.size(), 1u);
+}
+
 TEST(Clocks, MergeTakesTheArmsByTheValueOfItsSelector) { // R17.5
   expectTyped("node main(x: f32, c: bool) -> (y: f32) { y = merge(c, x when c, 0); }", "merge(c, 0.0:f32, arm#");
 }
