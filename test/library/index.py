@@ -73,7 +73,7 @@ def page():
            "All of it is MLR, in [`std/`](../std): `import NAME;`, then `NAME.node(..)`. The comment at each declaration has the",
            "shapes, units, errors, cost and source of the formula; this page is made of them by `test/library/index.py`. Elementary",
            "functions (`exp`, `sin`, ..) need no import: [math](math.md).", "",
-           "Every node runs in the interpreter, the JIT, C, and on an emulated Cortex-M7, which agree to the bit, and is compared with",
+           "Every node runs in the interpreter, the JIT, C, and on an emulated Cortex-M4, which agree to the bit, and is compared with",
            "what the last column says (`test/library/check.py`).", ""]
     for module in TESTED:
         compared = against(module)
