@@ -601,6 +601,7 @@ private:
   Unit *inferring = nullptr; ///< the statement whose clocks are being inferred
   int suggestions = 0;
   bool isTable = false;
+  bool namesFailed = false; ///< an error of names was reported: what clocks say may follow from it
   bool assuming = false;   ///< guessing got stuck: unknown operands are taken to be like the others
   bool incomplete = false; ///< statements were refused, so definitions may be missing
 };

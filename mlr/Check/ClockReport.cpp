@@ -135,7 +135,7 @@ std::string Body::heldText(const ast::Expr &e, ClockTerm *from, ClockTerm *to) c
 
 /// False: nothing to say, what is unknown has fallen to an error elsewhere.
 bool Body::mismatch(const ast::Expr &e, ClockTerm *a, ClockTerm *b) {
-  if (report.isQuiet()) return false;
+  if (report.isQuiet() || namesFailed) return false;
   for (ClockTerm *t : {a, b}) settleClock(t);
   return !ClockSolver::equal(a, b) || e.kind == ast::ExprKind::When;
 }
@@ -211,7 +211,7 @@ void Body::reportPosition(const ast::Expr &e, ClockTerm *found, ClockTerm *wante
 }
 
 void Body::reportHold(const ast::Expr &e, ClockTerm *found) {
-  if (report.isQuiet()) return;
+  if (report.isQuiet() || namesFailed) return;
   Diagnostic &d = error(kinds::clockMismatch, e.span, "`hold` needs a stream that is absent at some instants",
                         fmt::format("`{}` is {}", text(*e.args[0]), describeClock(found)));
   d.notes.push_back("`hold` brings a stream from its clock to the clock directly above");

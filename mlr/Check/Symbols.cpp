@@ -30,6 +30,7 @@ bool Body::elaborate() {
   declareParameters();
   collectBlock(signature.decl->body, root);
   requireOutputs();
+  namesFailed = report.errorCount() != errors;
   inferClocks();
   collectReads();
   elaborateInOrder();

@@ -77,28 +77,28 @@ private:
     SmallVector<bool> clamp(read.getClamp().value_or(ArrayRef<bool>{}));
     if (llvm::is_contained(clamp, true) && !passesClamps(gen, clamp)) return false;
     OpBuilder b(read);
-    // The producer's arguments become placeholders, whose uses are then rewritten one by one.
+    // The producer's arguments become stand-ins, whose uses are then rewritten one by one.
     IRMapping mapping;
-    SmallVector<Operation *> placeholders;
+    SmallVector<Operation *> standIns;
     for (BlockArgument a : body.getArguments()) {
-      placeholders.push_back(
+      standIns.push_back(
           UnrealizedConversionCastOp::create(b, read.getLoc(), TypeRange{b.getIndexType()}, ValueRange{}));
-      mapping.map(a, placeholders.back()->getResult(0));
+      mapping.map(a, standIns.back()->getResult(0));
     }
     for (Operation &op : body.without_terminator()) b.clone(op, mapping);
     Value result = mapping.lookupOrDefault(body.getTerminator()->getOperand(0));
     read.replaceAllUsesWith(result);
-    for (auto [k, placeholder] : llvm::enumerate(placeholders))
-      for (OpOperand &use : llvm::make_early_inc_range(placeholder->getResult(0).getUses())) {
+    for (auto [k, standIn] : llvm::enumerate(standIns))
+      for (OpOperand &use : llvm::make_early_inc_range(standIn->getResult(0).getUses())) {
         if (auto convert = dyn_cast<ConvertOp>(use.getOwner()))
           rewriteConvert(convert, at[k], read.getIndices());
         else if (!isa<ReadOp>(use.getOwner())) rewriteIndex(use, at[k], read.getIndices());
       }
     llvm::SmallSetVector<Operation *, 8> users;
-    for (Operation *placeholder : placeholders)
-      for (Operation *user : placeholder->getResult(0).getUsers()) users.insert(user);
-    for (Operation *user : users) rewriteRead(cast<ReadOp>(user), placeholders, at, read.getIndices(), clamp);
-    for (Operation *placeholder : placeholders) placeholder->erase();
+    for (Operation *standIn : standIns)
+      for (Operation *user : standIn->getResult(0).getUsers()) users.insert(user);
+    for (Operation *user : users) rewriteRead(cast<ReadOp>(user), standIns, at, read.getIndices(), clamp);
+    for (Operation *standIn : standIns) standIn->erase();
     read.erase();
     return true;
   }
@@ -141,20 +141,20 @@ private:
     use.set(ConvertOp::create(b, use.getOwner()->getLoc(), b.getIndexType(), integer));
   }
 
-  void rewriteRead(ReadOp op, ArrayRef<Operation *> placeholders, ArrayRef<AffineExpr> at, ValueRange outer,
+  void rewriteRead(ReadOp op, ArrayRef<Operation *> standIns, ArrayRef<AffineExpr> at, ValueRange outer,
                    ArrayRef<bool> clampOuter) {
     OpBuilder b(op);
     SmallVector<Value> operands(outer);
     SmallVector<AffineExpr> replacement;
     SmallVector<int> axisOf; // of the producer, for each operand of the read; -1: its own
     for (Value v : op.getIndices()) {
-      auto it = llvm::find(placeholders, v.getDefiningOp());
-      if (it == placeholders.end()) {
+      auto it = llvm::find(standIns, v.getDefiningOp());
+      if (it == standIns.end()) {
         replacement.push_back(b.getAffineDimExpr(operands.size()));
         operands.push_back(v);
         axisOf.push_back(-1);
       } else {
-        axisOf.push_back(it - placeholders.begin());
+        axisOf.push_back(it - standIns.begin());
         replacement.push_back(at[axisOf.back()]);
       }
     }

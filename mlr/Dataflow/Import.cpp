@@ -60,7 +60,7 @@ OwningOpRef<ModuleOp> Importer::run() {
 }
 
 void Importer::importNode(const NodeInstance &node, bool isRoot) {
-  frames.clear(), sites.clear(), binders.clear(), scans.clear(), queue.clear(), placeholders.clear();
+  frames.clear(), sites.clear(), binders.clear(), scans.clear(), queue.clear(), forwardReferences.clear();
   scanOfBlock.clear(), instanceResults.clear();
   openScans.clear(), constants.clear(), literals.clear(), arrays.clear(), firsts.clear(), counts.clear();
   SmallVector<mlir::Type> inputs, outputs;
@@ -155,7 +155,7 @@ void Importer::finishNode(NodeOp node, Frame &frame) {
     b.setInsertionPointToEnd(scan->block);
     YieldOp::create(b, scan->op.getLoc(), scan->yields);
   }
-  replacePlaceholders();
+  resolveForwardReferences();
   if (failed) return;
   // A result that is read inside its own scan is the constant of the scan there.
   for (auto [owner, scan] : scans) {
@@ -166,11 +166,11 @@ void Importer::finishNode(NodeOp node, Frame &frame) {
   orderOperations(node);
 }
 
-void Importer::replacePlaceholders() {
-  DenseMap<Operation *, Site *> siteOf(placeholders.begin(), placeholders.end());
-  for (auto [op, site] : placeholders) {
+void Importer::resolveForwardReferences() {
+  DenseMap<Operation *, Site *> siteOf(forwardReferences.begin(), forwardReferences.end());
+  for (auto [op, site] : forwardReferences) {
     mlir::Value value = site->value;
-    for (size_t steps = 0; steps <= placeholders.size(); ++steps) {
+    for (size_t steps = 0; steps <= forwardReferences.size(); ++steps) {
       auto next = value.getDefiningOp() ? siteOf.find(value.getDefiningOp()) : siteOf.end();
       if (next == siteOf.end()) break;
       value = next->second->value;
@@ -181,7 +181,7 @@ void Importer::replacePlaceholders() {
     }
     op->getResult(0).replaceAllUsesWith(value);
   }
-  for (auto [op, site] : placeholders) op->erase();
+  for (auto [op, site] : forwardReferences) op->erase();
 }
 
 // ---- small things

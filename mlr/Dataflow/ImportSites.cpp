@@ -35,13 +35,13 @@ void Importer::settle(Site *site, mlir::Value value) {
   site->resolved = true;
 }
 
-/// The site's value; a placeholder in its block, and a place in the queue, when it is not computed yet.
+/// The site's value; a forward reference in its block, and a place in the queue, when it is not computed yet.
 mlir::Value Importer::valueOf(Site *site) {
   if (site->value) return site->value;
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(site->position.block);
   auto op = UnrealizedConversionCastOp::create(b, location, TypeRange{site->type}, ValueRange{});
-  placeholders.push_back({op, site});
+  forwardReferences.push_back({op, site});
   site->value = op.getResult(0);
   queue.push_back(site);
   return site->value;

@@ -45,7 +45,7 @@ struct Position {
 /// (behind the first axis of it when contextAxis is 1, which is what stacking makes).
 struct Site {
   mlir::Type type;
-  mlir::Value value; ///< a placeholder, or nothing yet, until resolved
+  mlir::Value value; ///< a forward reference, or nothing yet, until resolved
   Context context;
   unsigned contextAxis = 0;
   bool resolved = false;
@@ -152,7 +152,7 @@ private:
   void importRegion(Frame &frame, const Region &region, Position at);
   void importCall(Frame &frame, const Equation &eq, Position at);
   void finishNode(NodeOp node, Frame &frame);
-  void replacePlaceholders();
+  void resolveForwardReferences();
   Frame *makeFrame(const NodeInstance &node, Position caller, std::vector<const Expr *> arguments);
   Frame &calleeFrame(Position at, const Expr &call);
   Frame &calleeFrame(Frame &frame, const Equation &call);
@@ -285,7 +285,7 @@ private:
   llvm::DenseMap<mlir::Block *, std::pair<Frame *, ScanState *>> scanOfBlock;
   std::deque<Expr> instanceResults;
   std::deque<Site *> queue;
-  std::vector<std::pair<mlir::Operation *, Site *>> placeholders;
+  std::vector<std::pair<mlir::Operation *, Site *>> forwardReferences;
   std::unordered_map<const NodeInstance *, Frame *> constants; ///< frames of funs without inputs
   llvm::DenseMap<mlir::Attribute, mlir::Value> literals;
   std::unordered_map<const Expr *, mlir::Value> arrays;

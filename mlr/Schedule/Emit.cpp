@@ -12,7 +12,7 @@ Emitter::Emitter(const Graph &graph, const Plan &plan, Ranks &ranks)
 }
 
 // On demand from the node's outputs. Cloned operations first keep their old operands and are connected from a
-// work list, so that recurrences need no placeholder and the depth of the program no stack.
+// work list, so that recurrences need no forward reference and the depth of the program no stack.
 void Emitter::run() {
   connect(bodies[0].block->getTerminator(), 0, 0);
   while (!toConnect.empty()) {
@@ -191,9 +191,9 @@ Value Emitter::out(int part, Operation *like, Value value, Type type) {
     inner = create<StackOp>(part, rank, loc, type, value).getResult();
   }
   builder.setInsertionPoint(bodies[plan.parts[part].parent].block->getTerminator());
-  auto placeholder = UnrealizedConversionCastOp::create(builder, loc, TypeRange{type}, ValueRange{});
-  b.outs.push_back({inner, placeholder});
-  return placeholder.getResult(0);
+  auto standIn = UnrealizedConversionCastOp::create(builder, loc, TypeRange{type}, ValueRange{});
+  b.outs.push_back({inner, standIn});
+  return standIn.getResult(0);
 }
 
 // Parts inside are finished. Gives the part its results.
@@ -202,7 +202,7 @@ void Emitter::finish(int part) {
   if (!b.block) return;
   SmallVector<Value> yielded;
   SmallVector<Type> types;
-  for (auto &[value, placeholder] : b.outs) {
+  for (auto &[value, standIn] : b.outs) {
     yielded.push_back(value);
     types.push_back(value.getType());
   }

@@ -22,7 +22,7 @@ private:
     dataflow::ScanOp op; ///< without results until finish()
     mlir::Block *block = nullptr;
     llvm::SmallVector<std::pair<mlir::Value, mlir::Operation *>>
-        outs; ///< constant of the scan, its placeholder outside
+        outs; ///< constant of the scan, what stands for it outside
   };
   /// Where a part finds a value.
   struct Found {

@@ -64,6 +64,14 @@ TEST(Errors, FailedConstantKeepsItsDeclaredType) {
                {"not-constant: the node `f` cannot be called in a constant"});
 }
 
+TEST(Errors, ATwiceDefinedNameHidesWhatItsClocksSay) {
+  expectErrors("node main(x: f32, b: bool) -> (g, h: f32) {\n"
+               "  p = x when every 2; h = hold(p, 0);\n"
+               "  if b { p = x when every 2; q = p when every 2; g = hold(hold(q, 0), 1); } else { g = 0; }\n"
+               "}",
+               {"duplicate-definition: `p` is defined twice"});
+}
+
 TEST(Errors, FinalOfAQuotientIsOffered) {  // R5.1
   expectContains(Checked("node main<<T: size = 4>>(r: f64[T]) -> (m: f64) { scan t < T { s = r[t] + (0 fby s); "
                          "m = final s / f64(T); } }")
