@@ -128,6 +128,16 @@ int chooseLane(Lowering &l, const Body &body, const Domain &domain, int64_t most
   return chosen;
 }
 
+/// A handful of short elements: as scalars they stay in registers from one kernel to the next, while lanes would have to be put
+/// together and taken apart through memory, between stores and loads of different widths.
+bool isTiny(const Body &body, const Domain &domain) {
+  constexpr int64_t mostElements = 8;
+  constexpr double longElement = 32; // lanes share the work of an exponential, even if they are two
+  int64_t elements = 1;
+  for (const Axis &axis : domain.axes) elements *= axis.size;
+  return elements <= mostElements && body.operations < longElement;
+}
+
 /// An axis along which some read of a reduction stays the same, so that rows share it; the largest one.
 int chooseRow(const Body &body, const Domain &domain, int lane, bool mustShare = false) {
   int chosen = -1;
@@ -201,6 +211,7 @@ Tiling chooseTiling(Lowering &l, GenOp gen, const Domain &domain) {
   if (l.options.arrays) return tilingOfArrays(l, gen, domain);
   Body body;
   measure(bodyOf(gen), 1, body);
+  if (isTiny(body, domain)) return t;
   t.lane = chooseLane(l, body, domain, std::max<int64_t>(1, l.options.vectorBits / body.widest));
   int64_t registers = 1;
   if (t.lane >= 0) {
