@@ -70,14 +70,21 @@ int runProgram(const CommandLine &options) {
   if (options.events && !events.any())
     return fail(fmt::format("--events: node `{}` has no bool output and none on a slower clock", signature.node));
 
-  OutputStreams outputs(signature, steps);
+  // What goes to standard output is printed now and then, so that the length of a run needs no memory.
+  constexpr int64_t printedAtOnce = 4096;
+  bool isFile = !options.output.empty() || !options.plot.empty(), isPrinted = !isFile && !options.events;
+  OutputStreams outputs(signature, isFile ? steps : std::min(steps, printedAtOnce));
   {
     Progress progress(steps, options.quiet);
     for (int64_t t = 0; t < steps; ++t) {
       auto result = engine.step(inputs.at(t));
       if (auto *f = std::get_if<Failure>(&result)) return fail(fmt::format("instant {}: {}", t, f->message));
       const auto &values = std::get<std::vector<Array>>(result);
-      outputs.add(values, engine.present());
+      if (isFile || isPrinted) outputs.add(values, engine.present());
+      if (isPrinted && outputs.collected() == printedAtOnce) {
+        progress.clear();
+        if (auto f = outputs.print()) return fail(f->message);
+      }
       if (std::string line = options.events ? events.at(t, values, engine.present()) : ""; !line.empty()) {
         progress.clear();
         std::printf("%s\n", line.c_str());
@@ -87,7 +94,9 @@ int runProgram(const CommandLine &options) {
     }
   }
   double ran = seconds();
-  if (!options.output.empty() || (options.plot.empty() && !options.events))
+  if (isPrinted)
+    if (auto f = outputs.print()) return fail(f->message);
+  if (!options.output.empty())
     if (auto f = outputs.save(options.output)) return fail(f->message);
   if (!options.plot.empty())
     if (auto f = outputs.plot(options.plot, options.file, pace.period, pace.first)) return fail(f->message);

@@ -1,6 +1,7 @@
 #include "driver/Streams.h"
 
 #include "runtime/DataFile.h"
+#include "runtime/Formats.h"
 #include "support/Half.h"
 
 #include <algorithm>
@@ -417,6 +418,19 @@ std::optional<Failure> OutputStreams::save(const std::string &path) const {
   }
   if (error) return Failure{fmt::format("{}: {}", path, error->message)};
   return std::nullopt;
+}
+
+std::optional<Failure> OutputStreams::print() {
+  auto formatted = data::formatCsv(stacked());
+  if (auto *error = std::get_if<data::Error>(&formatted)) return Failure{error->message};
+  std::string_view text = std::get<std::string>(formatted);
+  if (hasHeader) text.remove_prefix(std::min(text.size(), text.find('\n') + 1));
+  hasHeader = true;
+  for (auto &b : bytes) b.clear();
+  for (auto &p : present) p.clear();
+  count = 0;
+  bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  return written ? std::nullopt : std::optional(Failure{"standard output cannot be written"});
 }
 
 std::optional<Failure> OutputStreams::plot(const std::string &path, const std::string &title, double period,

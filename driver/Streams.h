@@ -75,7 +75,7 @@ private:
 /// An element as a number; bools are 0 and 1.
 double elementAsDouble(const Array &a, int64_t i);
 
-/// Collects the outputs of a run and writes them at its end, whole or not at all.
+/// Collects the outputs of a run: a file is written at its end, whole or not at all; standard output takes them as they come.
 class OutputStreams {
 public:
   OutputStreams(const Signature &signature, std::optional<int64_t> expectedSteps);
@@ -83,6 +83,9 @@ public:
   void add(const std::vector<Array> &values, const std::vector<bool> &present);
   /// By extension: .npz .csv .vcd; "" prints CSV to standard output.
   std::optional<Failure> save(const std::string &path) const;
+  /// Prints what has been collected to standard output, as CSV with a header at the first time, and forgets it.
+  std::optional<Failure> print();
+  int64_t collected() const { return count; }
   /// Draws every scalar or short vector output with gnuplot: .svg, .png, or "-" for the terminal; over seconds if the
   /// period of an instant, `period`, is not 0, the first one at `first`, else over instants.
   std::optional<Failure> plot(const std::string &path, const std::string &title, double period, double first) const;
@@ -93,6 +96,7 @@ private:
   std::vector<std::vector<std::byte>> bytes;
   std::vector<std::vector<bool>> present;
   int64_t count = 0;
+  bool hasHeader = false;  ///< printed
 };
 
 } // namespace mlr::driver

@@ -114,7 +114,7 @@ private:
     return known;
   }
 
-  /// Whether this active instant is the first one of its segment, or of all where the first value is computed.
+  /// Whether this instant, if active, is the first one of its segment, or of all where the first value is computed.
   Value fill(OpBuilder &b, WindowOp window) {
     Value when = window.getWhen(), reset = window.getReset();
     if (!reset && window.getInit().getDefiningOp<ConstOp>()) return {};
@@ -132,7 +132,7 @@ private:
         memory.getValueMutable().assign(AndOp::create(b, loc, i1, pending, idle));
       }
     }
-    return when ? AndOp::create(b, loc, i1, when, pending).getResult() : pending;
+    return pending;
   }
 
   /// Row i of the window is row `first` + i of the ring: of the circle of n, or of the piece in a mirrored one.

@@ -193,8 +193,8 @@ LogicalResult Lowering::emitRows(RowsOp op) {
   Value row = indexOf(op.getRow());
   LogicalResult done = success();
   Place all = place(op.getResult());
-  if (op.getFill()) onlyIf(scalar(op.getFill()), [&] { done = fillFrom(all, op.getInit(), rows, op); });
   auto write = [&] {
+    if (op.getFill()) onlyIf(scalar(op.getFill()), [&] { done = fillFrom(all, op.getInit(), rows, op); });
     for (int64_t copy = 0; copy < (op.getMirror() ? 2 : 1); ++copy) {
       Place to = all;
       to.at.add(Linear::of(row, size));

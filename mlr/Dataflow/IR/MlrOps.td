@@ -214,8 +214,8 @@ def Mlr_RowsOp : Mlr_Op<"rows", [Pure, AttrSizedOperandSegments, AllTypesMatch<[
   let summary = "a memory of n rows, of which one is written an instant: the state of a window";
   let description = [{
     Made of windows after Schedule; stands at the node's own time or in a scan that resumes. All rows are `init` at first if that
-    is a constant, else zeros. At an instant at which `fill` is true all rows become `init`; then, where `when` is true or
-    absent, row `row` (0..n-1) takes the value. The result is the memory after that. `mirror`: the result has 2n rows, and row
+    is a constant, else zeros. At an instant at which `when` is true or absent all rows become `init` if `fill` is true, then row `row`
+    (0..n-1) takes the value. The result is the memory after that. `mirror`: the result has 2n rows, and row
     n + r is the same as row r, so that any n rows in a circle stand in one piece.
   }];
   let arguments = (ins Mlr_Value:$value, I32:$row, Mlr_Value:$init, Optional<I1>:$when, Optional<I1>:$fill, UnitAttr:$mirror,
