@@ -206,6 +206,7 @@ private:
   std::vector<Unit *> clockOrder();
   void inferBlock(Scope &block, const ast::ClockExpr &clock);
   ClockTerm *baseOf(Scope &block);
+  void checkInputClock(const Symbol &symbol);
   void inferUnit(Unit &unit);
   void inferTargets(Unit &unit);
   ClockTerm *clockOf(const ast::Expr &e);

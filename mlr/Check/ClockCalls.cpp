@@ -177,8 +177,14 @@ void Body::finishCallClocks(const ast::Expr &e, const Signature &callee, ClockMa
 Value Body::presentAlways(Value v, ClockTerm *clock) {
   for (Value &part : v.parts) part = presentAlways(std::move(part), clock);
   if (!v.plain() || v.expr->kind == ExprKind::Const) return v;
-  Expr *zero = makeConst(Array(v.type()), v.expr->span);
-  return holdValue(v, plain(zero), clock, v.expr->span);
+  ClockTerm *before = here;
+  for (clock = ClockSolver::find(clock); clock->kind == ClockTerm::Kind::On && !ClockSolver::equal(clock, before);) {
+    here = ClockSolver::find(clock->parent);
+    v = holdValue(v, plain(makeConst(Array(v.type()), v.expr->span)), clock, v.expr->span);
+    clock = here;
+  }
+  here = before;
+  return v;
 }
 
 /// Whether the expression contains an index of the comprehensions around it.

@@ -100,6 +100,16 @@ ClockTerm *Body::clockAbove(const Symbol &symbol) {
   return nullptr;
 }
 
+/// The caller of a step gives the inputs before it: what selects their instants is among them.
+void Body::checkInputClock(const Symbol &symbol) {
+  const ast::Expr *selector = symbol.declaredClock->condition.get();
+  const SymbolId *by = selector && selector->kind == ast::ExprKind::Name ? lookup(selector->text) : nullptr;
+  if (symbol.kind != Var::Kind::Input || !by || symbols[*by].kind != Var::Kind::Output) return;
+  Diagnostic &d = error(kinds::clockMismatch, selector->span,
+                        fmt::format("the clock of the input `{}` is an output", symbol.name), "known only after the step");
+  d.labels.push_back({symbol.span, "has to be given before it", false});
+}
+
 ClockTerm *Body::clockOf(SymbolId id) {
   Symbol &symbol = symbols[id];
   if (symbol.clock) return symbol.clock;
@@ -112,6 +122,7 @@ ClockTerm *Body::clockOf(SymbolId id) {
     ClockTerm *parent = symbol.isParameter ? clockAbove(symbol) : clocks.unknown(symbol.scope);
     declared = parent ? onCondition(*symbol.declaredClock, parent) : clocks.faulty(scope);
     symbol.declaredTerm = declared;
+    checkInputClock(symbol);
     scope = before;
   }
   if (!declared) return symbol.clock;
@@ -122,7 +133,10 @@ ClockTerm *Body::clockOf(SymbolId id) {
     clocks.unify(outside, baseOf(*s));
     outside = s->outer;
   }
-  clocks.unify(outside, declared);
+  if (!clocks.unify(outside, declared) && ClockSolver::find(outside)->kind == ClockTerm::Kind::Unknown)
+    error(kinds::clockMismatch, symbol.span, fmt::format("the clock of `{}` needs itself", symbol.name),
+          fmt::format("present only when `{}`, which is present only when `{}` is",
+                      text(*symbol.declaredClock->condition), symbol.name));
   return symbol.clock;
 }
 

@@ -232,6 +232,34 @@ TEST(Clocks, TransitionsNameStates) { // R17.14
   expectErrors("node main(x: f32) -> (y: f32) { automaton { state S { y = x; until x > 0 then T; } state T { y = 0; unless x < 0 continue S; } } }", {});
 }
 
+TEST(Clocks, AResetMayDependOnWhatItsBlockDefines) { // R17.13
+  expectErrors("node main() -> (o: i32) { reset { a = 0 -> pre a + 1; reset { b = 0 -> pre b + 1; } every true -> pre b == 4; }\n"
+               "  every true -> pre a == 10; o = a + b; }",
+               {});
+}
+
+TEST(Clocks, AParameterIsBelowTheClockOfItsCondition) { // R17.2
+  expectErrors("node f(b: bool, c: bool when b, d: bool when c) -> (y: bool when d) { y = (d when d) or (b when b when c when d); }", {});
+  expectErrors("node g(x: bool, c: bool, d: bool when c) -> (y: bool when d) { y = x when c when d; }\n"
+               "node h(x: bool, c: bool) -> (y: bool) {\n"
+               "  d = c when c; y = merge(c, merge(d, g(x, c, d), false), false);\n"
+               "}\n"
+               "node k(c: bool, x: bool when c, d: bool when c) -> (z: bool when c) { z = x and d; }\n"
+               "node l(b: bool, c: bool when b, x: bool when c) -> (z: bool when c) { z = k(c, x, not x); }",
+               {});
+}
+
+TEST(Clocks, TheClockOfAnInputIsKnownBeforeTheStep) { // R17.2
+  expectErrors("node main(a: bool, b: bool when y) -> (y: bool) { y = a; }",
+               {"clock-mismatch: the clock of the input `b` is an output"});
+}
+
+TEST(Clocks, NoClockNeedsItself) { // R17.2
+  Checked c("node main(x: bool) -> (y: bool) { y = x; a: bool when b = true; b: bool when a = true; }");
+  ASSERT_FALSE(c.errors.empty());
+  EXPECT_EQ(c.errors[0], "clock-mismatch: the clock of `a` needs itself") << c.rendered;
+}
+
 TEST(Clocks, UnpackUndoesPack) { // R17.15
   expectErrors("node main(x: f32) -> (y: f32) { y = unpack<<4>>(pack<<4>>(x), 0); }", {});
   EXPECT_EQ(Checked("node main(x: f32) -> (y: f32) { y = unpack<<3>>(pack<<4>>(x), 0); }").errors.size(), 1u);
