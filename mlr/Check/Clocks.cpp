@@ -134,7 +134,7 @@ ClockTerm *Body::clockOf(SymbolId id) {
     outside = s->outer;
   }
   if (!clocks.unify(outside, declared) && ClockSolver::find(outside)->kind == ClockTerm::Kind::Unknown)
-    error(kinds::clockMismatch, symbol.span, fmt::format("the clock of `{}` needs itself", symbol.name),
+    error(kinds::clockMismatch, symbol.span, fmt::format("the clock of `{}` is that of itself", symbol.name),
           fmt::format("present only when `{}`, which is present only when `{}` is",
                       text(*symbol.declaredClock->condition), symbol.name));
   return symbol.clock;

@@ -257,7 +257,7 @@ TEST(Clocks, TheClockOfAnInputIsKnownBeforeTheStep) { // R17.2
 TEST(Clocks, NoClockNeedsItself) { // R17.2
   Checked c("node main(x: bool) -> (y: bool) { y = x; a: bool when b = true; b: bool when a = true; }");
   ASSERT_FALSE(c.errors.empty());
-  EXPECT_EQ(c.errors[0], "clock-mismatch: the clock of `a` needs itself") << c.rendered;
+  EXPECT_EQ(c.errors[0], "clock-mismatch: the clock of `a` is that of itself") << c.rendered;
 }
 
 TEST(Clocks, UnpackUndoesPack) { // R17.15
