@@ -93,6 +93,14 @@ def the_sign_of_a_negated_fma_is_kept(folder):
         assert "llvm.arithmetic.fence" in (folder / "main.ll").read_text(), target
 
 
+
+def small_processors_need_no_roundeven(folder):
+    """Their C libraries have none."""
+    (folder / "p.mlr").write_text("node main(x: f32, y: f64) -> (o: f32, p: f64) { o = round(x); p = round(y); }\n")
+    says(folder, 0, "", "build", "p.mlr", "--emit=llvm", "--target=thumbv7em-none-eabihf", "--cpu=cortex-m4")
+    assert "roundeven" not in (folder / "main.ll").read_text().replace("declare", ""), (folder / "main.ll").read_text()
+
+
 def main():
     cases = [f for name, f in globals().items() if callable(f) and getattr(f, "__module__", "") == "__main__"
              and name not in ("main", "mlrc", "says", "says_output")]

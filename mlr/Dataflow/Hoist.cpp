@@ -51,6 +51,12 @@ bool hoistFromScans(NodeOp node) {
 constexpr int64_t costlyChain = 12;
 constexpr int64_t maxTable = 1 << 14;
 
+int64_t bytesOf(mlir::Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  mlir::Type element = tensor ? tensor.getElementType() : type;
+  return (tensor ? tensor.getNumElements() : 1) * std::max<int64_t>(1, element.getIntOrFloatBitWidth() / 8);
+}
+
 class BodyHoister {
 public:
   explicit BodyHoister(Operation *root) : root(root) {}
@@ -63,20 +69,23 @@ public:
     bool changed = false;
     // One that was moved along with another is dead in this body.
     for (ReduceOp reduce : reduces)
-      if (!reduce->use_empty()) changed |= hoist(reduce, /*isTable=*/false);
-    for (Operation *op : tables())
-      if (!op->use_empty()) changed |= hoist(op, /*isTable=*/true);
+      if (!reduce->use_empty()) changed |= hoist(reduce, Kind::Invariant);
+    for (auto [op, isCostly] : tables())
+      if (!op->use_empty()) changed |= hoist(op, isCostly ? Kind::Table : Kind::Replacement);
     return changed;
   }
 
 private:
+  /// What leaves: a reduction; a costly chain; a short one, if its table takes no more memory than the constants that it alone reads.
+  enum class Kind { Invariant, Table, Replacement };
+
   static int64_t weight(Operation *op) {
     if (isa<DivOp, RemOp, SqrtOp>(op)) return 4;
     return isa<ConstOp, ConvertOp, ReadOp>(op) ? 0 : 1;
   }
 
-  /// The last operations of costly chains on nothing but indices and constants, unless the whole body is one.
-  SmallVector<Operation *> tables() {
+  /// The last operations of chains on nothing but indices and constants, and whether they are costly; none if the whole body is one.
+  SmallVector<std::pair<Operation *, bool>> tables() {
     DenseMap<Operation *, int64_t>
         chain; // operations on constants and indices, with the length of the chain behind
     SmallVector<Operation *> order;
@@ -94,7 +103,7 @@ private:
       chain[op] = std::min(length, heavyBody);
       order.push_back(op);
     });
-    SmallVector<Operation *> out;
+    SmallVector<std::pair<Operation *, bool>> out;
     Operation *yield = bodyOf(root).getTerminator();
     bool isWhole = llvm::all_of(yield->getOperands(), [&](Value v) {
       return v.getDefiningOp() && chain.contains(v.getDefiningOp());
@@ -102,7 +111,7 @@ private:
     if (isWhole) return out;
     for (Operation *op : order) {
       bool isLast = llvm::any_of(op->getUsers(), [&](Operation *user) { return !chain.contains(user); });
-      if (isLast && chain[op] >= costlyChain && !op->getResult(0).getType().isIndex()) out.push_back(op);
+      if (isLast && chain[op] >= 1 && !op->getResult(0).getType().isIndex()) out.push_back({op, chain[op] >= costlyChain});
     }
     return out;
   }
@@ -124,7 +133,18 @@ private:
     });
   }
 
-  bool hoist(Operation *target, bool isTable) {
+  /// Bytes of the constants that only these operations read.
+  static int64_t bytesOfOwnConstants(const DenseSet<Operation *> &slice) {
+    int64_t bytes = 0;
+    for (Operation *op : slice) {
+      auto read = dyn_cast<ReadOp>(op);
+      auto constant = read ? read.getSource().getDefiningOp<ConstOp>() : ConstOp();
+      if (constant && constant->hasOneUse()) bytes += bytesOf(constant.getResult().getType());
+    }
+    return bytes;
+  }
+
+  bool hoist(Operation *target, Kind kind) {
     llvm::SmallSetVector<BlockArgument, 4> loops;
     DenseSet<Operation *> slice;
     collect(target, loops, slice);
@@ -141,7 +161,8 @@ private:
       sizes.push_back(rangeOfIndex(a).high + 1);
       needed *= sizes.back();
     }
-    if (isTable ? needed > maxTable : executions(target, root->getBlock()) <= needed) return false;
+    if (kind != Kind::Invariant ? needed > maxTable : executions(target, root->getBlock()) <= needed) return false;
+    if (kind == Kind::Replacement && needed * bytesOf(target->getResult(0).getType()) > bytesOfOwnConstants(slice)) return false;
 
     SmallVector<Operation *> ops; // of the slice, in order
     root->walk<WalkOrder::PreOrder>([&](Operation *op) {

@@ -37,6 +37,14 @@ static void fenceNegatedFma(llvm::Module &module, const llvm::Triple &triple) {
   }
 }
 
+/// The C libraries of small processors have no roundeven; nearbyint is the same in the rounding mode that there is.
+static void roundByNearbyint(llvm::Module &module, const llvm::Triple &triple) {
+  if (!triple.isARM() && !triple.isThumb() && !triple.isRISCV()) return;
+  for (llvm::Function &f : llvm::make_early_inc_range(module))
+    if (f.getIntrinsicID() == llvm::Intrinsic::roundeven)
+      f.replaceAllUsesWith(llvm::Intrinsic::getOrInsertDeclaration(&module, llvm::Intrinsic::nearbyint, {f.getReturnType()}));
+}
+
 void optimize(Code &code, const Machine &machine) {
   llvm::PipelineTuningOptions tuning;
   bool small = code.operations < kFull;
@@ -61,6 +69,7 @@ void optimize(Code &code, const Machine &machine) {
   llvm::ModulePassManager passes = builder.buildPerModuleDefaultPipeline(level);
   passes.run(*code.module, modules);
   fenceNegatedFma(*code.module, machine.machine().getTargetTriple());
+  roundByNearbyint(*code.module, machine.machine().getTargetTriple());
 }
 
 std::string text(const Code &code) {
