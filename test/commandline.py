@@ -98,7 +98,7 @@ def small_processors_need_no_roundeven(folder):
     """Their C libraries have none."""
     (folder / "p.mlr").write_text("node main(x: f32, y: f64) -> (o: f32, p: f64) { o = round(x); p = round(y); }\n")
     says(folder, 0, "", "build", "p.mlr", "--emit=llvm", "--target=thumbv7em-none-eabihf", "--cpu=cortex-m4")
-    assert "roundeven" not in (folder / "main.ll").read_text().replace("declare", ""), (folder / "main.ll").read_text()
+    assert "roundeven" not in (folder / "main.ll").read_text()
 
 
 def main():

@@ -41,8 +41,10 @@ static void fenceNegatedFma(llvm::Module &module, const llvm::Triple &triple) {
 static void roundByNearbyint(llvm::Module &module, const llvm::Triple &triple) {
   if (!triple.isARM() && !triple.isThumb() && !triple.isRISCV()) return;
   for (llvm::Function &f : llvm::make_early_inc_range(module))
-    if (f.getIntrinsicID() == llvm::Intrinsic::roundeven)
+    if (f.getIntrinsicID() == llvm::Intrinsic::roundeven) {
       f.replaceAllUsesWith(llvm::Intrinsic::getOrInsertDeclaration(&module, llvm::Intrinsic::nearbyint, {f.getReturnType()}));
+      f.eraseFromParent();
+    }
 }
 
 void optimize(Code &code, const Machine &machine) {
