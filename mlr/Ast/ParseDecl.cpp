@@ -67,7 +67,7 @@ std::unique_ptr<Decl> Parser::parseDecl() {
       if (const char *meant = nearKeyword(text(token())))
         e->helps = {"did you mean `" + std::string(meant) + "`?"};
       e->notes = {
-          "a file is made of `const`, `node` and `fun` declarations; equations "
+          "a file is made of `import`, `const`, `enum`, `struct`, `node` and `fun` declarations; equations "
           "stand in the body of a `node` or `fun`"};
     }
     return nullptr;

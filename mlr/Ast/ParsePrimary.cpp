@@ -274,36 +274,42 @@ ExprPtr Parser::parseMerge() {
   size_t open = pos;
   if (accept(Tok::LParen)) {
     Scoped<bool> free(noStruct, false);
-    for (int i = 0; i < 3; ++i) {
-      if (i > 0) expect(Tok::Comma, "in `merge(condition, a, b)`");
+    e->args.push_back(parseExpr());
+    if (at(Tok::RParen) && token(1).kind == Tok::LBrace) { // the selector in parentheses
+      e->args[0]->parenthesised = true;
+      advance();
+      return parseMergeArms(std::move(e), begin);
+    }
+    for (int i = 1; i < 3; ++i) {
+      expect(Tok::Comma, "in `merge(condition, a, b)`");
       e->args.push_back(parseExpr());
     }
     expectClose(Tok::RParen, open, "after the third part of `merge(condition, a, b)`");
     return finish(std::move(e), begin);
   }
-  e->kind = ExprKind::MergeEnum;
   {
     Scoped<bool> restricted(noStruct, true);
     e->args.push_back(parsePostfix());
   }
-  parseMergeArms(*e);
-  return finish(std::move(e), begin);
+  return parseMergeArms(std::move(e), begin);
 }
 
 /// "{" [ID "."] ID ":" expr { "," [ID "."] ID ":" expr } [","] "}"
-void Parser::parseMergeArms(Expr &e) {
+ExprPtr Parser::parseMergeArms(ExprPtr e, uint32_t begin) {
   Scoped<bool> free(noStruct, false);
+  e->kind = ExprKind::MergeEnum;
   size_t open = pos;
-  if (!expect(Tok::LBrace, "and the arms of this `merge`")) return;
+  if (!expect(Tok::LBrace, "and the arms of this `merge`")) return e;
   ++openBraces;
   do {
-    if (at(Tok::RBrace) && !e.argNames.empty()) break;
-    e.argNames.push_back(parseConstructor());
+    if (at(Tok::RBrace) && !e->argNames.empty()) break;
+    e->argNames.push_back(parseConstructor());
     expect(Tok::Colon, "after the name of a constructor");
-    e.args.push_back(parseExpr());
+    e->args.push_back(parseExpr());
   } while (accept(Tok::Comma));
   expectClose(Tok::RBrace, open, "or `,` in this `merge`");
   if (!panic) --openBraces;
+  return finish(std::move(e), begin);
 }
 
 } // namespace mlr::ast

@@ -300,6 +300,14 @@ void Parser::parseTransitions(Arm &state) {
   expect(Tok::Semicolon, "after this transition");
 }
 
+/// The parentheses that begin here stand on the left of an equation: `@spread (a, b) = ..`.
+bool Parser::isTupleOfTargets() const {
+  size_t i = 1;
+  for (; token(i).kind == Tok::Identifier; ++i)
+    if (token(++i).kind != Tok::Comma) break;
+  return token(i).kind == Tok::RParen && token(i + 1).kind == Tok::Assign;
+}
+
 /// "@" ID [ "(" add [ID] ")" ]
 Annotation Parser::parseAnnotation() {
   Annotation a;
@@ -307,7 +315,8 @@ Annotation Parser::parseAnnotation() {
   advance();
   a.name = expectName("the name of an annotation after `@`");
   size_t open = pos;
-  if (accept(Tok::LParen)) {
+  if (at(Tok::LParen) && !isTupleOfTargets()) {
+    advance();
     bool unit = at(Tok::Number, Tok::Identifier);
     a.value = unit ? parseLiteral() : parseAdd();
     if (unit) a.unit = expectName("");

@@ -94,6 +94,7 @@ private:
   Arm parseState();
   void parseTransitions(Arm &state);
   Annotation parseAnnotation();
+  bool isTupleOfTargets() const;
   ExprPtr parseHeadExpr();
   bool atTransition() const;
   bool closeBlock(size_t open, std::string_view of);
@@ -129,7 +130,7 @@ private:
   ExprPtr parseList();
   ExprPtr parseUpdate();
   ExprPtr parseMerge();
-  void parseMergeArms(Expr &e);
+  ExprPtr parseMergeArms(ExprPtr e, uint32_t begin);
   void parseFieldValues(Expr &e, std::string_view of);
   void parseFors(Expr &e);
   ExprPtr make(ExprKind kind, uint32_t begin) const;
