@@ -66,6 +66,7 @@ private:
   Value fold(Operation *op) {
     if (op->getNumResults() != 1 || isa<ConstOp, NodeOp>(op)) return {};
     b.setInsertionPoint(op);
+    if (Value v = foldEmpty(op)) return v;
     if (Value v = foldConstantOperands(op)) return v;
     return llvm::TypeSwitch<Operation *, Value>(op)
         .Case<AddOp>([&](auto o) { return foldAdd(o); })
@@ -92,6 +93,13 @@ private:
         .Case<EbyOp>([&](EbyOp o) { return foldState(o.getEnd(), o.getValue(), o.getResult()); })
         .Case<FinalOp, InitialOp>([&](auto o) { return foldEnd(o); })
         .Default([](auto) { return Value(); });
+  }
+
+  /// A tensor without elements needs nothing: what it would read may go sooner.
+  Value foldEmpty(Operation *op) {
+    auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
+    if (!type || type.getNumElements() || !isa<GenOp, ConcatOp, ReshapeOp>(op)) return {};
+    return ConstOp::create(b, op->getLoc(), zeroAttr(type));
   }
 
   Value foldConstantOperands(Operation *op) {
@@ -201,10 +209,21 @@ private:
     if (auto reshape = dyn_cast<ReshapeOp>(source)) {
       auto indices = reshapeIndices(o.getMap().getResults(), shapeOf(reshape.getType()),
                                     shapeOf(reshape.getSource().getType()), ranges(o), o.getContext());
+      // A reshape costs nothing, while lanes that divide their indices are gathered.
+      bool divides = llvm::any_of(indices, divisions) && llvm::none_of(o.getMap().getResults(), divisions);
+      if (divides && !reshape.getSource().getDefiningOp<ConstOp>()) return {};
       return createRead(b, o.getLoc(), reshape.getSource(), indices, o.getIndices());
     }
     if (auto concat = dyn_cast<ConcatOp>(source)) return readConcat(o, concat);
     return {};
+  }
+
+  static bool divisions(AffineExpr e) {
+    bool found = false;
+    e.walk([&](AffineExpr part) {
+      found |= part.getKind() == AffineExprKind::FloorDiv || part.getKind() == AffineExprKind::Mod;
+    });
+    return found;
   }
 
   static SmallVector<Range> ranges(ReadOp o) {

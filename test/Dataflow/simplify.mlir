@@ -170,13 +170,14 @@ mlr.node @constantState() -> (y: f32) {
   mlr.yield %s : f32
 }
 
-// Reads through reshapes and concatenations.
+// Reads through reshapes and concatenations; two reshapes are one, which stays where reading past it would divide indices.
 // CHECK-LABEL: mlr.node @layout
 mlr.node @layout(%x: tensor<2x6xf32>, %u: tensor<4xf32>) -> (y: tensor<3x4xf32>, z: tensor<2xf32>) {
   %r = mlr.reshape %x : tensor<2x6xf32> -> tensor<3x4xf32>
   %t = mlr.reshape %r : tensor<3x4xf32> -> tensor<12xf32>
+  // CHECK: %[[FLAT:.*]] = mlr.reshape %x : tensor<2x6xf32> -> tensor<12xf32>
   // CHECK-NOT: mlr.reshape
-  // CHECK: mlr.read %x
+  // CHECK: mlr.read %[[FLAT]]
   %y = mlr.gen (%i, %j) {
     %e = mlr.read %t[affine_map<(d0, d1) -> (d0 * 4 + d1)>](%i, %j) : tensor<12xf32> -> f32
     %n = mlr.neg %e : f32
@@ -190,4 +191,23 @@ mlr.node @layout(%x: tensor<2x6xf32>, %u: tensor<4xf32>) -> (y: tensor<3x4xf32>,
     mlr.yield %n : f32
   } : tensor<2xf32>
   mlr.yield %y, %z : tensor<3x4xf32>, tensor<2xf32>
+}
+
+// What is computed over two axes and read along them needs no reshape; a tensor without elements needs nothing.
+// CHECK-LABEL: mlr.node @rows
+mlr.node @rows(%x: tensor<12xf32>) -> (y: tensor<3x4xf32>, e: tensor<0xf32>) {
+  // CHECK-NOT: mlr.reshape
+  %r = mlr.reshape %x : tensor<12xf32> -> tensor<3x4xf32>
+  %y = mlr.gen (%i, %j) {
+    %a = mlr.read %r[affine_map<(d0, d1) -> (d0, d1)>](%i, %j) : tensor<3x4xf32> -> f32
+    %n = mlr.neg %a : f32
+    mlr.yield %n : f32
+  } : tensor<3x4xf32>
+  // CHECK: %[[NONE:.*]] = mlr.const dense<> : tensor<0xf32>
+  %e = mlr.gen (%i) {
+    %a = mlr.read %x[affine_map<(d0) -> (d0)>](%i) : tensor<12xf32> -> f32
+    mlr.yield %a : f32
+  } : tensor<0xf32>
+  // CHECK: mlr.yield %{{.*}}, %[[NONE]]
+  mlr.yield %y, %e : tensor<3x4xf32>, tensor<0xf32>
 }
