@@ -146,6 +146,12 @@ node main(c: bool) -> (n: i32 when c) {
     scan t < 3 resume { k = 1 -> pre k + 1; n = final k; }
   }
 }""", "c 1 0 1 0 0 1", "n 3 _ 6 _ _ 9"),
+    ("state_of_a_resuming_scan_is_a_value_of_outside", """
+node main(a: i32[20], c: bool) -> (o: i32) {
+  scan t < 3 resume { r[t] = v; v: i32 = -5 fby a[0] * 3; }
+  if c { o = 1; } else { o = if 2 < r[1] then 11 else sum(a); }   // only that side sums
+}""", "c," + ",".join(f"a[{i}]" for i in range(20)) + " 1" + ",1" * 20 + " 0" + ",-1" * 20 + " 0,0" + ",2" * 19,
+     "o 1 -20 38"),
     ("windows_hold_values_of_the_clock", """
 node main(c: bool) -> (w: i32[2] when c) {
   n = 0 fby n + 1;

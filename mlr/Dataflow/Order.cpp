@@ -19,7 +19,13 @@ static void forEachOwnOperand(Operation *op, llvm::function_ref<void(Value)> f) 
 
 void forEachInstantOperand(Operation *op, llvm::function_ref<void(Value)> f) {
   if (op->getNumRegions() == 0) return forEachOwnOperand(op, f);
-  op->walk([&](Operation *inner) { forEachOwnOperand(inner, f); });
+  op->walk([&](Operation *inner) {
+    forEachOwnOperand(inner, f);
+    // What a scan captures is a constant of its time: a delay in it reads that at this instant too.
+    if (inner != op && isa<FbyOp, EbyOp, PreOp>(inner))
+      for (Value v : inner->getOperands())
+        if (Operation *def = v.getDefiningOp(); def && !op->isAncestor(def)) f(v);
+  });
 }
 
 /// The operation of `block` that contains or is the definition of the value; null when it is defined
