@@ -356,6 +356,17 @@ private:
 
 bool foldOperations(NodeOp node, bool unfused) { return Folder(node, unfused).run(); }
 
+/// Elements of constants at computed places, which take no more memory than these constants: a table saves the computation.
+static bool isSelection(Operation *op) {
+  auto elements = [](mlir::Type type) { return cast<RankedTensorType>(type).getNumElements(); };
+  int64_t from = 0;
+  op->walk([&](ReadOp read) {
+    bool isComputed = llvm::any_of(read.getIndices(), [](Value v) { return !isa<BlockArgument>(v); });
+    if (isComputed && read.getSource().getDefiningOp<ConstOp>()) from += elements(read.getSource().getType());
+  });
+  return isa<GenOp>(op) && from > 0 && elements(op->getResult(0).getType()) <= from;
+}
+
 bool foldConstantTensor(Operation *op, const EvaluationLimits &limits, bool all) {
   if (!isa<NodeOp, ScanOp>(op->getParentOp()) || !isa<GenOp, ReduceOp>(op) || op->use_empty()) return false;
   bool constantsOnly = true;
@@ -365,7 +376,7 @@ bool foldConstantTensor(Operation *op, const EvaluationLimits &limits, bool all)
         constantsOnly = false;
   });
   bool isCheap = isa<GenOp>(op) && bodyCost(bodyOf(op)) <= cheapBody;
-  if (!constantsOnly || (isCheap && !all)) return false;
+  if (!constantsOnly || (isCheap && !all && !isSelection(op))) return false;
   TypedAttr value = evaluateConstant(op, limits);
   if (!value) return false;
   OpBuilder b(op);
