@@ -1,6 +1,7 @@
 // Invariant work moves outwards: out of scans when it depends on nothing inside, and out of gens and
 // reductions, as a tensor over the indices that it does depend on, when it contains a reduction. Costly
-// functions of indices and constants alone leave too: they are evaluated at compile time and become tables.
+// functions of indices and constants alone leave too: they are evaluated at compile time and become tables. So do those of
+// indices and of what is the same at all instants of the scan around: they are computed once, before it.
 #include "mlr/Dataflow/Rewrite.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -87,7 +88,11 @@ private:
   /// The last operations of chains on nothing but indices and constants, and whether they are costly; none if the whole body is one.
   SmallVector<std::pair<Operation *, bool>> tables() {
     DenseMap<Operation *, int64_t>
-        chain; // operations on constants and indices, with the length of the chain behind
+        chain; // operations on constants, indices and what is outside the scan, with the length of the chain behind
+    auto scan = dyn_cast<ScanOp>(root->getParentOp());
+    auto isOutside = [&](Value v) {
+      return scan && scan.getLength() > 1 && !scan.getBody().isAncestor(v.getParentRegion());
+    };
     SmallVector<Operation *> order;
     root->walk<WalkOrder::PreOrder>([&](Operation *op) {
       if (op == root || op->getNumRegions() || op->getNumResults() != 1) return;
@@ -95,7 +100,7 @@ private:
       for (Value v : op->getOperands()) {
         Operation *def = v.getDefiningOp();
         bool isIndex = !def && isa<GenOp, ReduceOp>(v.getParentBlock()->getParentOp());
-        if (isIndex || (def && isa<ConstOp>(def))) continue;
+        if (isIndex || (def && isa<ConstOp>(def)) || isOutside(v)) continue;
         auto known = def ? chain.find(def) : chain.end();
         if (known == chain.end()) return;
         length += known->second;
@@ -144,6 +149,17 @@ private:
     return bytes;
   }
 
+  /// In front of the scan around, with the constants that the operations need.
+  Operation *beforeScan(ArrayRef<Operation *> ops) {
+    auto scan = dyn_cast<ScanOp>(root->getParentOp());
+    if (!scan || scan.getLength() < 2) return root;
+    for (Operation *op : ops)
+      for (Value v : op->getOperands())
+        if (auto constant = v.getDefiningOp<ConstOp>(); constant && constant->getBlock() == &bodyOf(scan))
+          constant->moveBefore(scan);
+    return scan;
+  }
+
   bool hoist(Operation *target, Kind kind) {
     llvm::SmallSetVector<BlockArgument, 4> loops;
     DenseSet<Operation *> slice;
@@ -168,7 +184,8 @@ private:
     root->walk<WalkOrder::PreOrder>([&](Operation *op) {
       if (slice.contains(op)) ops.push_back(op);
     });
-    OpBuilder b(root);
+    Operation *place = kind == Kind::Table ? beforeScan(ops) : root;
+    OpBuilder b(place);
     IRMapping mapping;
     Location loc = target->getLoc();
     Value result = target->getResult(0);

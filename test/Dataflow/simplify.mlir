@@ -211,3 +211,28 @@ mlr.node @rows(%x: tensor<12xf32>) -> (y: tensor<3x4xf32>, e: tensor<0xf32>) {
   // CHECK: mlr.yield %{{.*}}, %[[NONE]]
   mlr.yield %y, %e : tensor<3x4xf32>, tensor<0xf32>
 }
+
+// What costs much and is the same at all instants of a scan is computed once, before it.
+// CHECK-LABEL: mlr.node @once
+mlr.node @once(%x: tensor<9xf32>, %w: tensor<2xf32>) -> (y: tensor<9x2xf32>) {
+  // CHECK: %[[TABLE:.*]] = mlr.gen
+  // CHECK-COUNT-3: mlr.sqrt
+  // CHECK: mlr.scan
+  // CHECK-NOT: mlr.sqrt
+  // CHECK: mlr.read %[[TABLE]]
+  %y = mlr.scan %t < 9 {
+    %i = mlr.convert %t : i32 to index
+    %e = mlr.read %x[affine_map<(d0) -> (d0)>](%i) : tensor<9xf32> -> f32
+    %v = mlr.gen (%k) {
+      %a = mlr.read %w[affine_map<(d0) -> (d0)>](%k) : tensor<2xf32> -> f32
+      %b = mlr.sqrt %a : f32
+      %c = mlr.sqrt %b : f32
+      %d = mlr.sqrt %c : f32
+      %p = mlr.mul %d, %e : f32
+      mlr.yield %p : f32
+    } : tensor<2xf32>
+    %s = mlr.stack %v : tensor<2xf32> -> tensor<9x2xf32>
+    mlr.yield %s : tensor<9x2xf32>
+  } : tensor<9x2xf32>
+  mlr.yield %y : tensor<9x2xf32>
+}
