@@ -137,7 +137,16 @@ private:
 
   // ---- instants
 
-  OperationCounts mostOf() {
+  /// Instants at which the same clocks are active cost the same.
+  const OperationCounts &mostOf() {
+    std::vector<bool> active;
+    for (size_t k = 0; k < clocks.size(); ++k) active.push_back(positions[k] == clocks[k].phase);
+    auto [it, isNew] = mostAt.try_emplace(active);
+    if (isNew) it->second = tryChoices();
+    return it->second;
+  }
+
+  OperationCounts tryChoices() {
     OperationCounts most;
     std::vector<size_t> at(follows ? unknowns.size() : 0, 0);
     while (true) {
@@ -187,7 +196,7 @@ private:
   llvm::DenseSet<Value> seen;
   llvm::DenseMap<Value, bool> known;
   llvm::DenseMap<Value, int64_t> chosen;
-  std::map<std::vector<bool>, OperationCounts> counted;
+  std::map<std::vector<bool>, OperationCounts> counted, mostAt; ///< by the conditions; by the clocks
 };
 
 } // namespace
