@@ -3,6 +3,7 @@
 #include "driver/Resources.h"
 #include "mlr/Ast/Parser.h"
 #include "mlr/Dataflow/Passes.h"
+#include "mlr/Diff/Diff.h"
 #include "mlr/Eval/Interpreter.h"
 #include "mlr/Loops/Loops.h"
 #include "mlr/Schedule/Schedule.h"
@@ -110,6 +111,10 @@ static bool simplifyDataflow(Compilation &c) {
 
 static bool normalizeTime(Compilation &c) {
   return onModule<dataflow::normalizeTime>(c) && mlir::succeeded(dataflow::verifyNormalized(*c.module));
+}
+
+static bool differentiate(Compilation &c) {
+  return onModule<diff::differentiate>(c) && mlir::succeeded(dataflow::verifyNormalized(*c.module));
 }
 
 static bool simplifyNormalized(Compilation &c) {
@@ -264,6 +269,7 @@ const std::vector<Stage> &stages() {
       {"inline", "calls expanded: one node, its state named by source path", onModule<dataflow::inlineCalls>, printModule},
       {"normalize", "initial values and ends of recurrences are constants of their time", normalizeTime,
        printModule},
+      {"diff", "derivatives as equations of their own", differentiate, printModule},
       {"simplify", "constants folded, views and element-wise chains composed", simplifyNormalized, printModule},
       {"sweeps", "every scan split into sweeps of one direction, operations in order", splitSweeps, printModule},
       {"buffers", "every tensor and state with its place in memory", planBuffers, printModule},

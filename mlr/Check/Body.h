@@ -500,6 +500,10 @@ private:
   Value elabReshape(const ast::Expr &e, const Ty *want);
   Value elabFill(const ast::Expr &e, const Ty *want);
   Value elabIsNan(const ast::Expr &e);
+  // Gradients.cpp
+  Value elabGradient(const ast::Expr &e);
+  Value elabStop(const ast::Expr &e, const Ty *want);
+  bool variablesOf(const Value &v, const ast::Expr &e, std::vector<const Expr *> &out);
   Value elabLoad(const ast::Expr &e, const Ty *want);
   Value loadLeaves(const ast::Expr &e, const Ty &ty, const std::string &name);
   Value elabElementary(const ast::Expr &e, const Ty *want);

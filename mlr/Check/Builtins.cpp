@@ -59,6 +59,8 @@ Value Body::elabBuiltin(const ast::Expr &e, const Ty *want) {
   if (e.text == "unpack") return elabUnpack(e, want);
   if (e.text == "split" || e.text == "join") return elabSplit(e);
   if (e.text == "hold") return elabHold(e, want);
+  if (e.text == "grad" || e.text == "vjp" || e.text == "jvp") return elabGradient(e);
+  if (e.text == "stop_gradient") return elabStop(e, want);
   if (e.text == "window") return elabWindow(e, want);
   if (e.text == "count") return elabCount(e);
   if (e.text == "concat") return elabConcat(e);

@@ -91,7 +91,7 @@ DeclFacts Body::factsOfCall(const ast::Decl &decl, const ast::Expr &e) const {
 
 bool Body::allowCall(const ast::Decl &decl, const ast::Expr &e) {
   DeclFacts facts = factsOfCall(decl, e);
-  if (facts.recursive || decl.isExtern || decl.derivative.text.size())
+  if (facts.recursive || decl.isExtern)
     return false; // reported at the declaration
   if (!unit && decl.kind == ast::DeclKind::Node) {
     error(kinds::notConstant, e.span,

@@ -54,16 +54,82 @@ std::optional<Program> Checker::run() {
   for (const ast::Decl *decl : declarations.order)
     if (decl->kind == ast::DeclKind::Const) constant(*decl);
   addRoots();
+  elaborateQueue();
+  for (size_t i = 0; takesDerivatives && i < stated.size(); ++i) {
+    Pending function = stated[i]; // elaboration may state more
+    addDerivative(function);
+    elaborateQueue();
+  }
+  bool failed = diagnostics.hasErrors();
+  program.takesDerivatives = takesDerivatives;
+  if (!orderNodes()) return std::nullopt;
+  if (!failed) loopLargeInstances(program);
+  if (!analyse() || failed) return std::nullopt;
+  return std::move(program);
+}
+
+void Checker::elaborateQueue() {
   while (!queue.empty()) {
     Pending next = std::move(queue.front());
     queue.pop_front();
     if (Body(*this, next.signature, *next.instance, diagnostics).elaborate()) complete.insert(next.instance);
   }
-  bool failed = diagnostics.hasErrors();
-  if (!orderNodes()) return std::nullopt;
-  if (!failed) loopLargeInstances(program);
-  if (!analyse() || failed) return std::nullopt;
-  return std::move(program);
+}
+
+/// `fun f(x) -> (y) derivative g`: g(x.., y.., ybar..) -> (xbar..), with the static parameters of f of the same names.
+void Checker::addDerivative(const Pending &function) {
+  const ast::Decl &decl = *function.signature.decl;
+  const Module *in = home(decl);
+  const ast::Decl *rule = in->find(decl.derivative.text);
+  Reporter to = report;
+  if (!rule || rule->kind != ast::DeclKind::Fun) {
+    to.error(kinds::unknownName, decl.derivative.span,
+             fmt::format("the derivative of `{}` is a function, and there is none called `{}`", decl.name.text, decl.derivative.text),
+             "not known");
+    return;
+  }
+  Signature signature;
+  signature.decl = rule;
+  signature.env.module = home(*rule);
+  for (const ast::StaticParam &param : rule->statics) {
+    const StaticValue *value = function.signature.env.find(param.name.text);
+    if (!value) {
+      Diagnostic &d = to.error(kinds::wrongArguments, param.name.span,
+               fmt::format("the derivative of `{}` has a static parameter `{}` that `{}` has not", decl.name.text, param.name.text, decl.name.text),
+               "no value for it");
+      d.labels.push_back({decl.derivative.span, "named here", false});
+      return;
+    }
+    signature.env.values.push_back({param.name.text, *value});
+  }
+  std::vector<Ty> inputs = function.signature.inputs, outputs = function.signature.inputs;
+  for (int twice = 0; twice < 2; ++twice)
+    inputs.insert(inputs.end(), function.signature.outputs.begin(), function.signature.outputs.end());
+  StaticEvaluator evaluator(*this, signature.env, to, false);
+  auto types = [&](const std::vector<ast::Param> &params, std::vector<Ty> &out) {
+    for (const ast::Param &param : params) out.push_back(evaluator.type(param.type).value_or(Ty()));
+  };
+  types(rule->inputs, signature.inputs);
+  types(rule->outputs, signature.outputs);
+  auto same = [](const std::vector<Ty> &a, const std::vector<Ty> &b) {
+    bool equal = a.size() == b.size();
+    for (size_t i = 0; equal && i < a.size(); ++i) equal = toString(a[i]) == toString(b[i]);
+    return equal;
+  };
+  auto list = [](const std::vector<Ty> &types) {
+    std::string out;
+    for (const Ty &ty : types) out += (out.empty() ? "" : ", ") + toString(ty);
+    return "(" + out + ")";
+  };
+  if (!same(inputs, signature.inputs) || !same(outputs, signature.outputs)) {
+    Diagnostic &d = to.error(kinds::wrongArguments, rule->name.span,
+                             fmt::format("`{}` cannot be the derivative of `{}`", rule->name.text, decl.name.text),
+                             fmt::format("{} -> {}", list(signature.inputs), list(signature.outputs)));
+    d.labels.push_back({decl.derivative.span, fmt::format("must be {} -> {}", list(inputs), list(outputs)), false});
+    d.helps.push_back("inputs: those of the function, its outputs, one cotangent for each output; outputs: one cotangent for each input");
+    return;
+  }
+  function.instance->derivative = instantiate(signature, decl.derivative.span, to);
 }
 
 /// The analyses of what is complete: an error in one declaration does not hide those of others.
@@ -106,8 +172,8 @@ void Checker::refuseDeclaration(const ast::Decl &decl) {
   requireDistinct(report, decl.fields, [](const ast::FieldDecl &f) -> const ast::Name & { return f.name; }, "field");
   if (decl.isExtern) report.unsupported(at, "C functions (`extern`) are");
   checkRate(decl, report);
-  if (!decl.derivative.text.empty())
-    report.unsupported(decl.derivative.span, "derivatives (`derivative`) are");
+  if (!decl.derivative.text.empty() && decl.kind != K::Fun)
+    report.error(kinds::wrongArguments, decl.derivative.span, "only a `fun` states its derivative", "on a node");
 }
 
 // ---- constants -------------------------------------------------------------------------------------------
@@ -282,6 +348,7 @@ NodeInstance *Checker::instantiate(const Signature &signature, Span usedAt, Repo
   at->second->hasState = facts.state;
   at->second->usesEnd = facts.end;
   queue.push_back({signature, at->second});
+  if (!signature.decl->derivative.text.empty()) stated.push_back(queue.back());
   return at->second;
 }
 

@@ -65,6 +65,8 @@ public:
   /// The array of a data file; nothing when that was reported.
   std::optional<Array> load(std::string_view path, std::string_view name, uint32_t file, Span span,
                             Reporter &report);
+  /// A derivative is taken: functions need theirs.
+  void noteDerivative() { takesDerivatives = true; }
   SourceMap &sources;
 
 private:
@@ -72,6 +74,8 @@ private:
     Signature signature;
     NodeInstance *instance;
   };
+  void elaborateQueue();
+  void addDerivative(const Pending &function);
   void loadPrelude();
   struct Importing {
     std::string path;
@@ -117,6 +121,8 @@ private:
   std::unordered_map<const ast::Decl *, Constant> constants;
   std::unordered_map<const NodeInstance *, std::vector<NodeInstance *>> calls;
   std::deque<Pending> queue;
+  std::vector<Pending> stated;   ///< instances of functions with a derivative of their own
+  bool takesDerivatives = false; ///< somewhere in the program
   Program program;
 };
 

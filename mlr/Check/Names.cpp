@@ -60,7 +60,7 @@ const std::vector<std::string_view> &builtinNames() {
       "argmin", "mean", "sqrt",   "abs",   "floor",  "ceil",   "trunc", "round",     "fma",    "where",
       "shl",    "shr",  "bitand", "bitor", "bitxor", "bitnot", "bits",  "from_bits", "concat", "reshape",
       "zeros",  "ones", "at",     "isnan", "window", "count",  "load",   "map",       "reduce", "hold",
-      "pack",   "unpack", "split", "join"};
+      "pack",   "unpack", "split", "join", "grad", "vjp", "jvp", "stop_gradient"};
   return names;
 }
 
@@ -70,8 +70,7 @@ bool isBuiltin(std::string_view name) {
 }
 
 bool isLaterBuiltin(std::string_view name) {
-  static constexpr std::array<std::string_view, 5> later = {
-      "grad", "vjp", "jvp", "stop_gradient", "random"};
+  static constexpr std::array<std::string_view, 1> later = {"random"};
   return std::find(later.begin(), later.end(), name) != later.end();
 }
 

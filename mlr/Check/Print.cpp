@@ -171,6 +171,9 @@ private:
     case ExprKind::Concat: out += "concat"; return arguments(e);
     case ExprKind::Merge: out += "merge"; return arguments(e);
     case ExprKind::Hold: out += "hold"; return arguments(e);
+    case ExprKind::Vjp: out += e.count ? "vjp<<" + std::to_string(e.count) + ">>" : "vjp"; return arguments(e);
+    case ExprKind::Jvp: out += e.count ? "jvp<<" + std::to_string(e.count) + ">>" : "jvp"; return arguments(e);
+    case ExprKind::Stop: out += "stop_gradient"; return arguments(e);
     case ExprKind::Read: expression(*e.args[0]); return reads(e, "[", "]");
     case ExprKind::ReadOr:
       out += "at(";

@@ -72,6 +72,10 @@ enum class ExprKind : uint8_t {
   Count,      // instants executed by the scan that the expression stands in, i32
   Merge,      // args[0]: a variable s (bool, or i32 for an enum); args[1 + v]: the value where s is v (false is 0),
               // each a constant or a variable of a clock with the instants of `s == v`
+  Vjp,        // args[1] times the derivative of args[0] by args[2], all variables; the first `count` axes of args[0] and
+              // args[1] count derivatives side by side, and stand in front of those of args[2] in the result
+  Jvp,        // the derivative of args[0] by args[2], times args[1], which has the first `count` axes of args[0] in front
+  Stop,       // args[0], a constant for derivatives
   Hold,       // args[0]: a variable of a slower clock (isWithin); the last value that it had, args[1] before the first
 };
 
@@ -103,7 +107,7 @@ struct Expr {
   std::vector<ReadIndex> reads;   ///< Read: one for each axis of args[0]
   const NodeInstance *callee = nullptr;
   uint32_t result = 0;            ///< Call
-  int64_t count = 0;              ///< Window
+  int64_t count = 0;              ///< Window, Vjp, Jvp
   Array constant;                 ///< Const
 };
 
@@ -204,6 +208,9 @@ struct NodeInstance {
   double rate = 0;          ///< Hz of the base clock; 0: not stated
   bool usesEnd = false;     ///< has an `eby` in its own time, or calls such a node: only legal inside a scan
   bool hasState = false;    ///< fby, pre, ->, window, resume in its own time, or calls such a node
+  /// Of a fun that states it, in a program that takes derivatives: its inputs, its outputs, cotangents of these -> cotangents of
+  /// the inputs.
+  const NodeInstance *derivative = nullptr;
   std::string doc;
   Span span;                ///< of the declaration's name
   Span usedAt;              ///< of the use that instantiated it; invalid for roots

@@ -239,7 +239,10 @@ private:
       if (arity(e, 2))
         require(e.args[0]->type == e.type && e.args[1]->type == e.type, e, "operands of another type");
       return require(e.kind != ExprKind::Eby || time || node.usesEnd, e, "an eby without an end of time");
+    case ExprKind::Vjp:
+    case ExprKind::Jvp: return checkDerivative(e);
     case ExprKind::Pre:
+    case ExprKind::Stop:
     case ExprKind::Final:
     case ExprKind::Initial:
       if (arity(e, 1)) require(e.args[0]->type == e.type, e, "an operand of another type");
@@ -250,6 +253,18 @@ private:
     case ExprKind::Merge: return checkMerge(e);
     case ExprKind::Hold: return checkHold(e);
     }
+  }
+
+  void checkDerivative(const Expr &e) {
+    if (!arity(e, 3)) return;
+    for (const Expr *arg : e.args) require(arg->kind == ExprKind::Var && isFloat(arg->type.scalar), e, "an operand that is no float variable");
+    const Type &value = e.args[0]->type, &other = e.args[1]->type, &variable = e.args[2]->type;
+    auto count = static_cast<size_t>(e.count);
+    if (count > value.shape.size()) return complain("a derivative with too many axes");
+    Type batched = variable;
+    batched.shape.insert(batched.shape.begin(), value.shape.begin(), value.shape.begin() + e.count);
+    if (e.kind == ExprKind::Vjp) require(other == value && e.type == batched, e, "operands of another type");
+    else require(other == batched && e.type == value, e, "operands of another type");
   }
 
   void checkMerge(const Expr &e) {

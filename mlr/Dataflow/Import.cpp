@@ -56,6 +56,8 @@ OwningOpRef<ModuleOp> Importer::run() {
     }
     if (failed) return nullptr;
   }
+  importRules();
+  if (failed) return nullptr;
   return std::move(module);
 }
 
@@ -93,7 +95,11 @@ void Importer::importNode(const NodeInstance &node, bool isRoot) {
   root->isRoot = true;
   root->block = body;
   root->info = &infos.definitions(node);
-  for (size_t i = 0; i < inputs.size(); ++i) root->sites[node.inputs[i]] = settledSite(body->getArgument(i));
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    Site *input = settledSite(body->getArgument(i));
+    VarId v = node.inputs[i];
+    root->sites[v] = root->info->isVariable[v] ? cutSite(*root, v, input) : input;
+  }
   importRegion(*root, node.body, {root, body});
   finishNode(op, *root);
 }
@@ -137,7 +143,7 @@ void Importer::importCall(Frame &frame, const Equation &eq, Position at) {
   auto call = CallOp::create(builder(), location, types, eq.callee->name, inputs, when, reset);
   call->setAttr("name", b.getStringAttr(frame.path + instanceName(frame, *eq.callee)));
   for (auto [target, place] : llvm::zip(eq.targets, places))
-    settle(siteOf(frame, target), call.getResult(place));
+    settle(definingSite(frame, target), call.getResult(place));
 }
 
 void Importer::finishNode(NodeOp node, Frame &frame) {

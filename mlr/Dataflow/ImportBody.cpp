@@ -43,7 +43,13 @@ mlir::Value Importer::element(Position at, const Expr &e, Indices indices) {
   }
   case ExprKind::Reduce:
   case ExprKind::ReduceAll: return reduction(at, e, indices);
-  case ExprKind::Call: return variable(calleeFrame(at, e), e.callee->outputs[e.result], indices);
+  case ExprKind::Stop: {
+    mlir::Value x = element(at, *e.args[0], indices);
+    return emit<StopOp>(x.getType(), x);
+  }
+  case ExprKind::Call:
+    if (isRule(e)) return callRule(at, e, indices);
+    return variable(calleeFrame(at, e), e.callee->outputs[e.result], indices);
   case ExprKind::Count: return countElement(at.block);
   case ExprKind::Merge: return mergeElement(at, e, indices);
   default: return readSite(siteOf(at, e), indices);
@@ -88,6 +94,7 @@ static bool isTrivial(const Expr &e) {
 
 mlir::Value Importer::variable(Frame &frame, VarId v, Indices indices) {
   if (Site *site = frame.sites[v]) return readSite(site, indices);
+  if (frame.info->isVariable[v]) return readSite(siteOf(frame, v), indices);
   const Definition &d = frame.info->definitions[v];
   const Expr *e = nullptr;
   if (d.kind == Definition::Kind::Input) e = frame.arguments[d.position];

@@ -73,6 +73,8 @@ bool isTemporal(ExprKind kind) {
   case ExprKind::Eby:
   case ExprKind::Pre:
   case ExprKind::Window:
+  case ExprKind::Vjp:
+  case ExprKind::Jvp:
   case ExprKind::Hold:
   case ExprKind::Final:
   case ExprKind::Initial: return true;
@@ -100,6 +102,12 @@ InfoCache::Entry &InfoCache::entry(const NodeInstance &node) {
   for (uint32_t i = 0; i < node.inputs.size(); ++i)
     e.info.definitions[node.inputs[i]] = {Definition::Kind::Input, nullptr, nullptr, nullptr, nullptr, i};
   defineRegion(e.info, node.body, nullptr, nullptr);
+  e.info.isVariable.assign(node.vars.size(), 0);
+  std::function<void(const Expr &)> find = [&](const Expr &x) {
+    if (x.kind == ExprKind::Vjp || x.kind == ExprKind::Jvp) e.info.isVariable[x.args[2]->var] = 1;
+    forEachChild(x, find);
+  };
+  forEachRoot(node.body, [&](VarId, const Expr &x) { find(x); });
   return e;
 }
 

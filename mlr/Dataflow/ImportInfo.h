@@ -27,6 +27,7 @@ constexpr uint32_t cheapCost = 4;
 struct NodeInfo {
   const NodeInstance *node = nullptr;
   std::vector<Definition> definitions; ///< by VarId
+  std::vector<char> isVariable;        ///< of a derivative
   std::vector<uint32_t> cost;          ///< an element, with the locals that it needs
   std::vector<char> shared;            ///< evaluated in more than one place, or at more than one index
   std::vector<char> pointwise;         ///< inputs: element i of a result needs only element i of it

@@ -88,8 +88,7 @@ Site *Importer::siteOf(Frame &frame, VarId v) {
                             "variable without a definition: " + frame.node->vars[v].name,
                             typeOf(frame.node->vars[v].type)));
   }
-  frame.sites[v] = site;
-  return site;
+  return frame.sites[v] = frame.info->isVariable[v] ? cutSite(frame, v, site) : site;
 }
 
 void Importer::beginBody(Block *block) {
@@ -102,10 +101,11 @@ void Importer::beginBody(Block *block) {
 }
 
 void Importer::resolve(Site *site) {
-  if (site->resolved || failed || (!site->expr && site->flag == Site::Flag::None)) return;
+  if (site->resolved || failed || (!site->expr && !site->cutOf && site->flag == Site::Flag::None)) return;
   site->resolved = true;
   ClockState *clock = site->position.clock;
-  location = locationOf(site->expr ? site->expr->span : clock->scan ? clock->scan->time->span : clock->clock->span);
+  location = locationOf(site->cutOf ? site->namedFrame->node->vars[site->namedVar].span
+                        : site->expr ? site->expr->span : clock->scan ? clock->scan->time->span : clock->clock->span);
   beginBody(site->position.block);
   computing = site;
   mlir::Value value = compute(site);
@@ -135,10 +135,13 @@ void Importer::drain() {
 }
 
 mlir::Value Importer::compute(Site *site) {
+  if (site->cutOf) return emit<CutOp>(site->type, valueOf(site->cutOf));
   if (!site->expr) return computeFlag(site);
   const Expr &e = *site->expr;
   if (isTemporal(e.kind)) return temporal(site);
   if (site->context.empty()) return regionValue(site->position, e);
+  if (isRule(e) && !e.type.isScalar())
+    return fail(e.span, "a function of tensors that states its derivative cannot be called in a comprehension yet", site->type);
   return makeGen(site->position, e, site->context);
 }
 
@@ -146,7 +149,11 @@ mlir::Value Importer::compute(Site *site) {
 mlir::Value Importer::regionValue(Position at, const Expr &e) {
   switch (e.kind) {
   case ExprKind::Var: return variableValue(*at.frame, e.var);
+  case ExprKind::Stop:
+    if (e.type.isScalar()) break;
+    return emit<StopOp>(typeOf(e.type), regionValue(at, *e.args[0]));
   case ExprKind::Call: {
+    if (isRule(e)) return callRule(at, e);
     Frame &callee = calleeFrame(at, e);
     return variableValue(callee, e.callee->outputs[e.result]);
   }

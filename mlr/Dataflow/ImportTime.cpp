@@ -19,6 +19,7 @@ StringAttr Importer::stateName(Site *site, const Expr *value) {
 
 mlir::Value Importer::temporal(Site *site) {
   const Expr &e = *site->expr;
+  if (e.kind == ExprKind::Vjp || e.kind == ExprKind::Jvp) return derivative(site);
   Position at = site->position;
   // The operands are imported under the site's context, which counts as bound meanwhile.
   const Context &ctx = site->context;

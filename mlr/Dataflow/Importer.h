@@ -54,6 +54,7 @@ struct Site {
   const Expr *expr = nullptr;
   /// What a site without an expression is: a flag of the clock position.clock, or how many instants it has.
   enum class Flag : uint8_t { None, On, Reset, First, Count } flag = Flag::None;
+  Site *cutOf = nullptr;       ///< the value of a variable of derivatives, which this is
   Frame *namedFrame = nullptr; ///< with namedVar: the variable that the site computes
   VarId namedVar = 0;
 };
@@ -97,6 +98,7 @@ struct Frame {
   std::vector<const Expr *> arguments;
   std::string path;                             ///< prefix of state names: "cell."
   std::vector<Site *> sites;                    ///< by VarId; null: none (yet)
+  std::unordered_map<VarId, Site *> uncut;      ///< variables of derivatives: what defines them
   std::vector<std::optional<Context>> contexts; ///< by VarId
   std::unordered_map<VarId, Site *> inlinedIn;  ///< the site whose body computes the variable
   std::unordered_map<IndexId, Binder *> binders;
@@ -163,6 +165,15 @@ private:
   mlir::Value valueOf(Site *site);
   Site *siteOf(Position at, const Expr &e);
   Site *siteOf(Frame &frame, VarId v);
+  Site *definingSite(Frame &frame, VarId v);
+  // ImportGradients.cpp: derivatives, and calls of functions that state theirs.
+  Site *cutSite(Frame &frame, VarId v, Site *defining);
+  mlir::Value derivative(Site *site);
+  bool isRule(const Expr &call) const;
+  mlir::Value callRule(Position at, const Expr &call);
+  mlir::Value callRule(Position at, const Expr &call, Indices indices);
+  void importRules();
+
   void settle(Site *site, mlir::Value value);
   void resolve(Site *site);
   void beginBody(mlir::Block *block);
@@ -286,6 +297,7 @@ private:
   std::deque<Expr> instanceResults;
   std::deque<Site *> queue;
   std::vector<std::pair<mlir::Operation *, Site *>> forwardReferences;
+  std::vector<const NodeInstance *> rules; ///< called functions that state their derivative, and these derivatives
   std::unordered_map<const NodeInstance *, Frame *> constants; ///< frames of funs without inputs
   llvm::DenseMap<mlir::Attribute, mlir::Value> literals;
   std::unordered_map<const Expr *, mlir::Value> arrays;

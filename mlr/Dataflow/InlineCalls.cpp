@@ -25,11 +25,14 @@ public:
     for (NodeOp node : nodes)
       if (failed(visit(node))) return failure();
     for (NodeOp node : nodes)
-      if (node.getSymVisibility() == "private") node.erase();
+      if (node.getSymVisibility() == "private" && !isKept(node)) node.erase();
     return success();
   }
 
 private:
+  /// Functions with a derivative of their own are called until Diff has taken all derivatives, which these attributes ask for.
+  static bool isKept(NodeOp node) { return node->hasAttr("derivative") || node->hasAttr("mlr.rule"); }
+
   /// Depth-first over callees with an explicit stack; a node met again on the stack calls itself.
   LogicalResult visit(NodeOp root) {
     struct Entry {
@@ -40,7 +43,10 @@ private:
     std::vector<Entry> stack;
     auto push = [&](NodeOp node) {
       Entry e{node, {}, 0};
-      node.walk([&](CallOp call) { e.calls.push_back(call); });
+      node.walk([&](CallOp call) {
+        auto callee = symbols.lookup<NodeOp>(call.getCallee());
+        if (!callee || !isKept(callee)) e.calls.push_back(call);
+      });
       mark[node] = 1;
       stack.push_back(std::move(e));
     };

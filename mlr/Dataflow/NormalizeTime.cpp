@@ -80,7 +80,7 @@ public:
     node.walk<WalkOrder::PreOrder>([&](ScanOp scan) { normalize(scan); });
     SmallVector<Operation *> work;
     node.walk([&](Operation *op) {
-      if (isa<PreOp, FbyOp, EbyOp, WindowOp, FirstOp, CallOp>(op)) work.push_back(op);
+      if (isa<PreOp, FbyOp, EbyOp, WindowOp, FirstOp>(op) || isForeign(op)) work.push_back(op);
     });
     for (Operation *op : work)
       if (failed(normalize(op))) return failure();
@@ -88,6 +88,14 @@ public:
   }
 
 private:
+  /// A call that should be inlined by now; functions that state their derivative are called until Diff.
+  static bool isForeign(Operation *op) {
+    auto call = dyn_cast<CallOp>(op);
+    if (!call) return false;
+    auto callee = SymbolTable::lookupNearestSymbolFrom<NodeOp>(op, call.getCalleeAttr());
+    return !callee || !(callee->hasAttr("derivative") || callee->hasAttr("mlr.rule"));
+  }
+
   LogicalResult normalize(Operation *op) {
     if (auto pre = dyn_cast<PreOp>(op)) normalize(pre);
     else if (auto fby = dyn_cast<FbyOp>(op)) normalize(fby);

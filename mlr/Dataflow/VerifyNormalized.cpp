@@ -20,7 +20,12 @@ bool isConstantOf(Value v, Block *block) {
 }
 
 LogicalResult verifyForm(Operation *op) {
-  if (isa<CallOp, PreOp>(op)) return op->emitOpError("is not part of the normal form");
+  bool isCall = isa<CallOp>(op);
+  if (auto call = dyn_cast<CallOp>(op)) { // functions with a derivative are called until Diff
+    auto callee = SymbolTable::lookupNearestSymbolFrom<NodeOp>(op, call.getCalleeAttr());
+    isCall = !callee || !(callee->hasAttr("derivative") || callee->hasAttr("mlr.rule"));
+  }
+  if (isCall || isa<PreOp>(op)) return op->emitOpError("is not part of the normal form");
   Flags flags = flagsOf(op);
   Block *block = op->getBlock();
   bool isRing = isa<WindowOp>(op) && startsOnce(block);

@@ -226,6 +226,44 @@ def Mlr_RowsOp : Mlr_Op<"rows", [Pure, AttrSizedOperandSegments, AllTypesMatch<[
   }];
   let hasVerifier = 1;
 }
+
+// ---- derivatives ---------------------------------------------------------------------------------------------
+// Until Diff. See mlr/Diff.
+
+def Mlr_CutOp : Mlr_Op<"cut", [Pure, AllTypesMatch<["value", "result"]>]> {
+  let summary = "the same value, as a variable of derivatives: they look no further";
+  let arguments = (ins Mlr_Value:$value);
+  let results = (outs Mlr_Value:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+def Mlr_StopOp : Mlr_Op<"stop", [Pure, AllTypesMatch<["value", "result"]>]> {
+  let summary = "the same value, a constant for derivatives";
+  let arguments = (ins Mlr_Value:$value);
+  let results = (outs Mlr_Value:$result);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+def Mlr_VjpOp : Mlr_Op<"vjp", [Pure]> {
+  let summary = "cotangent times the Jacobian of value with respect to variables (results of mlr.cut), at this instant";
+  let description = [{
+    `%g = mlr.vjp %e, %bar wrt(%v) : f32, (tensor<3xf32>) -> tensor<3xf32>`. With `batch n` the leading n axes of value and cotangent
+    count derivatives side by side: they stand in front of those of each variable in the results.
+  }];
+  let arguments = (ins Mlr_Value:$value, Mlr_Value:$cotangent, Variadic<Mlr_Value>:$variables,
+                       DefaultValuedAttr<I64Attr, "0">:$batch);
+  let results = (outs Variadic<Mlr_Value>:$results);
+  let assemblyFormat = [{
+    $value `,` $cotangent `wrt` `(` $variables `)` attr-dict `:` type($value) `,` type($cotangent) `,` functional-type($variables, $results)
+  }];
+}
+def Mlr_JvpOp : Mlr_Op<"jvp", [Pure, SameVariadicOperandSize, AllTypesMatch<["value", "result"]>]> {
+  let summary = "the Jacobian of value with respect to variables (results of mlr.cut) times tangents, at this instant";
+  let description = [{ With `batch n` the leading n axes of value and tangents count derivatives side by side. }];
+  let arguments = (ins Mlr_Value:$value, Variadic<Mlr_Value>:$variables, Variadic<Mlr_Value>:$tangents,
+                       DefaultValuedAttr<I64Attr, "0">:$batch);
+  let results = (outs Mlr_Value:$result);
+  let assemblyFormat = "$value `wrt` `(` $variables `)` `along` `(` $tangents `)` attr-dict `:` type($value) `,` type($variables) `,` type($tangents)";
+}
+
 // ---- tensors -----------------------------------------------------------------------------------------------
 
 def Mlr_ConstOp : Mlr_Op<"const", [Pure, ConstantLike, AllTypesMatch<["value", "result"]>]> {

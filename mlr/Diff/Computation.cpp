@@ -1,0 +1,210 @@
+// Contributions of gens, reductions and scalar operations.
+#include "mlr/Diff/Derivative.h"
+
+#include "mlr/Dataflow/Flags.h"
+
+namespace mlr::diff {
+
+Derivative::Computation &Derivative::computation(Operation *op) {
+  std::unique_ptr<Computation> &known = computations[op];
+  if (known) return *known;
+  known = std::make_unique<Computation>();
+  known->body = bodyOfComputation(op);
+  const Body &body = known->body;
+  known->conditions = std::make_unique<BodyConditions>(body, [&](Value v) { return activity.isActive(v); });
+  llvm::SetVector<Value> scalars;
+  for (Operation *inner : body.inside) {
+    if (auto read = dyn_cast<ReadOp>(inner)) {
+      if (activity.isActive(read.getSource())) known->leaves.push_back({read, read.getSource()});
+      continue;
+    }
+    for (Value v : inner->getOperands())
+      if (!body.isInside(v) && activity.isActive(v)) scalars.insert(v);
+  }
+  if (body.op->getNumRegions())
+    for (Value v : body.yields)
+      if (!body.isInside(v) && activity.isActive(v)) scalars.insert(v);
+  for (Value v : scalars) known->leaves.push_back({nullptr, v});
+  return *known;
+}
+
+LogicalResult Derivative::throughBody(Value y) {
+  Computation &c = computation(y.getDefiningOp());
+  for (const Leaf &leaf : c.leaves)
+    if (failed(leafContribution(c.body, *c.conditions, leaf))) return failure();
+  return success();
+}
+
+/// Of max and min over elements: the position of the one that was chosen.
+Value Derivative::positionOfChosen(const Body &body) {
+  Value &known = computations[body.op]->chosen;
+  if (known) return known;
+  OpBuilder b(body.op);
+  bool isMax = body.reduce.getKind() == ReduceKind::Max;
+  auto positionIn = [&](OpBuilder &at, ReduceOp reduce) -> Value {
+    auto position = ReduceOp::create(at, reduce.getLoc(), b.getI32Type(), isMax ? ReduceKind::Argmax : ReduceKind::Argmin,
+                                     reduce.getSizes(), /*tree=*/false);
+    position.getBody().takeBody(reduce.getBody());
+    reduce.erase();
+    return position.getResult();
+  };
+  Operation *copy = b.clone(*body.op);
+  auto gen = dyn_cast<GenOp>(copy);
+  if (!gen) return known = positionIn(b, cast<ReduceOp>(copy));
+  Operation *yield = dataflow::bodyOf(gen).getTerminator();
+  auto reduce = yield->getOperand(0).getDefiningOp<ReduceOp>();
+  yield->eraseOperand(0);
+  OpBuilder inner(reduce);
+  yield->insertOperands(0, positionIn(inner, reduce));
+  auto made = GenOp::create(b, gen.getLoc(), RankedTensorType::get(tensorOf(gen).getShape(), b.getI32Type()));
+  made.getBody().takeBody(gen.getBody());
+  gen.erase();
+  return known = made.getResult();
+}
+
+/// The cotangent of the result, handed to what the body yields.
+LogicalResult Derivative::giveToYields(const Body &body, BodyAdjoint &adjoint, Value g) {
+  OpBuilder &b = adjoint.builder();
+  Location loc = body.op->getLoc();
+  if (!body.reduce) {
+    adjoint.add(body.yields[0], g);
+    return success();
+  }
+  Type type = g.getType();
+  switch (body.reduce.getKind()) {
+  case ReduceKind::Sum:
+    if (body.yields.size() == 1) {
+      adjoint.add(body.yields[0], g);
+    } else {
+      adjoint.add(body.yields[0], MulOp::create(b, loc, type, g, adjoint.at(body.yields[1])));
+      adjoint.add(body.yields[1], MulOp::create(b, loc, type, g, adjoint.at(body.yields[0])));
+    }
+    return success();
+  case ReduceKind::Max:
+  case ReduceKind::Min: {
+    Value chosen = adjoint.readAtOuter(positionOfChosen(body), {}, body.outer);
+    AffineExpr flat = b.getAffineConstantExpr(0);
+    for (unsigned k = body.outer; k < body.arguments.size(); ++k) flat = flat * body.sizes[k] + adjoint.positionsOf()[k];
+    Value here = EqOp::create(b, loc, b.getI1Type(), adjoint.integerAt(flat), chosen);
+    adjoint.add(body.yields[0], adjoint.masked(g, {here, true}));
+    return success();
+  }
+  case ReduceKind::Prod: {
+    // The product of the others: no division, so zeros are no exception.
+    auto others = ReduceOp::create(b, loc, type, ReduceKind::Prod, body.reduce.getSizes(), /*tree=*/false);
+    Block *block = new Block;
+    others.getBody().push_back(block);
+    OpBuilder inner = OpBuilder::atBlockEnd(block);
+    SmallVector<Value> operands(adjoint.operandsOf());
+    SmallVector<AffineExpr> positions(adjoint.positionsOf());
+    Value same;
+    for (unsigned k = body.outer; k < body.arguments.size(); ++k) {
+      positions[k] = b.getAffineDimExpr(operands.size());
+      operands.push_back(block->addArgument(b.getIndexType(), loc));
+    }
+    BodyAdjoint there(body, *computations[body.op]->conditions, constants, inner, positions, operands);
+    for (unsigned k = body.outer; k < body.arguments.size(); ++k) {
+      Value i = materializeIndex(inner, loc, adjoint.positionsOf()[k], operands, constants), j = there.integerAt(positions[k]);
+      Value equal = EqOp::create(inner, loc, b.getI1Type(), i, j);
+      same = same ? AndOp::create(inner, loc, b.getI1Type(), same, equal).getResult() : equal;
+    }
+    Value one = constants.get(FloatAttr::get(type, 1.0));
+    Value factor = there.at(body.yields[0]);
+    if (same) factor = SelectOp::create(inner, loc, type, same, one, factor);
+    YieldOp::create(inner, loc, factor);
+    dropUnused(*block);
+    adjoint.add(body.yields[0], MulOp::create(b, loc, type, g, others.getResult()));
+    return success();
+  }
+  default: return body.op->emitError("`") << stringifyReduceKind(body.reduce.getKind()) << "` has no derivative";
+  }
+}
+
+/// What one read of a body adds to the cotangent of its source: for each element of the source the sum over the indices at which
+/// it is read.
+LogicalResult Derivative::leafContribution(const Body &body, const BodyConditions &conditions, const Leaf &leaf) {
+  Value y = body.result;
+  Block *from = body.op->getBlock();
+  Location loc = body.op->getLoc();
+  Transposition t = leaf.read ? transpose(body, cast<ReadOp>(leaf.read), batch, levelFor(leaf.source)) : sumOver(body, batch);
+  SmallVector<int64_t> shape(batchShape);
+  ArrayRef<int64_t> sourceShape = shapeOf(leaf.source.getType());
+  for (unsigned a : t.axes) shape.push_back(sourceShape[a]);
+  Type element = elementOf(leaf.source.getType());
+  bool narrow = element.isF16() || element.isBF16();
+
+  Guards of = *guards[y];
+  size_t shared = guards[leaf.source] ? guards[leaf.source]->size() : 0;
+  ArrayRef<Guard> ownGuards = conditions.of(leaf.inside());
+
+  OpBuilder b = at(from);
+  LogicalResult result = success();
+  Value part = makeEach(b, loc, valueType(shape, element), [&](ValueRange indices) -> Value {
+    SmallVector<Value> operands(indices);
+    ReduceOp sum;
+    OpBuilder inner = b;
+    if (!t.free.empty()) {
+      SmallVector<int64_t> sizes;
+      for (unsigned i : t.free) sizes.push_back(body.sizes[i]);
+      sum = ReduceOp::create(b, loc, narrow ? b.getF32Type() : element, ReduceKind::Sum, sizes, /*tree=*/false);
+      Block *block = new Block;
+      sum.getBody().push_back(block);
+      for (size_t i = 0; i < sizes.size(); ++i) operands.push_back(block->addArgument(b.getIndexType(), loc));
+      inner = OpBuilder::atBlockEnd(block);
+    }
+    BodyAdjoint adjoint(body, conditions, constants, inner, t.positions, operands);
+    ValueRange lead = indices.take_front(batch);
+    Value g = adjoint.readAtOuter(cotangentOf(y), lead, body.outer);
+    if (failed(giveToYields(body, adjoint, g)) || failed(adjoint.run())) {
+      result = failure();
+      return constants.get(cast<TypedAttr>(zeroAttr(element)));
+    }
+    Value c = adjoint.cotangentOf(leaf.inside());
+    if (!c) c = constants.get(cast<TypedAttr>(zeroAttr(element)));
+    bool isProduct = c.getDefiningOp<MulOp>();
+    auto require = [&](Value condition, bool polarity) {
+      c = adjoint.masked(c, {condition, polarity});
+      isProduct = false;
+    };
+    // Masks: the conditions that this use does not share with all others, outer ones first.
+    for (size_t k = shared; k < of.size(); ++k) require(adjoint.readAtOuter(of[k].value, {}, shapeOf(of[k].value.getType()).size()), of[k].polarity);
+    for (size_t k = 0; k < ownGuards.size(); ++k)
+      if (of.size() + k >= shared) require(adjoint.at(ownGuards[k].value), ownGuards[k].polarity);
+    // Places outside of the body's domain read nothing.
+    Type i1 = b.getI1Type();
+    auto number = [&](int64_t n) { return constants.get(b.getI32IntegerAttr(static_cast<int32_t>(n))); };
+    for (auto &[e, size] : t.inside) {
+      Value i = adjoint.integerAt(e);
+      require(GeOp::create(inner, loc, i1, i, number(0)), true);
+      require(LtOp::create(inner, loc, i1, i, number(size)), true);
+    }
+    for (auto &[e, of] : t.multiples) {
+      Value rest = RemOp::create(inner, loc, inner.getI32Type(), adjoint.integerAt(e), number(of));
+      require(EqOp::create(inner, loc, i1, rest, number(0)), true);
+    }
+    for (auto &equal : t.equal) {
+      Value i = adjoint.indexOf(cast<ReadOp>(leaf.read), equal.axis);
+      if (equal.clamp) {
+        i = MaxOp::create(inner, loc, i.getType(), i, number(0));
+        i = MinOp::create(inner, loc, i.getType(), i, number(equal.size - 1));
+      }
+      require(EqOp::create(inner, loc, i1, i, adjoint.integerAt(equal.element)), true);
+    }
+    if (!sum) {
+      if (indices.size()) dropUnused(*inner.getInsertionBlock(), c);
+      return c;
+    }
+    SmallVector<Value, 2> yields{c};
+    if (auto product = c.getDefiningOp<MulOp>(); product && isProduct) yields = {product.getLhs(), product.getRhs()};
+    if (narrow)
+      for (Value &v : yields) v = ConvertOp::create(inner, loc, b.getF32Type(), v);
+    YieldOp::create(inner, loc, yields);
+    dropUnused(*inner.getInsertionBlock());
+    return narrow ? ConvertOp::create(b, loc, element, sum.getResult()).getResult() : sum.getResult();
+  });
+  if (failed(result)) return result;
+  give(leaf.source, {part, t.rows}, from);
+  return success();
+}
+
+} // namespace mlr::diff

@@ -1,0 +1,212 @@
+#include "mlr/Diff/Derivative.h"
+
+#include "mlr/Dataflow/Flags.h"
+
+namespace mlr::diff {
+
+Derivative::Derivative(NodeOp node, Block *block, ArrayRef<Value> variables, unsigned batch)
+    : node(node), block(block), variables(variables.begin(), variables.end()), batch(batch), constants(node),
+      activity(block, variables) {}
+
+Operation *Derivative::blocker(Value value) {
+  Activity found(block, variables);
+  return found.run(value) ? nullptr : found.blocker;
+}
+
+Block *Derivative::levelFor(Value v) const {
+  Block *level = levelOf(v);
+  return block->getParentOp()->isAncestor(level->getParentOp()) ? level : block;
+}
+
+OpBuilder Derivative::at(Block *block) const { return OpBuilder(block, std::prev(block->end())); }
+
+Type Derivative::cotangentType(Value v) const {
+  SmallVector<int64_t> shape(batchShape);
+  llvm::append_range(shape, shapeOf(v.getType()));
+  return valueType(shape, elementOf(v.getType()));
+}
+
+Value Derivative::cotangentOf(Value v) {
+  UnrealizedConversionCastOp &known = placeholders[v];
+  if (!known) {
+    Block *level = levelFor(v);
+    OpBuilder b(level, level->begin());
+    known = UnrealizedConversionCastOp::create(b, v.getLoc(), TypeRange{cotangentType(v)}, ValueRange{});
+  }
+  return known.getResult(0);
+}
+
+LogicalResult Derivative::prepare(Value &value) {
+  if (!activity.run(value)) return activity.blocker->emitError("depends on itself");
+  auto inside = bringInside(block, activity, value, variables);
+  if (failed(inside)) return failure();
+  value = *inside;
+  Activity split(block, variables);
+  split.run(value);
+  llvm::SetVector<Operation *> owners;
+  for (Value v : split.values())
+    if (!llvm::is_contained(variables, v)) owners.insert(v.getDefiningOp());
+  // Fission may replace the operation of the value itself.
+  OpBuilder b = at(block);
+  Operation *kept = CutOp::create(b, value.getLoc(), value.getType(), value);
+  for (Operation *op : owners) splitBody(op);
+  value = kept->getResult(0);
+  activity = Activity(block, variables);
+  return success(activity.run(value));
+}
+
+/// With a batch: one derivative for each of its elements, so the cotangent is zero but on the diagonal.
+Value Derivative::seed(Value value, Value cotangent) {
+  if (batch == 0) return cotangent;
+  OpBuilder b = at(block);
+  Location loc = value.getLoc();
+  Value zero = constants.get(cast<TypedAttr>(zeroAttr(elementOf(value.getType()))));
+  return makeEach(b, loc, cotangentType(value), [&](ValueRange indices) -> Value {
+    Value same;
+    for (unsigned k = 0; k < batch; ++k) {
+      auto number = [&](unsigned i) { return ConvertOp::create(b, loc, b.getI32Type(), indices[i]).getResult(); };
+      Value x = number(k), y = number(batch + k);
+      Value equal = EqOp::create(b, loc, b.getI1Type(), x, y);
+      same = same ? AndOp::create(b, loc, b.getI1Type(), same, equal).getResult() : equal;
+    }
+    Value given = readLeading(b, loc, cotangent, indices.drop_front(batch));
+    return SelectOp::create(b, loc, given.getType(), same, given, zero);
+  });
+}
+
+LogicalResult Derivative::run(Value value, Value cotangent, SmallVectorImpl<Value> &gradients) {
+  ArrayRef<int64_t> shape = shapeOf(value.getType());
+  batchShape.assign(shape.begin(), shape.begin() + batch);
+  if (failed(prepare(value))) return failure();
+  findGuards(value);
+  if (activity.isActive(value)) {
+    cotangentOf(value);
+    contributions[value].push_back(seed(value, cotangent));
+  }
+  for (Value y : activity.values())
+    if (!llvm::is_contained(variables, y) && failed(contribute(y))) return failure();
+  for (Value v : variables) cotangentOf(v);
+  settle();
+  OpBuilder b = at(block);
+  for (Value v : variables) // extending scans replaces values
+    gradients.push_back(CutOp::create(b, v.getLoc(), cotangentType(v), contributions[v][0]));
+  extendScans();
+  return success();
+}
+
+LogicalResult Derivative::contribute(Value y) {
+  Operation *op = y.getDefiningOp();
+  OpBuilder b = at(op->getBlock());
+  if (auto cut = dyn_cast<CutOp>(op)) {
+    if (activity.isActive(cut.getValue())) give(cut.getValue(), {passed(y, cut.getValue(), b), {}}, op->getBlock());
+  } else if (auto scan = dyn_cast<ScanOp>(op)) {
+    Value inner = dataflow::bodyOf(scan).getTerminator()->getOperand(cast<OpResult>(y).getResultNumber());
+    if (activity.isActive(inner)) give(inner, {passed(y, inner, b), {}}, op->getBlock());
+  } else if (auto reshape = dyn_cast<ReshapeOp>(op)) {
+    throughReshape(reshape);
+  } else if (auto concat = dyn_cast<ConcatOp>(op)) {
+    throughConcat(concat);
+  } else if (auto fby = dyn_cast<FbyOp>(op)) {
+    throughFby(fby);
+  } else if (auto eby = dyn_cast<EbyOp>(op)) {
+    throughEby(eby);
+  } else if (auto window = dyn_cast<WindowOp>(op)) {
+    throughWindow(window);
+  } else if (isa<FinalOp, InitialOp, StackOp>(op)) {
+    throughEnd(op);
+  } else if (auto call = dyn_cast<CallOp>(op);
+             call && llvm::any_of(op->getOperands(), [](Value v) { return isa<RankedTensorType>(v.getType()); })) {
+    return throughCall(call);
+  } else {
+    return throughBody(y);
+  }
+  return success();
+}
+
+void Derivative::throughReshape(ReshapeOp op) {
+  OpBuilder b = at(op->getBlock());
+  Value g = passed(op.getResult(), op.getSource(), b);
+  give(op.getSource(), {ReshapeOp::create(b, op.getLoc(), cotangentType(op.getSource()), g), {}}, op->getBlock());
+}
+
+void Derivative::throughConcat(ConcatOp op) {
+  OpBuilder b = at(op->getBlock());
+  int64_t offset = 0;
+  for (Value source : op.getSources()) {
+    if (activity.isActive(source)) {
+      Value g = passed(op.getResult(), source, b);
+      Value part = makeEach(b, op.getLoc(), cotangentType(source), [&](ValueRange indices) -> Value {
+        SmallVector<AffineExpr> exprs;
+        for (unsigned k = 0; k < indices.size(); ++k)
+          exprs.push_back(b.getAffineDimExpr(k) + (k == batch ? offset : 0));
+        return createRead(b, op.getLoc(), g, exprs, indices);
+      });
+      give(source, {part, {}}, op->getBlock());
+    }
+    offset += cast<RankedTensorType>(source.getType()).getDimSize(0);
+  }
+}
+
+/// A function with tensors that has a derivative of its own.
+LogicalResult Derivative::throughCall(CallOp op) {
+  auto callee = SymbolTable::lookupNearestSymbolFrom<NodeOp>(op, op.getCalleeAttr());
+  auto rule = callee ? callee->getAttrOfType<FlatSymbolRefAttr>("derivative") : FlatSymbolRefAttr();
+  if (!rule) return op.emitError("the call of `") << op.getCallee() << "` has no derivative";
+  if (batch) return op.emitError("the derivative of `") << op.getCallee() << "`, which takes tensors, cannot be taken in a comprehension";
+  if (op->hasAttr("mlr.transposed")) return success();
+  op->setAttr("mlr.transposed", UnitAttr::get(op.getContext())); // all results at once
+  OpBuilder b = at(op->getBlock());
+  SmallVector<Value> inputs(op.getInputs());
+  llvm::append_range(inputs, op.getResults());
+  for (Value y : op.getResults()) inputs.push_back(activity.isActive(y) ? cotangentOf(y) : zeros(y.getType()));
+  SmallVector<Type> types;
+  for (Value x : op.getInputs()) types.push_back(x.getType());
+  auto made = CallOp::create(b, op.getLoc(), types, rule.getValue(), inputs, nullptr, nullptr);
+  for (auto [x, g] : llvm::zip(op.getInputs(), made.getResults())) {
+    if (!activity.isActive(x)) continue;
+    size_t shared = guards[x] ? guards[x]->size() : 0;
+    ArrayRef<Guard> own = *guards[op.getResult(0)];
+    give(x, {masked(g, own.drop_front(std::min(shared, own.size())), b), {}}, op->getBlock());
+  }
+  return success();
+}
+
+Value Derivative::addTo(OpBuilder &b, Location loc, Value x, Value y) {
+  return makeEach(b, loc, x.getType(), [&](ValueRange indices) -> Value {
+    Value u = readLeading(b, loc, x, indices), v = readLeading(b, loc, y, indices);
+    return AddOp::create(b, loc, u.getType(), u, v);
+  });
+}
+
+/// Sums take the place of placeholders.
+void Derivative::settle() {
+  DenseMap<Value, Value> sums; // by placeholder
+  for (auto &[v, placeholder] : placeholders) {
+    SmallVector<Value, 2> &parts = contributions[v];
+    if (parts.empty()) parts.push_back(zeros(placeholder.getResult(0).getType()));
+    OpBuilder b = at(levelFor(v));
+    Value sum = parts[0];
+    for (Value part : ArrayRef<Value>(parts).drop_front()) sum = addTo(b, v.getLoc(), sum, part);
+    sums[placeholder.getResult(0)] = sum;
+    parts.assign(1, sum);
+  }
+  // A sum may be another placeholder.
+  auto resolved = [&](Value v) {
+    for (size_t steps = 0; steps <= sums.size(); ++steps) {
+      auto it = sums.find(v);
+      if (it == sums.end()) break;
+      v = it->second;
+    }
+    return v;
+  };
+  for (auto &[v, placeholder] : placeholders) {
+    Value sum = resolved(placeholder.getResult(0));
+    contributions[v].assign(1, sum);
+    placeholder.getResult(0).replaceAllUsesWith(sum);
+  }
+  for (auto &[op, extension] : extensions)
+    for (auto &[inner, outer] : extension.yields) inner = resolved(inner);
+  for (auto &[v, placeholder] : placeholders) placeholder.erase();
+}
+
+} // namespace mlr::diff

@@ -1,0 +1,90 @@
+// Private to Diff: the adjoint program of one value with respect to some variables.
+#pragma once
+
+#include "mlr/Diff/Scalars.h"
+#include "mlr/Diff/Transpose.h"
+
+namespace mlr::diff {
+
+/// Takes one derivative. Shapes: a cotangent has the axes of the batch in front of those of its value; each element of the
+/// batch is a derivative of its own (a Jacobian is a batch of gradients).
+class Derivative {
+public:
+  /// `value` and `cotangent` begin with the axes of the batch; the derivative stands in `block`.
+  Derivative(NodeOp node, Block *block, ArrayRef<Value> variables, unsigned batch);
+  /// Adds the adjoint program; `gradients` by variable. Fails (reported) at what has no derivative.
+  LogicalResult run(Value value, Value cotangent, SmallVectorImpl<Value> &gradients);
+  /// The first derivative that has to be taken before this one.
+  Operation *blocker(Value value);
+
+private:
+  LogicalResult prepare(Value &value);
+  Value seed(Value value, Value cotangent);
+  Type cotangentType(Value v) const;
+  Value cotangentOf(Value v);
+
+  // Guards (Guards.cpp): what all contributions to a value have in common needs no mask.
+  void findGuards(Value value);
+  void forEachUse(Value y, llvm::function_ref<void(Value source, Guards)> f);
+  Guards guardsAt(const Leaf &leaf, Operation *op, ArrayRef<Guard> of);
+  Value conditionOutside(const Body &body, Value condition);
+  /// The cotangent of `y` for a use of `source` by its operation.
+  Value passed(Value y, Value source, OpBuilder &b);
+  Value masked(Value v, ArrayRef<Guard> guards, OpBuilder &b);
+  /// The block of the value's instants; that of the derivative for variables of a time around it.
+  Block *levelFor(Value v) const;
+
+  // Uses (Derivative.cpp, Computation.cpp, Time.cpp)
+  LogicalResult contribute(Value y);
+  LogicalResult throughBody(Value y);
+  LogicalResult leafContribution(const Body &body, const BodyConditions &conditions, const Leaf &leaf);
+  LogicalResult giveToYields(const Body &body, BodyAdjoint &adjoint, Value g);
+  Value positionOfChosen(const Body &body);
+  void throughReshape(ReshapeOp op);
+  void throughConcat(ConcatOp op);
+  void throughFby(FbyOp op);
+  void throughEby(EbyOp op);
+  void throughWindow(WindowOp op);
+  void throughEnd(Operation *op);
+  LogicalResult throughCall(CallOp op);
+  void give(Value source, Contribution part, Block *from);
+  Contribution leaveScan(Contribution part, ScanOp scan);
+  Value yieldFrom(ScanOp scan, Value inner);
+  Value addTo(OpBuilder &b, Location loc, Value x, Value y);
+  Value zeros(Type type) { return constants.get(cast<TypedAttr>(zeroAttr(type))); }
+  Value isLast(ScanOp scan);
+  Value isStart(ScanOp scan);
+  Value indexIn(ScanOp scan);
+  void settle();
+  void extendScans();
+  OpBuilder at(Block *block) const;
+
+  NodeOp node;
+  Block *block;
+  SmallVector<Value> variables;
+  unsigned batch;
+  SmallVector<int64_t> batchShape;
+  ConstantPool constants;
+  Activity activity;
+  llvm::MapVector<Value, UnrealizedConversionCastOp> placeholders; ///< of cotangents
+  DenseMap<Value, SmallVector<Value, 2>> contributions;
+  DenseMap<Value, std::optional<Guards>> guards;
+  struct Computation {
+    Body body;
+    std::unique_ptr<BodyConditions> conditions;
+    SmallVector<Leaf> leaves;
+    DenseMap<Value, Value> outside; ///< conditions at the level of time
+    Value chosen;                   ///< of max and min: the position of the element
+  };
+  Computation &computation(Operation *op);
+  std::map<Operation *, std::unique_ptr<Computation>> computations; ///< looked up only
+  struct Extension {
+    SmallVector<std::pair<Value, UnrealizedConversionCastOp>> yields;
+    Value last, start;
+    bool hasPast = false, hasFuture = false;
+    bool isScanned = false;
+  };
+  llvm::MapVector<Operation *, Extension> extensions;
+};
+
+} // namespace mlr::diff

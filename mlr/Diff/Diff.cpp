@@ -1,0 +1,119 @@
+#include "mlr/Diff/Diff.h"
+
+#include "mlr/Dataflow/Flags.h"
+#include "mlr/Dataflow/Order.h"
+#include "mlr/Dataflow/Passes.h"
+#include "mlr/Diff/Derivative.h"
+
+namespace mlr::diff {
+namespace {
+
+/// jvp by transposing twice: the cotangent of `value` is a variable of its own, in which the vector-Jacobian product is linear.
+/// (Radul et al. 2023)
+void expandJvp(JvpOp op) {
+  OpBuilder b(op);
+  Location loc = op.getLoc();
+  Value value = op.getValue();
+  NodeOp node = op->getParentOfType<NodeOp>();
+  ConstantPool constants(node);
+  auto dual = CutOp::create(b, loc, value.getType(), constants.get(cast<TypedAttr>(zeroAttr(value.getType()))));
+  SmallVector<Type> types(op.getTangents().getTypes());
+  auto back = VjpOp::create(b, loc, types, value, dual, op.getVariables(), op.getBatchAttr());
+  Value sum;
+  for (auto [product, tangent] : llvm::zip(back.getResults(), op.getTangents())) {
+    Value part = VjpOp::create(b, loc, TypeRange{value.getType()}, product, tangent, ValueRange{dual}, b.getI64IntegerAttr(0))
+                     .getResult(0);
+    sum = !sum ? part : makeEach(b, loc, value.getType(), [&](ValueRange at) -> Value {
+      Value x = readLeading(b, loc, sum, at), y = readLeading(b, loc, part, at);
+      return AddOp::create(b, loc, x.getType(), x, y);
+    });
+  }
+  op.getResult().replaceAllUsesWith(sum);
+  op.erase();
+}
+
+/// Derivatives of one value with the same cotangent are one program.
+struct Group {
+  SmallVector<VjpOp> ops;
+};
+
+SmallVector<Group> groups(NodeOp node) {
+  SmallVector<Group> all;
+  node.walk([&](VjpOp op) {
+    for (Group &g : all) {
+      VjpOp first = g.ops[0];
+      if (first.getValue() == op.getValue() && first.getCotangent() == op.getCotangent() &&
+          first.getBatch() == op.getBatch() && first->getBlock() == op->getBlock()) {
+        g.ops.push_back(op);
+        return;
+      }
+    }
+    all.push_back({{op}});
+  });
+  return all;
+}
+
+LogicalResult take(NodeOp node, Group &group) {
+  SmallVector<Value> variables, gradients;
+  for (VjpOp op : group.ops)
+    for (Value v : op.getVariables())
+      if (!llvm::is_contained(variables, v)) variables.push_back(v);
+  VjpOp first = group.ops[0];
+  Derivative derivative(node, first->getBlock(), variables, static_cast<unsigned>(first.getBatch()));
+  if (failed(derivative.run(first.getValue(), first.getCotangent(), gradients))) return failure();
+  for (VjpOp op : group.ops) {
+    for (auto [v, result] : llvm::zip(op.getVariables(), op.getResults()))
+      result.replaceAllUsesWith(gradients[llvm::find(variables, v) - variables.begin()]);
+    op.erase();
+  }
+  return expandRules(node);
+}
+
+LogicalResult differentiateNode(NodeOp node) {
+  SmallVector<JvpOp> forward;
+  node.walk([&](JvpOp op) { forward.push_back(op); });
+  for (JvpOp op : forward) expandJvp(op);
+  for (;;) {
+    SmallVector<Group> left = groups(node);
+    if (left.empty()) return success();
+    bool any = false;
+    for (Group &g : left) {
+      SmallVector<Value> variables;
+      for (VjpOp op : g.ops) llvm::append_range(variables, op.getVariables());
+      VjpOp first = g.ops[0];
+      Derivative derivative(node, first->getBlock(), variables, 0);
+      if (derivative.blocker(first.getValue())) continue;
+      if (failed(take(node, g))) return failure();
+      any = true;
+      break; // values of other groups may have been replaced
+    }
+    if (!any) return left[0].ops[0].emitError("this derivative needs its own result");
+  }
+}
+
+/// mlr.cut and mlr.stop are identities from here on.
+void dropMarkers(ModuleOp module) {
+  SmallVector<Operation *> markers;
+  module.walk([&](Operation *op) {
+    if (isa<CutOp, StopOp>(op)) markers.push_back(op);
+  });
+  for (Operation *op : markers) {
+    op->getResult(0).replaceAllUsesWith(op->getOperand(0));
+    op->erase();
+  }
+}
+
+} // namespace
+
+LogicalResult differentiate(ModuleOp module) {
+  SmallVector<NodeOp> nodes;
+  for (NodeOp node : module.getOps<NodeOp>()) nodes.push_back(node);
+  for (NodeOp node : nodes)
+    if (failed(differentiateNode(node))) return failure();
+  dropMarkers(module);
+  if (failed(inlineRules(module))) return failure();
+  for (NodeOp node : module.getOps<NodeOp>()) orderOperations(node);
+  return success();
+}
+
+} // namespace mlr::diff

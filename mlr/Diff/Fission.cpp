@@ -1,0 +1,160 @@
+#include "mlr/Diff/Adjoint.h"
+
+#include "mlir/IR/IRMapping.h"
+
+namespace mlr::diff {
+
+bool Body::isInside(Value v) const {
+  return op->getNumRegions() ? op->isAncestor(v.getParentBlock()->getParentOp()) : v.getDefiningOp() == op;
+}
+
+Body bodyOfComputation(Operation *op) {
+  Body body;
+  body.op = op;
+  body.result = op->getResult(0);
+  auto addBlock = [&](Block &block) {
+    for (Operation &inner : block.without_terminator())
+      if (&inner != body.reduce.getOperation()) body.inside.push_back(&inner);
+  };
+  if (auto gen = dyn_cast<GenOp>(op)) {
+    Block &block = dataflow::bodyOf(gen);
+    body.reduce = block.getTerminator()->getOperand(0).getDefiningOp<ReduceOp>();
+    if (body.reduce && body.reduce->getBlock() != &block) body.reduce = nullptr;
+    body.arguments.append(block.args_begin(), block.args_end());
+    llvm::append_range(body.sizes, tensorOf(gen).getShape());
+    body.outer = body.arguments.size();
+    addBlock(block);
+    body.yields.assign(block.getTerminator()->operand_begin(), block.getTerminator()->operand_end());
+  } else if (auto reduce = dyn_cast<ReduceOp>(op)) {
+    body.reduce = reduce;
+  } else {
+    body.inside.push_back(op);
+    body.yields.push_back(body.result);
+  }
+  if (!body.reduce) return body;
+  Block &block = dataflow::bodyOf(body.reduce);
+  body.arguments.append(block.args_begin(), block.args_end());
+  llvm::append_range(body.sizes, body.reduce.getSizes());
+  addBlock(block);
+  body.yields.assign(block.getTerminator()->operand_begin(), block.getTerminator()->operand_end());
+  return body;
+}
+
+namespace {
+
+/// Makes one operation inside a body a tensor over the indices that it depends on.
+class Extraction {
+public:
+  Extraction(Operation *root, Operation *inner) : root(root), inner(inner) {
+    for (Operation *op = inner->getParentOp();; op = op->getParentOp()) {
+      around.insert(around.begin(), op);
+      if (op == root) break;
+    }
+  }
+
+  void run() {
+    need(inner);
+    while (!work.empty()) need(work.pop_back_val());
+    SmallVector<Value> indices;
+    SmallVector<int64_t> shape;
+    for (Operation *op : around)
+      for (BlockArgument a : dataflow::bodyOf(op).getArguments())
+        if (used.contains(a)) {
+          indices.push_back(a);
+          shape.push_back(rangeOfIndex(a).high + 1);
+        }
+    for (int64_t &size : shape) size = std::max<int64_t>(size, 1);
+    Location loc = inner->getLoc();
+    Type element = inner->getResult(0).getType();
+    OpBuilder b(root);
+    IRMapping mapping;
+    if (indices.empty()) {
+      copyInto(b, mapping);
+      replace(mapping.lookup(inner->getResult(0)));
+      return;
+    }
+    for (auto [i, index] : llvm::enumerate(indices)) shape[i] = sizeOf(cast<BlockArgument>(index));
+    auto gen = GenOp::create(b, loc, RankedTensorType::get(shape, element));
+    Block *block = b.createBlock(&gen.getBody());
+    for (Value index : indices) mapping.map(index, block->addArgument(b.getIndexType(), loc));
+    copyInto(b, mapping);
+    YieldOp::create(b, loc, mapping.lookup(inner->getResult(0)));
+    b.setInsertionPoint(inner);
+    SmallVector<AffineExpr> exprs;
+    for (unsigned i = 0; i < indices.size(); ++i) exprs.push_back(b.getAffineDimExpr(i));
+    replace(createRead(b, loc, gen.getResult(), exprs, indices));
+  }
+
+private:
+  static int64_t sizeOf(BlockArgument a) {
+    Operation *owner = a.getOwner()->getParentOp();
+    if (auto gen = dyn_cast<GenOp>(owner)) return tensorOf(gen).getDimSize(a.getArgNumber());
+    return cast<ReduceOp>(owner).getSizes()[a.getArgNumber()];
+  }
+
+  void need(Operation *op) {
+    op->walk([&](Operation *o) {
+      for (Value v : o->getOperands()) {
+        if (auto a = dyn_cast<BlockArgument>(v)) {
+          if (llvm::is_contained(around, a.getOwner()->getParentOp())) used.insert(a);
+          continue;
+        }
+        Operation *source = v.getDefiningOp();
+        bool inBody = root != source && root->isAncestor(source) && !inner->isAncestor(source);
+        if (inBody && needed.insert(source)) work.push_back(source);
+      }
+    });
+  }
+
+  void copyInto(OpBuilder &b, IRMapping &mapping) {
+    for (Operation *op : around)
+      for (Operation &o : dataflow::bodyOf(op))
+        if (needed.contains(&o)) b.clone(o, mapping);
+    b.clone(*inner, mapping);
+  }
+
+  void replace(Value v) {
+    inner->getResult(0).replaceAllUsesWith(v);
+    inner->erase();
+  }
+
+  Operation *root, *inner;
+  SmallVector<Operation *> around; ///< gens and reductions, outermost first
+  llvm::SmallSetVector<Value, 4> used;
+  llvm::SetVector<Operation *> needed;
+  SmallVector<Operation *> work;
+};
+
+} // namespace
+
+/// max(a, b) as the selection that it is: a where a > b or a is NaN. Its derivative is that of the selection.
+static void expandChoice(Operation *op) {
+  OpBuilder b(op);
+  Location loc = op->getLoc();
+  Type i1 = b.getI1Type();
+  Value x = op->getOperand(0), y = op->getOperand(1);
+  Value before = isa<MaxOp>(op) ? GtOp::create(b, loc, i1, x, y).getResult() : LtOp::create(b, loc, i1, x, y).getResult();
+  Value first = OrOp::create(b, loc, i1, before, NeOp::create(b, loc, i1, x, x));
+  op->getResult(0).replaceAllUsesWith(SelectOp::create(b, loc, x.getType(), first, x, y));
+  op->erase();
+}
+
+void splitBody(Operation *op) {
+  SmallVector<Operation *> choices;
+  op->walk([&](Operation *o) {
+    if (isa<MaxOp, MinOp>(o) && isFloat(o->getResult(0))) choices.push_back(o);
+  });
+  for (Operation *o : choices) expandChoice(o);
+  if (llvm::is_contained(choices, op) || !isa<GenOp, ReduceOp>(op)) return;
+  SmallVector<Operation *> inner;
+  op->walk([&](Operation *o) { // inner ones first
+    if (o != op && isa<ReduceOp, CallOp>(o)) inner.push_back(o);
+  });
+  for (Operation *o : inner) {
+    bool isYielded = o->getParentOp() == op && isa<GenOp>(op) &&
+                     dataflow::bodyOf(op).getTerminator()->getOperand(0) == o->getResult(0);
+    if (!isYielded) Extraction(op, o).run();
+  }
+}
+
+} // namespace mlr::diff

@@ -1,0 +1,35 @@
+// Private to Diff: where the elements of a tensor are read, and the sum over those places.
+#pragma once
+
+#include "mlr/Diff/Adjoint.h"
+
+namespace mlr::diff {
+
+/// A read turned round: for each element of the source, the indices of the body at which it is read.
+///
+/// The dimensions of the expressions are: the batch, the axes of the source that are left, the free arguments of the body (those
+/// that the element does not fix, over which the contribution is summed).
+struct Transposition {
+  SmallVector<unsigned> axes;          ///< of the source; all but `rows`
+  SmallVector<ScanAxis, 2> rows;
+  SmallVector<unsigned> free;          ///< arguments of the body
+  SmallVector<AffineExpr> positions;   ///< of each argument
+  struct Between { AffineExpr e; int64_t size; };
+  SmallVector<Between> inside;         ///< 0 <= e < size
+  struct Multiple { AffineExpr e; int64_t of; };
+  SmallVector<Multiple> multiples;     ///< e mod of == 0
+  struct Equal {
+    unsigned axis;      ///< of the source
+    AffineExpr element; ///< the dimension of that axis
+    bool clamp;
+    int64_t size;
+  };
+  SmallVector<Equal> equal;            ///< the read's index of the axis is the element's
+};
+
+/// `level`: the block of the source; scans between it and the read stack what they read row by row.
+Transposition transpose(const Body &body, ReadOp read, unsigned batch, Block *level);
+/// For a scalar: all arguments are free.
+Transposition sumOver(const Body &body, unsigned batch);
+
+} // namespace mlr::diff
