@@ -1,8 +1,11 @@
 #include "driver/Engines.h"
 
 #include "driver/CheckReport.h"
+#include "mlr/Dataflow/Machine.h"
 #include "mlr/Eval/Interpreter.h"
 #include "mlr/Target/Jit.h"
+
+#include "llvm/Support/thread.h"
 
 #include <fmt/format.h>
 
@@ -54,9 +57,10 @@ public:
     sig.rate = node.rate;
     sig.inputs = portsOf(node, node.inputs);
     sig.outputs = portsOf(node, node.outputs);
-    interpreter.emplace(node, eval::Options{compilation.options.unfused, compilation.options.checks});
+    if (!takesDerivatives()) interpreter.emplace(node, eval::Options{compilation.options.unfused, compilation.options.checks});
     return true;
   }
+  bool takesDerivatives() const { return compilation.program.takesDerivatives; }
   const Signature &signature() const override { return sig; }
   std::variant<std::vector<Array>, Failure> step(const std::vector<Array> &inputs) override {
     auto result = interpreter->step(inputs);
@@ -85,6 +89,62 @@ private:
   Compilation compilation;
   Signature sig;
   std::optional<eval::Interpreter> interpreter;
+};
+
+/// A program with derivatives means the equations that they become: those are run, by their definition.
+class DataflowEngine : public Engine {
+public:
+  explicit DataflowEngine(const CommandLine &options) : compilation(options) {}
+  bool prepare() {
+    if (compilation.options.checks) {
+      std::fprintf(stderr, "mlrc: the interpreter does not monitor programs with derivatives: use `mlrc run --checks`\n");
+      return false;
+    }
+    if (!compile(compilation, "diff")) return false;
+    const NodeInstance &node = *compilation.program.roots[0];
+    sig.node = node.name;
+    sig.rate = node.rate;
+    sig.inputs = portsOf(node, node.inputs);
+    sig.outputs = portsOf(node, node.outputs);
+    root = mlir::SymbolTable(*compilation.module).lookup<dataflow::NodeOp>(node.name);
+    if (!root) return false;
+    machine.emplace(root);
+    return true;
+  }
+  const Signature &signature() const override { return sig; }
+  std::variant<std::vector<Array>, Failure> step(const std::vector<Array> &inputs) override {
+    std::vector<dataflow::Bytes> in, out;
+    for (auto [array, port] : llvm::zip(inputs, sig.inputs)) {
+      Array present = array.bytes() == port.type.bytes() ? array : Array(port.type); // absent: nobody looks
+      const char *bytes = reinterpret_cast<const char *>(present.data());
+      in.emplace_back(bytes, bytes + present.bytes());
+    }
+    // Recursion goes back in time.
+    constexpr unsigned stackBytes = 2u << 30;
+    llvm::thread run(std::optional<unsigned>(stackBytes), [&] { out = machine->step(std::move(in)); });
+    run.join();
+    std::vector<Array> values;
+    presence.assign(sig.outputs.size(), true);
+    size_t next = 0;
+    for (const dataflow::Bytes &bytes : out) {
+      bool isFlag = root.getPresence() && (*root.getPresence())[next++] >= 0;
+      if (isFlag) {
+        presence[values.size() - 1] = bytes[0];
+        continue;
+      }
+      const Type &type = sig.outputs[values.size()].type;
+      auto from = reinterpret_cast<const std::byte *>(bytes.data());
+      values.emplace_back(type, std::vector<std::byte>(from, from + bytes.size()));
+    }
+    return values;
+  }
+  std::string checkReport(int64_t) const override { return ""; }
+
+private:
+  Compilation compilation;
+  Signature sig;
+  dataflow::NodeOp root;
+  std::optional<dataflow::Machine> machine;
 };
 
 /// Memory of one of a node's structs, aligned for vectors.
@@ -219,7 +279,10 @@ std::unique_ptr<Engine> makeJit(const CommandLine &options) {
 std::unique_ptr<Engine> makeInterpreter(const CommandLine &options) {
   auto engine = std::make_unique<InterpreterEngine>(options);
   if (!engine->prepare()) return nullptr;
-  return engine;
+  if (!engine->takesDerivatives()) return engine;
+  auto differentiated = std::make_unique<DataflowEngine>(options);
+  if (!differentiated->prepare()) return nullptr;
+  return differentiated;
 }
 
 } // namespace mlr::driver

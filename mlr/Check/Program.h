@@ -227,6 +227,7 @@ struct Program {
   /// The instances that can be run or built: asked-for node, or each node of the root file that needs no
   /// static arguments.
   std::vector<const NodeInstance *> roots;
+  bool takesDerivatives = false; ///< somewhere: Vjp or Jvp
 };
 
 /// Re-checks the structural invariants above; returns the broken ones (empty: none). Never reports to the user.

@@ -186,6 +186,7 @@ private:
   }
 
   Term *build(const Expr &e, RegionPlan &region, int depth) {
+    if (e.kind == ExprKind::Stop) return build(*e.args[0], region, depth); // says something to derivatives only
     Term &term = plan.terms.emplace_back();
     term.expr = &e;
     term.kind = e.kind;

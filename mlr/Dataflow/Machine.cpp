@@ -1,11 +1,10 @@
-#include "Machine.h"
+#include "mlr/Dataflow/Machine.h"
 
 #include "mlr/Dataflow/Flags.h"
 
 using namespace mlir;
-using namespace mlr::dataflow;
 
-namespace mlr::test {
+namespace mlr::dataflow {
 namespace {
 
 /// Scans around the block; the node's own time is depth 0.
@@ -342,4 +341,4 @@ Bits Machine::reduce(ReduceOp op, const Path &path, Locals &locals) {
   return acc[0];
 }
 
-} // namespace mlr::test
+} // namespace mlr::dataflow
