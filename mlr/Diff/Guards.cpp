@@ -18,11 +18,11 @@ static Guards prefix(ArrayRef<Guard> guards, llvm::function_ref<bool(const Guard
 
 static bool isInside(Guard c, Operation *scan) { return scan->isAncestor(c.value.getParentBlock()->getParentOp()); }
 
-/// Whether element i of the result needs element i of the source.
+/// Whether each element of the source is read at its own place of the body's domain and nowhere else.
 static bool isElementwise(const Leaf &leaf, const Body &body) {
   if (!leaf.read) return body.arguments.empty();
   auto read = cast<ReadOp>(leaf.read);
-  return !body.reduce && !read.getClamp() && read.getMap().isIdentity() &&
+  return !read.getClamp() && read.getMap().isIdentity() &&
          llvm::equal(read.getIndices(), body.arguments) &&
          llvm::equal(cast<RankedTensorType>(read.getSource().getType()).getShape(), body.sizes);
 }
@@ -54,7 +54,7 @@ Guards Derivative::guardsAt(const Leaf &leaf, Operation *op, ArrayRef<Guard> of)
       if (isInside(g, at->getParentOp())) return true;
     return false;
   };
-  Guards out = prefix(of, [&](const Guard &g) { return (isTensor(g) && !same) || leaves(g); });
+  Guards out = prefix(of, [&](const Guard &g) { return (isTensor(g) && (!same || c.body.reduce)) || leaves(g); });
   if (out.size() < of.size()) return out;
   for (const Guard &own : c.conditions->of(leaf.inside())) {
     if (c.body.isInside(own.value) && !same) break;

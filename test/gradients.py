@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+"""Derivatives (rules R25) against central differences in f64, and the same bits in all engines.
+
+Each program has a scalar output `l` and, for some of its inputs v, an output `d_v`: the gradient of l with respect to v. All nodes here keep
+no state from one instant to the next, so that one run over many instants evaluates l at all the places that the differences need.
+
+usage: gradients.py MLRC [--only NAME..]
+"""
+import argparse
+import pathlib
+import sys
+import tempfile
+
+import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import engines  # noqa: E402
+
+RELATIVE = 1e-6
+
+# name, program, inputs by name
+CASES = []
+
+
+def case(name, program, **inputs):
+    CASES.append((name, program, {k: np.asarray(v) for k, v in inputs.items()}))
+
+
+def numbers(*shape, seed=0):
+    return np.random.default_rng([len(CASES), seed]).normal(size=shape)
+
+
+case("arithmetic", """
+node main(x, y: f64[5]) -> (l: f64, d_x, d_y: f64[5]) {
+  z = x * y - x / (2.0 + y * y) + fma(x, y, x) - (-x) + abs(x * y) + sqrt(1.0 + x * x) + (x + 9.0) % 2.5;
+  l = sum(z * z);
+  d_x = grad(l, x);  d_y = grad(l, y);
+}""", x=numbers(5), y=numbers(5, seed=1))
+case("elementary_functions", """
+node main(x: f64[4], y: f64[4]) -> (l: f64, d_x, d_y: f64[4]) {
+  p = x * x + 0.2;
+  z = exp(x) + exp2(x) + expm1(y) + sinh(x) + cosh(y) + log(p) + log2(p) + log10(p) + log1p(p) + softplus(x) + sigmoid(y)
+    + sin(x) + cos(y) + tan(0.3 * x) + atan(y) + asin(0.2 * x) + acos(0.2 * y) + cbrt(p) + erf(x) + erfc(y) + tanh(x * y)
+    + atan2(x, p) + hypot(x, y) + pow(p, y);
+  l = sum(z * z);
+  d_x = grad(l, x);  d_y = grad(l, y);
+}""", x=numbers(4), y=numbers(4, seed=1))
+case("selections_and_extremes", """
+node main(x: f64[6], c: bool) -> (l: f64, d_x: f64[6]) {
+  a = where(x > 0.1, x * x, sin(x));
+  b = if c then max(x, a) else min(x, 0.5);
+  l = sum(a * b) + max(b) * min(a) + sum(max(a[i] * x[j] for j < 6) for i < 6);
+  d_x = grad(l, x);
+}""", x=numbers(6), c=True)
+case("products_without_division", """
+node main(x: f64[3, 4]) -> (l: f64, d_x: f64[3, 4]) {
+  l = sum([prod(x[i, j] for j < 4) for i < 3]) + prod(x[0]);
+  d_x = grad(l, x);
+}""", x=np.where(np.arange(12).reshape(3, 4) == 5, 0, numbers(3, 4)))
+case("contractions_and_convolutions", """
+node main(x: f64[9], k: f64[3], w: f64[4, 4]) -> (l: f64, d_x: f64[9], d_k: f64[3], d_w: f64[4, 4]) {
+  y = [sum(x[2 * j + d] * k[d] for d < 3) for j < 4];
+  z = tanh(w @ y) @ w;
+  l = sum(z * z) + mean(y);
+  d_x = grad(l, x);  d_k = grad(l, k);  d_w = grad(l, w);
+}""", x=numbers(9), k=numbers(3, seed=1), w=numbers(4, 4, seed=2))
+case("slices_and_rearrangements", """
+node main(x: f64[6], y: f64[2]) -> (l: f64, d_x: f64[6], d_y: f64[2]) {
+  z = concat(x[1..5] * x[2..6], y, x[..] * 2.0);
+  m = reshape<<[3, 4]>>(z);
+  t = [m[i, j] * m[i, i] for j < 4, i < 3];
+  l = sum(t * t) + x[3] * y[1];
+  d_x = grad(l, x);  d_y = grad(l, y);
+}""", x=numbers(6), y=numbers(2, seed=1))
+case("computed_indices", """
+node main(x: f64[6], i: i32[5]) -> (l: f64, d_x: f64[6]) {
+  y = [x[i[k]] * f64(k + 1) + at(x, i[k] + 1, 0.5) for k < 5];
+  l = sum(y * y) + sum(square(x[i[0] ..+ 2]));
+  d_x = grad(l, x);
+}""", x=numbers(6), i=np.array([2, 5, 2, 0, 7], "i4"))
+case("recurrences_both_ways", """
+node main(x: f64[6], p: f64) -> (l: f64, d_x: f64[6], d_p: f64) {
+  scan t < 6 {
+    up = p * x[t] + 0.5 * (p fby up);
+    down = up * up * 0.3 + 0.7 * (down eby (p * p));
+    acc = down * x[t] + (0 fby acc);
+    y[t] = down * final acc;
+    e = final acc;
+    s = initial down;
+  }
+  l = sum(y * y) + e * s;
+  d_x = grad(l, x);  d_p = grad(l, p);
+}""", x=numbers(6), p=0.8)
+case("nested_scans", """
+node main(x: f64[3, 4], p: f64) -> (l: f64, d_x: f64[3, 4], d_p: f64) {
+  scan i < 3 {
+    scan j < 4 { s = sin(x[i, j] * p) + 0.9 * (q fby s); r[j] = s; e = final s; }
+    q = 0.1 fby e * p;
+    z[i] = sum(r) * q;
+  }
+  l = sum(z);
+  d_x = grad(l, x);  d_p = grad(l, p);
+}""", x=numbers(3, 4), p=1.3)
+case("windows", """
+node main(x: f64[6], i: f64) -> (l: f64, d_x: f64[6], d_i: f64) {
+  scan t < 6 { w = window<<3>>(x[t] * x[t], i); y[t] = w[0] * w[1] + w[2] * w[2]; }
+  l = sum(y);
+  d_x = grad(l, x);  d_i = grad(l, i);
+}""", x=numbers(6), i=0.4)
+case("until", """
+node main(x: f64[6], p: f64) -> (l: f64, d_x: f64[6], d_p: f64) {
+  scan t < 6 until s > 1.0 { s = abs(x[t]) * p + (0 fby s); y[t] = s * s; f = final s; }
+  l = sum(y) + f;
+  d_x = grad(l, x);  d_p = grad(l, p);
+}""", x=np.array([.3, .4, -.2, .5, .7, .1]), p=0.9)
+case("clocks_arms_and_resets_inside_a_scan", """
+node main(x: f64[12], p: f64) -> (l: f64, d_x: f64[12], d_p: f64) {
+  scan t < 12 {
+    c = t % 3 == 1;
+    when c { a = p * x[t] + 0.5 * (0 fby a); }
+    h = hold(a, p);
+    if x[t] > 0 { b = x[t] * (1 fby b) * p; } else { b = x[t] + h; }
+    reset { s = b + 0.7 * (p fby s); } every c;
+    automaton {
+      state Up { u = s * s; until t % 5 == 4 then Down; }
+      state Down { u = s * (p fby u) * 0.1; until t % 4 == 3 continue Up; }
+    }
+    y[t] = u + h;
+  }
+  l = sum(y * y);
+  d_x = grad(l, x);  d_p = grad(l, p);
+}""", x=numbers(12), p=0.7)
+case("instances_side_by_side", """
+node f(x: f64[5], w: f64) -> (y: f64) { scan t < 5 { s = tanh(x[t] * w) + 0.5 * (0 fby s); y = final s; } }
+node main(x: f64[3, 5], w: f64) -> (l: f64, d_x: f64[3, 5], d_w: f64) {
+  y = [f(x[b], w) for b < 3];
+  l = sum(y * y);
+  d_x = grad(l, x);  d_w = grad(l, w);
+}""", x=numbers(3, 5), w=0.6)
+case("structs", """
+struct Net<<I, O: size>> { w: f64[O, I], b: f64[O] }
+fun net(p: Net<<6, 4>>, x: f64[6]) -> (y: f64[4]) { y = relu(p.w @ x + p.b); }
+node main(x: f64[6], w: f64[4, 6], b: f64[4]) -> (l: f64, d_w: f64[4, 6], d_b: f64[4], d_x: f64[6]) {
+  p = Net { w = w, b = b };
+  l = sum(square(net(p, x)));
+  g = grad(l, p);
+  d_w = g.w;  d_b = g.b;  d_x = grad(l, x);
+}""", x=numbers(6), w=numbers(4, 6, seed=1), b=numbers(4, seed=2))
+case("derivatives_of_derivatives", """
+node main(x: f64[5]) -> (l: f64, d_x: f64[5]) {
+  y = [sin(x[i]) * x[(i + 1) % 5] * x[i] for i < 5];
+  e = sum(y * y);
+  g = grad(e, x);
+  h = [grad(g[i], x) for i < 5];
+  l = sum(g * g) + h[0, 1] * h[2, 2];
+  d_x = grad(l, x);
+}""", x=numbers(5))
+case("learning_inside_a_scan", """
+node main(x: f64[6], p: f64) -> (l: f64, d_x: f64[6], d_p: f64) {
+  scan t < 6 {
+    q = p fby (q - 0.1 * grad(e, q));
+    e = square(sin(q * x[t]) - 0.3) + 0.1 * q * q;
+    r = final q;
+  }
+  l = r * r * r;
+  d_x = grad(l, x);  d_p = grad(l, p);
+}""", x=numbers(6), p=1.1)
+case("directional_derivatives", """
+node main(x: f64[6], w: f64[4, 6]) -> (l: f64, d_x: f64[6], d_w: f64[4, 6]) {
+  y = tanh(w @ x);
+  t = x * 0.5;
+  l = sum(jvp(y, x, t) * y) + sum(vjp(y, w, y));
+  d_x = grad(l, x);  d_w = grad(l, w);
+}""", x=numbers(6), w=numbers(4, 6, seed=1))
+
+# What no difference quotient shows: name, program, inputs, outputs.
+EXACT = [
+    ("what_is_not_selected_contributes_zero", """
+node main(x: f64[4], c: bool) -> (g, h: f64[4]) {
+  s = sqrt(x);
+  l = sum(where(x > 0, s, 0.0));
+  g = grad(l, x);
+  r = if c then 1.0 / x * x else x;
+  m = sum(r);
+  h = grad(m, x);
+}""", {"x": np.array([0., 1, 4, 0]), "c": np.bool_(False)},
+     {"g": [0, .5, .25, 0], "h": [1, 1, 1, 1]}),
+    ("ties_go_to_the_second_operand_and_to_the_first_element", """
+node main(a, b: f64, x: f64[3]) -> (ga, gb: f64, gx: f64[3]) {
+  m = max(a, b);  ga = grad(m, a);  gb = grad(m, b);
+  n = max(x);  gx = grad(n, x);
+}""", {"a": np.float64(2), "b": np.float64(2), "x": np.array([1., 3, 3])}, {"ga": 0, "gb": 1, "gx": [0, 1, 0]}),
+    ("the_variable_is_cut_and_stop_gradient_is_a_constant", """
+node main(x: f64) -> (g, h, z: f64) {
+  y = 3.0 * x;  e = y * x;  h = grad(e, y);
+  l = x * stop_gradient(x * x) + x;  g = grad(l, x);
+  k = x * x;  z = grad(k, y);
+}""", {"x": np.float64(1.5)}, {"g": 3.25, "h": 1.5, "z": 0}),
+    ("a_function_states_its_derivative", """
+fun clipped(x: f64) -> (y: f64) derivative clip { y = x * x; }
+fun clip(x, y, g: f64) -> (r: f64) { r = min(max(g, -0.5), 0.5); }
+node main(x: f64[2]) -> (g: f64[2]) { l = sum([clipped(x[i]) * 3.0 for i < 2]); g = grad(l, x); }""",
+     {"x": np.array([1., 2])}, {"g": [.5, .5]}),
+]
+
+
+def run_all(mlrc, folder, name, program, streams):
+    """Outputs by engine; the bits of all are compared."""
+    path = folder / f"{name}.mlr"
+    path.write_text(program)
+    data = folder / f"{name}.npz"
+    np.savez(data, **streams)
+    results = {}
+    for engine in ("run", "interp"):
+        results[engine] = engines.mlrc_run(mlrc, engine, path, "main", inputs=[data])
+    where = folder / name
+    where.mkdir()
+    library, description = engines.build_c(mlrc, path, where, node="main")
+    steps = len(next(iter(streams.values())))
+    results["gcc"] = engines.c_run(library, description, streams, steps)
+    for engine, outputs in results.items():
+        for key, value in outputs.items():
+            if not engines.same_bits(np.asarray(value), np.asarray(results["run"][key])):
+                raise AssertionError(f"{engine} differs in {key}")
+    return results["run"]
+
+
+def differences(mlrc, folder, name, program, inputs):
+    rows = [inputs]
+    places = []
+    for key, value in inputs.items():
+        if f"d_{key}" not in program:
+            continue
+        for k in range(value.size):
+            for sign in (1, -1):
+                moved = dict(inputs)
+                moved[key] = np.array(value, dtype=np.float64)
+                step = 1e-6 * max(1.0, abs(float(value.flat[k])))
+                moved[key].flat[k] += sign * step
+                rows.append(moved)
+            places.append((key, k, step))
+    streams = {key: np.stack([np.asarray(row[key]) for row in rows]) for key in inputs}
+    out = run_all(mlrc, folder, name, program, streams)
+    worst = 0.0
+    for key in inputs:
+        if f"d_{key}" not in out:
+            continue
+        got = np.asarray(out[f"d_{key}"])[0].ravel()
+        want = np.zeros_like(got)
+        for n, (name_, k, step) in enumerate(places):
+            if name_ == key:
+                want[k] = (out["l"][1 + 2 * n] - out["l"][2 + 2 * n]) / (2 * step)
+        worst = max(worst, np.max(np.abs(got - want)) / max(1.0, np.max(np.abs(want))))
+    return worst
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("mlrc", type=pathlib.Path)
+    parser.add_argument("--only", nargs="*")
+    args = parser.parse_args()
+    mlrc = args.mlrc.resolve()
+    failed = 0
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary)
+        for name, program, inputs in CASES:
+            if args.only and name not in args.only:
+                continue
+            try:
+                error = differences(mlrc, folder, name, program, inputs)
+                good = error < RELATIVE
+                print(f"{'ok  ' if good else 'FAIL'} {name}: {error:.1e} of central differences")
+            except (AssertionError, engines.EngineError) as e:
+                good = False
+                print(f"FAIL {name}: {e}")
+            failed += not good
+        for name, program, inputs, want in EXACT:
+            if args.only and name not in args.only:
+                continue
+            try:
+                out = run_all(mlrc, folder, name, program, {k: np.asarray(v)[None] for k, v in inputs.items()})
+                good = all(np.array_equal(np.asarray(out[k])[0], np.asarray(v, dtype=np.float64)) for k, v in want.items())
+                print(f"{'ok  ' if good else 'FAIL'} {name}" + ("" if good else f": {out}"))
+            except (AssertionError, engines.EngineError) as e:
+                good = False
+                print(f"FAIL {name}: {e}")
+            failed += not good
+    print(f"{failed} failed" if failed else "all derivatives agree")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
