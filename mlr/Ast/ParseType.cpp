@@ -48,7 +48,7 @@ Name Parser::parseQualifiedName(std::string_view what) {
 /// [ID "."] ID
 Name Parser::parseConstructor() {
   Name name = expectName("the name of a constructor");
-  if (accept(Tok::Dot)) {
+  while (accept(Tok::Dot)) {
     Name part = expectName("the name of a constructor after `.`");
     name.text += "." + part.text;
     name.span = name.span.to(part.span);

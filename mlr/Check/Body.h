@@ -212,6 +212,7 @@ private:
   ClockTerm *clockOf(const ast::Expr &e);
   ClockTerm *clockOf(SymbolId id);
   ClockTerm *clockAbove(const Symbol &symbol);
+  bool selectsByType(const Symbol &selector, const ast::ClockExpr &clock);
   ClockTerm *clockOfName(const ast::Expr &e, std::string_view name);
   ClockTerm *clockOfWhen(const ast::Expr &e);
   ClockTerm *clockOfMerge(const ast::Expr &e);

@@ -17,6 +17,7 @@ struct ClockCondition {
   Clock::Kind kind = Clock::Kind::When;
   std::string key;         ///< of the selector: the same variable, or the same expression of the same ones
   std::string constructor; ///< When on an enum; "#3": number 3 of a selector of the checker's own
+  std::string written;     ///< the constructor with its enum, `Mode.Brake`, where that was given
   int64_t value = 1;       ///< When on a bool; on an enum once `selector` is known
   int64_t period = 1, phase = 0;
   std::string shown;         ///< "voiced", "not voiced", "every 4": what follows `when`

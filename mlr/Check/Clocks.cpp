@@ -79,6 +79,23 @@ ClockTerm *Body::baseOf(Scope &block) {
 
 // ---- statements ------------------------------------------------------------------------------------------
 
+/// Whether a parameter can be the condition of another one's clock: a bool, or an enum with that constructor.
+bool Body::selectsByType(const Symbol &selector, const ast::ClockExpr &clock) {
+  const Ty &ty = selector.ty;
+  if (ty.kind == Ty::Kind::Unknown) return false; // reported
+  bool isEnum = ty.kind == Ty::Kind::Plain && ty.nominal && ty.type.isScalar();
+  bool isCondition = ty.kind == Ty::Kind::Plain && !ty.nominal && ty.type == Type{Scalar::Bool, {}};
+  if (clock.kind == ast::ClockExpr::Kind::WhenIs && isEnum) return constructorOf(*ty.nominal, clock.constructor).has_value();
+  if (clock.kind != ast::ClockExpr::Kind::WhenIs && isCondition) return true;
+  bool wantsEnum = clock.kind == ast::ClockExpr::Kind::WhenIs;
+  Diagnostic &d = error(kinds::typeMismatch, clock.condition->span,
+                        fmt::format("the condition of a clock must be {}, but `{}` is {}", wantsEnum ? "an enum" : "one bool",
+                                    selector.name, toString(ty)),
+                        toString(ty));
+  d.labels.push_back({selector.span, "declared here", false});
+  return false;
+}
+
 /// That of the condition of a parameter's clock, which is a parameter itself. Null: an error was reported.
 ClockTerm *Body::clockAbove(const Symbol &symbol) {
   const ast::ClockExpr &clock = *symbol.declaredClock;
@@ -92,6 +109,7 @@ ClockTerm *Body::clockAbove(const Symbol &symbol) {
       d.helps.push_back(fmt::format("make it an output:  `c: bool, {}: {} when c`", symbol.name, toString(symbol.ty)));
     return nullptr;
   }
+  if (!selectsByType(symbols[*id], clock)) return nullptr;
   ClockTerm *above = clockOf(*id);
   if (ClockSolver::root(above) != ClockSolver::find(symbol.clock)) return above;
   Diagnostic &d = error(kinds::clockMismatch, clock.span, fmt::format("the clock of `{}` is that of itself", symbol.name),
@@ -454,7 +472,7 @@ ClockCondition *Body::condition(const ast::ClockExpr &clock) {
   c.selectorShown = text(*c.expr);
   c.shown = (clock.kind == K::WhenNot ? "not " : "") + text(*clock.condition);
   if (clock.kind == K::WhenIs) {
-    c.constructor = clock.constructor.text;
+    c.constructor = c.written = clock.constructor.text;
     c.shown += " == " + c.constructor;
     if (size_t dot = c.constructor.rfind('.'); dot != std::string::npos) c.constructor.erase(0, dot + 1);
   }

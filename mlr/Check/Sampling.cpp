@@ -71,7 +71,7 @@ bool Body::elabSelector(ClockCondition &c, ClockTerm *parent) {
     Value v = elab(*c.expr);
     forceDefault(v);
     std::optional<size_t> number;
-    if (v.plain() && v.nominal) number = constructorOf(*v.nominal, {c.constructor, c.span});
+    if (v.plain() && v.nominal) number = constructorOf(*v.nominal, {c.written.empty() ? c.constructor : c.written, c.span});
     else if (!numbered && !v.unknown())
       error(kinds::typeMismatch, c.expr->span, fmt::format("`{}` is {}, not an enum", text(*c.expr), toString(v.ty())),
             fmt::format("compared with `{}`", c.constructor));

@@ -53,5 +53,16 @@ TEST(Enums, NamesAreDeclaredOnce) { // R18.1
   expectErrors("enum f32 { A }", {"duplicate-definition: `f32` is a type of the language"});
 }
 
+TEST(Enums, SelectWithTheirOwnConstructorsOnly) { // R17.1, R17.2
+  const std::string two = "enum K { A, B } enum J { Z, A }\n";
+  expectErrors(two + "node main(k: K, x: i32) -> (y: i32) { y = hold(x when k == J.A, 0) + hold(x when k == K.B, 0); }",
+               {"type-mismatch: `J.A` is no value of the enum `K`"});
+  expectErrors(two + "node f(m: K, x: i32 when m == Nope) -> (y: i32) { y = 1; }", {"unknown-name: the enum `K` has no constructor `Nope`"});
+  expectErrors("node f(m: i32, x: i32 when m) -> (y: i32) { y = hold(x, 1); }",
+               {"type-mismatch: the condition of a clock must be one bool, but `m` is i32"});
+  expectErrors("node f(m: i32, x: i32 when m == A) -> (y: i32) { y = hold(x, 1); }",
+               {"type-mismatch: the condition of a clock must be an enum, but `m` is i32"});
+}
+
 } // namespace
 } // namespace mlr::test
