@@ -86,6 +86,7 @@ class Blocks:
         with self.features.inside("reset block"):
             alone = self.alone(region, own)
             outs = self.defined_by(region, left, alone)
+            self.in_resets.update(u.name for u in outs)
             inner = self.arm(region, own, alone, outs, [], depth)
             region.lines += ["reset {"] + self.body(inner) + [f"}} every {c};"]
             self.finish(region, outs)

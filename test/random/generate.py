@@ -30,6 +30,7 @@ class Program(Expressions, Clocked, Blocks, Library):
         self.nodes, self.funs, self.generics, self.reducers = [], [], [], []  # funs: (name, scalars of the inputs, scalar of the output)
         self.constants = []
         self.enums, self.structs = {}, {}
+        self.in_resets = set()    # names of variables that a reset block defines: the checker takes them for no clock of an output yet
         self.text, self.module_text, self.module = [], [], f"lib{seed}"
         self.features = Features()
         self.wanted = self.r.choice(PAIRS) if self.r.random() < 0.85 else frozenset()
@@ -317,7 +318,7 @@ class Program(Expressions, Clocked, Blocks, Library):
         for k, v in r.sample(region.clocked, len(region.clocked))[:r.choice([1, 2, 4])]:
             if v.name in given or not v.simple: continue
             if k.condition and k.condition not in given:
-                at = [w for w in region.ready if w.name == k.condition and w.simple]
+                at = [w for w in region.ready if w.name == k.condition and w.simple and w.name not in self.in_resets]
                 if not at: continue
                 conditions[k.condition] = (at[0], None)
             self.features.add("clocked output")
