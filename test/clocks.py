@@ -68,6 +68,11 @@ node main(c: bool) -> (a, b: i32) {
   reset { a = 1 -> pre a + 1; } every (not c);
   reset { b = 1 -> pre b + 1; } every c;
 }""", "c 1 1 0 1 1 0 0", "a,b 1,1 2,1 1,2 2,1 3,1 1,2 1,3"),
+    ("segments_are_unpacked_in_comprehensions_and_reductions", """
+node main(x: i32[2]) -> (z: i32[2], s: i32) {
+  z = [unpack<<2>>(pack<<2>>(x[i]), -1) for i < 2];
+  s = sum(unpack<<2>>(pack<<2>>(x[i] * i), 7) for i < 2);
+}""", "x[0],x[1] 0,1 2,3 4,5 6,7", "z[0],z[1],s -1,-1,14 0,1,1 2,3,3 4,5,5"),
     ("every_1_is_every_instant", """
 node main(x: i32) -> (y: i32, z: i32) {
   y = x when every 1;

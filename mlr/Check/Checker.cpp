@@ -170,6 +170,12 @@ void Checker::refuseDeclaration(const ast::Decl &decl) {
     report.error(kinds::duplicateDefinition, at, fmt::format("`{}` is a type of the language", decl.name.text), "declared again");
   requireDistinct(report, decl.constructors, [](const ast::Name &n) -> const ast::Name & { return n; }, "constructor");
   requireDistinct(report, decl.fields, [](const ast::FieldDecl &f) -> const ast::Name & { return f.name; }, "field");
+  for (const std::vector<ast::Param> *params : {&decl.inputs, &decl.outputs})
+    for (const ast::Param &param : *params)
+      if (decl.kind == K::Fun && param.clock) {
+        Diagnostic &d = report.unsupported(param.name.span, "inputs and outputs of a `fun` on a clock of their own are");
+        d.helps.push_back(fmt::format("declare it as a node: `node {}(..)`", decl.name.text));
+      }
   if (decl.isExtern) report.unsupported(at, "C functions (`extern`) are");
   checkRate(decl, report);
   if (!decl.derivative.text.empty() && decl.kind != K::Fun)

@@ -261,7 +261,8 @@ Value Body::elementOf(const Value &xs, const Value &init, ClockTerm *clock, VarI
   }
   Value filled = init;
   filled.expr = broadcastTo(init.expr, xs.shape());
-  Expr *held = define(holdValue(xs, filled, clock, span).expr, "segment");
+  Expr *hold = holdValue(xs, filled, clock, span).expr; // in a comprehension an element of a variable already
+  Expr *held = comprehended.empty() ? define(hold, "segment") : hold;
   std::vector<ReadIndex> reads(xs.shape().size());
   for (size_t k = 0; k < reads.size(); ++k) {
     reads[k].inBounds = true;
