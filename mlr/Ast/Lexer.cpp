@@ -93,7 +93,7 @@ private:
 
   void push(Tok kind, uint32_t begin) {
     out.tokens.push_back({kind, newLine, begin, pos});
-    newLine = false;
+    newLine = onlySpace = false;
   }
 
   Diagnostic &error(uint32_t begin, uint32_t end, std::string title, std::string label = "") {
@@ -109,7 +109,7 @@ private:
   /// To the first byte of the next token; false at the end of the text.
   bool skipSpace() {
     while (pos < text.size()) {
-      if (text[pos] == '\n') newLine = true;
+      if (text[pos] == '\n') newLine = onlySpace = true;
       if (isSpace(text[pos])) ++pos;
       else if (startsWith("//")) lineComment();
       else if (startsWith("/*")) blockComment();
@@ -123,7 +123,13 @@ private:
     pos = static_cast<uint32_t>(std::min(text.find('\n', pos), text.size()));
     uint32_t end = pos;
     while (end > begin && isSpace(text[end - 1])) --end;
-    out.comments.push_back({{file, begin, end}, newLine});
+    comment(begin, end);
+  }
+
+  /// A comment behind another one is not on a line of its own, even where the first one ends a line before.
+  void comment(uint32_t begin, uint32_t end) {
+    out.comments.push_back({{file, begin, end}, onlySpace});
+    onlySpace = false;
   }
 
   void blockComment() {
@@ -132,7 +138,7 @@ private:
     pos = close == std::string_view::npos ? size() : static_cast<uint32_t>(close) + 2;
     if (close == std::string_view::npos)
       error(begin, begin + 2, "this comment is never closed", "expected `*/` before the end of the file");
-    out.comments.push_back({{file, begin, pos}, newLine});
+    comment(begin, pos);
     if (text.substr(begin, pos - begin).find('\n') != std::string_view::npos) newLine = true;
   }
 
@@ -296,7 +302,8 @@ private:
   uint32_t pos = 0;
   size_t reported = 0;
   Diagnostic unreported;
-  bool newLine = true;
+  bool newLine = true;   // since the last token
+  bool onlySpace = true; // on this line so far: neither token nor comment
   Tokens out;
 };
 

@@ -113,25 +113,46 @@ TEST(FormatLaws, EveryProgramOfTheRepositoryKeepsItsTreeAndComments) {
   }
 }
 
-TEST(FormatLaws, AnySpacesAndCommentsBetweenTokensAreKept) {
-  uint32_t state = 11;
+/// `text` with spaces and comments at random between its tokens, next to its own.
+std::string spacedAtRandom(const std::string &text, uint32_t &state) {
   auto random = [&](size_t n) { return (state = state * 1664525u + 1013904223u) / 65536 % n; };
-  const char *gaps[] = {" ", "\n", "\n\n\n", "\t ", " /* c */ ", " // c\n", "\n// c\n", "/* a\n   b */", "\n/* c */\n", "\n/// d\n", " // c\n// d\n"};
+  const char *gaps[] = {" ",
+                        "\n",
+                        "\n\n\n",
+                        "\t ",
+                        " /* c */ ",
+                        " // c\n",
+                        "\n// c\n",
+                        "/* a\n   b */",
+                        "\n/* c */\n",
+                        "\n/// d\n",
+                        " // c\n// d\n",
+                        "\n/* c */ // d\n",
+                        "/* c */ /* d\n */ /* e */",
+                        "/* a\n   b */ // d\n"};
+  Parsed p(text);
+  std::string spaced;
+  uint32_t last = 0;
+  for (const Token &t : tokenize(p.file, p.diagnostics).tokens) {
+    spaced += text.substr(last, t.begin - last);
+    if (random(20) == 0) spaced += gaps[random(std::size(gaps))];
+    spaced += text.substr(t.begin, t.end - t.begin);
+    last = t.end;
+  }
+  return spaced;
+}
+
+TEST(FormatLaws, AnySpacesAndCommentsBetweenTokensAreKept) {
   std::vector<std::pair<std::string, std::string>> all = programs();
   for (int k = 0; k < 12; ++k) all.push_back({"corpus", corpus()[static_cast<size_t>(k) % corpus().size()]});
-  for (const auto &[path, text] : all) {
-    Parsed p(text);
-    std::string spaced;
-    uint32_t last = 0;
-    for (const Token &t : tokenize(p.file, p.diagnostics).tokens) {
-      spaced += text.substr(last, t.begin - last); // with its own comments
-      if (random(20) == 0) spaced += gaps[random(std::size(gaps))];
-      spaced += text.substr(t.begin, t.end - t.begin);
-      last = t.end;
+  for (uint32_t seed : {11u, 90u, 170u, 232u}) {
+    uint32_t state = seed;
+    for (const auto &[path, text] : all) {
+      std::string spaced = spacedAtRandom(text, state);
+      SCOPED_TRACE(path + "\n" + spaced.substr(0, 2000));
+      checkFormat(spaced);
+      if (HasFatalFailure()) return;
     }
-    SCOPED_TRACE(path + "\n" + spaced.substr(0, 2000));
-    checkFormat(spaced);
-    if (HasFatalFailure()) return;
   }
 }
 
@@ -187,6 +208,14 @@ TEST(Format, CommentsKeepTheirPlace) {
             "  // before\n  a = 1;  // behind\n  // own\n\n  // apart\n  b = f(1,  // first\n        2);\n  "
             "// last\n");
   EXPECT_EQ(formatted("/// doc\nimport a; /* b */ // c\n"), "/// doc\nimport a;  /* b */  // c\n");
+}
+
+TEST(Format, ACommentBehindABlockCommentStaysBehindIt) {
+  std::string wanted = "  t: (f32,\n      i32 /* a\n  b */  // c\n      ) = y;\n";
+  EXPECT_EQ(inNode("t: (f32, (i32 /* a\n  b */) // c\n) = y;"), wanted); // the inner parentheses go
+  EXPECT_EQ(inNode(wanted), wanted);
+  EXPECT_EQ(inNode("/* a\n b */ // c\ny = x;\n/* d */ // e\n"),
+            "  /* a\n b */  // c\n  y = x;\n  /* d */  // e\n");
 }
 
 TEST(Format, LongExpressionsBreakBeforeOperatorsAndBehindCommas) {
