@@ -84,6 +84,7 @@ DeclFacts Body::factsOfCall(const ast::Decl &decl, const ast::Expr &e) const {
       DeclFacts added = own ? checker.facts(Signature{function, own->function->bound, {}, {}}) : checker.facts(*function);
       facts.state |= added.state;
       facts.end |= added.end;
+      facts.effects |= added.effects;
     });
   }
   return facts;
@@ -91,12 +92,26 @@ DeclFacts Body::factsOfCall(const ast::Decl &decl, const ast::Expr &e) const {
 
 bool Body::allowCall(const ast::Decl &decl, const ast::Expr &e) {
   DeclFacts facts = factsOfCall(decl, e);
-  if (facts.recursive || decl.isExtern)
+  if (facts.recursive)
     return false; // reported at the declaration
+  if (!unit && decl.isExtern) {
+    error(kinds::notConstant, e.span, fmt::format("the C function `{}` cannot be called in a constant", decl.name.text),
+          "constants are computed by the compiler");
+    return false;
+  }
   if (!unit && decl.kind == ast::DeclKind::Node) {
     error(kinds::notConstant, e.span,
           fmt::format("the node `{}` cannot be called in a constant", decl.name.text),
           "constants have no time");
+    return false;
+  }
+  if (unit && instance.isFun && facts.effects) {
+    Diagnostic &d = error(kinds::stateInFun, e.nameSpan,
+                          fmt::format("the fun `{}` calls `{}`, a C function with effects or a node that calls one",
+                                      signature.decl->name.text, decl.name.text),
+                          "has effects");
+    d.labels.push_back({decl.name.span, "declared here", false});
+    d.helps.push_back(fmt::format("declare the caller as a node: `node {}(..)`", signature.decl->name.text));
     return false;
   }
   if (unit && !scope->time) {

@@ -3,6 +3,7 @@
 // vertex of the enclosing time. Calls are looked through by summaries of their paths.
 #include "mlr/Check/Analyses.h"
 #include "mlr/Check/CausalityReport.h"
+#include "mlr/Check/Effects.h"
 #include "mlr/Check/Recurrences.h"
 #include "support/DiagnosticKinds.h"
 
@@ -29,6 +30,7 @@ public:
     return good;
   }
 
+  const Graph &dependencies() const { return graph; }
   /// Of an accepted or reported node; its own time is the last one that was checked.
   Summary summarise();
 
@@ -332,7 +334,9 @@ Summary NodeCausality::summarise() {
     if (componentOf[edges[e].from] != componentOf[edges[e].to])
       leaving[componentOf[edges[e].from]].push_back(e);
   Summary summary;
-  summary.paths.assign(node.outputs.size(), std::vector<Path>(node.inputs.size()));
+  std::vector<Vertex> ends(node.outputs.begin(), node.outputs.end());
+  if (node.hasEffects) ends.push_back(graph.allEffects);
+  summary.paths.assign(ends.size(), std::vector<Path>(node.inputs.size()));
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     auto start = place.find(representative[node.inputs[i]]);
     if (start == place.end()) continue;
@@ -349,8 +353,8 @@ Summary NodeCausality::summarise() {
              ignored);
       }
     }
-    for (size_t o = 0; o < node.outputs.size(); ++o) {
-      auto end = place.find(representative[node.outputs[o]]);
+    for (size_t o = 0; o < ends.size(); ++o) {
+      auto end = place.find(representative[ends[o]]);
       if (end != place.end()) summary.paths[o][i] = reached[end->second];
     }
   }
@@ -365,11 +369,12 @@ namespace mlr {
 
 namespace {
 
-void findCallees(const Region &body, std::map<std::string, bool> &called) {
+void findCallees(NodeInstance &node, const Region &body, std::map<std::string, bool> &called) {
   for (const Equation &equation : body.equations) {
     if (equation.kind == Equation::Kind::Call) called[equation.callee->name] = true;
-    if (equation.kind == Equation::Kind::Scan) findCallees(equation.scan->body, called);
-    if (equation.kind == Equation::Kind::Clock) findCallees(equation.clock->body, called);
+    if (equation.kind == Equation::Kind::Call) node.hasEffects |= equation.callee->hasEffects;
+    if (equation.kind == Equation::Kind::Scan) findCallees(node, equation.scan->body, called);
+    if (equation.kind == Equation::Kind::Clock) findCallees(node, equation.clock->body, called);
   }
 }
 
@@ -378,11 +383,13 @@ void findCallees(const Region &body, std::map<std::string, bool> &called) {
 bool checkCausality(const Program &program, Diagnostics &diagnostics) {
   std::map<std::string, causality::Summary> summaries;
   std::map<std::string, bool> called;
-  for (const auto &node : program.nodes) findCallees(node->body, called);
+  for (const auto &node : program.nodes) findCallees(*node, node->body, called); // callees first
   bool good = true;
   for (const auto &node : program.nodes) {
     causality::NodeCausality analysis(*node, summaries, diagnostics);
-    good = analysis.run() && good;
+    bool ordered = analysis.run();
+    if (ordered && node->hasEffects) ordered = orderEffects(*node, analysis.dependencies(), diagnostics);
+    good = ordered && good;
     if (called.count(node->name)) summaries.emplace(node->name, analysis.summarise());
   }
   return good;

@@ -146,6 +146,36 @@ bool Checker::analyse() {
   return checkCausality(program, diagnostics) && initialised && sized;
 }
 
+/// Words of C, and names that generated code has for its own values: `v1`, `i2`, `state`.
+static bool isTakenInC(std::string_view name) {
+  static const std::unordered_set<std::string_view> taken = {
+      "auto", "bool", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for",
+      "goto", "if", "in", "inline", "int", "l", "long", "main", "out", "register", "restrict", "return", "scratch", "short", "signed",
+      "sizeof", "state", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while"};
+  if (taken.count(name)) return true;
+  bool numbered = name.size() > 1 && (name[0] == 'v' || name[0] == 'i' || name[0] == 'a');
+  return numbered && name.find_first_not_of("0123456789", 1) == name.npos;
+}
+
+/// What C has no form for.
+void Checker::checkExtern(const ast::Decl &decl, Span at) {
+  if (isTakenInC(decl.name.text))
+    report.error(kinds::duplicateDefinition, at, fmt::format("a C function cannot be called `{}`", decl.name.text),
+                 "generated C has another use for this name");
+  if (!decl.statics.empty())
+    report.error(kinds::wrongArguments, decl.statics[0].name.span,
+                 fmt::format("the C function `{}` cannot have static parameters", decl.name.text), "one symbol has one type");
+  if (decl.outputs.empty())
+    report.error(kinds::missingDefinition, at, fmt::format("the C function `{}` has no output", decl.name.text),
+                 "nothing could use it").helps.push_back("let it give a value, for example whether it succeeded: `-> (ok: bool)`");
+  for (const auto *params : {&decl.inputs, &decl.outputs})
+    for (const ast::Param &param : *params)
+      if (param.clock)
+        report.error(kinds::clockMismatch, param.name.span,
+                     fmt::format("`{}` of the C function `{}` cannot be on a slower clock", param.name.text, decl.name.text),
+                     "a call has all its values").helps.push_back("call it on that clock: `when c { .. }`");
+}
+
 /// Constructors or fields: each name once.
 template <class Members, class NameOf>
 static void requireDistinct(Reporter &report, const Members &members, NameOf nameOf, const char *what) {
@@ -176,8 +206,8 @@ void Checker::refuseDeclaration(const ast::Decl &decl) {
         Diagnostic &d = report.unsupported(param.name.span, "inputs and outputs of a `fun` on a clock of their own are");
         d.helps.push_back(fmt::format("declare it as a node: `node {}(..)`", decl.name.text));
       }
-  if (decl.isExtern) report.unsupported(at, "C functions (`extern`) are");
   checkRate(decl, report);
+  if (decl.isExtern) checkExtern(decl, at);
   if (!decl.derivative.text.empty() && decl.kind != K::Fun)
     report.error(kinds::wrongArguments, decl.derivative.span, "only a `fun` states its derivative", "on a node");
 }
@@ -286,6 +316,7 @@ static void addFacts(const DeclTable &table, const FunctionValue &function, Decl
   facts.state |= own.state;
   facts.end |= own.end;
   facts.scan |= own.scan;
+  facts.effects |= own.effects;
   for (const auto &[name, value] : function.bound.values)
     if (value.function) addFacts(table, *value.function, facts);
 }
@@ -320,6 +351,9 @@ NodeInstance *Checker::newInstance(const ast::Decl &decl, std::string display, S
   instance->display = std::move(display);
   instance->isFun = decl.kind == ast::DeclKind::Fun;
   instance->rate = rateOf(decl);
+  instance->isExtern = decl.isExtern;
+  if (decl.isExtern) instance->symbol = decl.name.text;
+  instance->hasEffects = decl.isExtern && !instance->isFun;
   instance->doc = decl.doc;
   instance->span = decl.name.span;
   instance->usedAt = usedAt;

@@ -86,6 +86,7 @@ private:
   void loadImports(Module &from);
   std::string identityOfRoot() const;
   void refuseDeclaration(const ast::Decl &decl);
+  void checkExtern(const ast::Decl &decl, Span at);
   void addRoots();
   void addRoot(const ast::Decl &decl, bool asked);
   bool refuseUnboundedEnd(const ast::Decl &decl);

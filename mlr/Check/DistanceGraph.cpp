@@ -32,7 +32,13 @@ public:
       graph.vertices.push_back({var.name, var.span, var.time, var.kind == Var::Kind::Hidden});
     resultOf.assign(node.vars.size(), {});
     findResults(node.body);
+    if (node.hasEffects) effect = graph.allEffects = newEffect(nullptr, node.span);
     region(node.body, nullptr);
+    for (VarId input : node.inputs) {
+      if (!node.isExtern) break;
+      for (VarId output : node.outputs) depend(input, output, nullptr, {}, node.span);
+      if (node.hasEffects) depend(input, effect, nullptr, {}, node.span);
+    }
     return std::move(graph);
   }
 
@@ -54,6 +60,30 @@ private:
     }
   }
 
+  Vertex newEffect(const ScanTime *time, Span span) {
+    graph.vertices.push_back({"effects", span, time, true});
+    return static_cast<Vertex>(graph.vertices.size() - 1);
+  }
+
+  static bool callsEffects(const Region &body) {
+    return std::any_of(body.equations.begin(), body.equations.end(), [](const Equation &e) {
+      return (e.callee && e.callee->hasEffects) || (e.scan && callsEffects(e.scan->body)) ||
+             (e.clock && callsEffects(e.clock->body));
+    });
+  }
+
+  /// What the C functions of a scan need, for the time around it.
+  void scanEffects(const Equation &equation, const ScanTime *time) {
+    if (!node.hasEffects || !callsEffects(equation.scan->body)) return scan(*equation.scan);
+    const ScanTime &inner = *equation.scan;
+    Vertex outer = effect;
+    effect = graph.effects[&equation] = newEffect(time, equation.span);
+    depend(effect, outer, time, {}, equation.span);
+    if (inner.until) depend(graph.conditions[&inner], effect, &inner, {}, equation.span);
+    scan(inner);
+    effect = outer;
+  }
+
   void region(const Region &body, const ScanTime *time) {
     for (const Equation &equation : body.equations) {
       switch (equation.kind) {
@@ -65,8 +95,9 @@ private:
       case Equation::Kind::Scan: {
         const Clock *outer = here;
         here = nullptr;
-        scan(*equation.scan);
+        scanEffects(equation, time);
         here = outer;
+        if (auto own = graph.effects.find(&equation); own != graph.effects.end()) onSelectors(own->second, time, false, equation.span);
         for (const ScanResult &result : equation.scan->results) onSelectors(result.var, time, false, result.span);
         break;
       }
@@ -129,6 +160,13 @@ private:
 
   void call(const Equation &equation, const ScanTime *time) {
     const Summary &callee = summaries.at(equation.callee->name);
+    Vertex own = 0;
+    bool acts = equation.callee->hasEffects;
+    if (acts) {
+      own = graph.effects[&equation] = newEffect(time, equation.span);
+      depend(own, effect, time, {}, equation.span);
+      onSelectors(own, time, false, equation.span);
+    }
     for (size_t i = 0; i < equation.args.size(); ++i) {
       // A vertex for the argument keeps the number of dependencies at leaves + results.
       Vertex argument = static_cast<Vertex>(graph.vertices.size());
@@ -136,10 +174,11 @@ private:
       graph.vertices.push_back(
           {equation.callee->name + "." + input.name, equation.args[i]->span, time, true});
       leaves(*equation.args[i], argument, time, {});
-      for (size_t o = 0; o < equation.targets.size(); ++o) {
+      for (size_t o = 0; o < equation.targets.size() + acts; ++o) {
         const Path &path = callee.paths[o][i];
         if (!path.exists) continue;
-        graph.dependencies.push_back({argument, equation.targets[o], time, scaled(path.interval, time),
+        Vertex result = o < equation.targets.size() ? equation.targets[o] : own;
+        graph.dependencies.push_back({argument, result, time, scaled(path.interval, time),
                                       carriedOver(path.carried), path.usesEnd, equation.args[i]->span,
                                       equation.callee});
       }
@@ -248,6 +287,7 @@ private:
   Graph graph;
   std::vector<ResultPlace> resultOf; ///< by variable
   const Clock *here = nullptr;       ///< in whose region the expression at hand stands
+  Vertex effect = 0;                 ///< of what stands around: the effects of the scan or node
 };
 
 } // namespace

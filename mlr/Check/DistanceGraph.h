@@ -39,7 +39,7 @@ struct Path {
   bool usesEnd = false;
 };
 struct Summary {
-  std::vector<std::vector<Path>> paths; ///< by output, then input
+  std::vector<std::vector<Path>> paths; ///< by output, then input; of a node with effects a last row: to these
 };
 
 struct Graph {
@@ -53,6 +53,9 @@ struct Graph {
   std::vector<VertexInfo> vertices;
   std::vector<Dependency> dependencies;
   std::map<const ScanTime *, Vertex> conditions; ///< vertex of each `until`; looked up only
+  /// What the C functions with effects need that an equation calls: a call, or a scan with calls. Looked up only.
+  std::map<const Equation *, Vertex> effects;
+  Vertex allEffects = 0; ///< of a node with effects: all of them
 };
 
 /// `summaries` has every callee, by name.

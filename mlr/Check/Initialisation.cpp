@@ -310,7 +310,15 @@ bool checkInitialisation(const Program &program, Diagnostics &diagnostics) {
   bool good = true;
   for (const auto &node : program.nodes) {
     bool nodeGood = true;
-    Summary summary = NodeInitialisation(*node, summaries, diagnostics).run(nodeGood);
+    Summary summary;
+    if (node->isExtern) { // C functions with effects look at their arguments at every instant; pure ones hand on
+      std::vector<uint32_t> all;
+      for (uint32_t i = 0; node->isFun && i < node->inputs.size(); ++i) all.push_back(i);
+      summary.needed.assign(node->inputs.size(), !node->isFun);
+      summary.reaches.assign(node->outputs.size(), all);
+    } else {
+      summary = NodeInitialisation(*node, summaries, diagnostics).run(nodeGood);
+    }
     summaries.emplace(node->name, std::move(summary));
     good = good && nodeGood;
   }

@@ -180,6 +180,7 @@ void DeclTable::collectType(const Module &module, const ast::TypeExpr &type, Ent
 
 void DeclTable::collect(const Module &module, const ast::Decl &decl) {
   Entry &entry = entries[&decl];
+  entry.facts.effects = decl.isExtern && decl.kind == ast::DeclKind::Node;
   entry.facts.scan = decl.kind == ast::DeclKind::Node; // in a comprehension, nodes are called in a scan
   for (const ast::StaticParam &p : decl.statics) entry.locals.insert(p.name.text), entry.parameters.insert(p.name.text);
   for (const ast::Param &p : decl.inputs) entry.locals.insert(p.name.text);
@@ -264,6 +265,7 @@ void DeclTable::closeComponent(const std::vector<const ast::Decl *> &component, 
       if (callee.facts.end && entry.ownTime[i] && !entry.facts.end)
         entry.facts.end = true, entry.facts.endUse = entry.uses[i].expr;
       entry.facts.scan |= callee.facts.scan;
+      entry.facts.effects |= callee.facts.effects;
     }
     for (const Use &use : entry.handedOn)
       if (entries[use.through].facts.callsParameter(use.param)) entry.facts.calls.push_back(use.name);

@@ -17,6 +17,7 @@ struct DeclFacts {
   bool state = false;     ///< fby, pre, ->, window or a resume scan in its own time
   bool end = false;       ///< eby in its own time
   const ast::Expr *endUse = nullptr; ///< with `end`: that eby, or the call of what has one
+  bool effects = false;   ///< an extern node, or calls one, in whatever time
   bool scan = false;      ///< a node, or contains a scan, or calls what does
   bool recursive = false; ///< needs itself; reported
   std::vector<std::string_view> calls; ///< static parameters that are functions and called in its own time

@@ -67,10 +67,14 @@ public:
   NodePrinter(const NodeInstance &node, std::string &out) : node(node), out(out) {}
 
   void print() {
-    out += std::string(node.isFun ? "fun " : "node ") + node.name + "(";
+    out += std::string(node.isExtern ? "extern " : "") + (node.isFun ? "fun " : "node ") + node.name + "(";
     signature(node.inputs);
     out += ") -> (";
     signature(node.outputs);
+    if (node.isExtern) {
+      out += ");\n";
+      return;
+    }
     out += ") {  // " + node.display + (node.hasState ? ", state" : "") +
            (node.usesEnd ? ", uses the end of time" : "");
     region(node.body, "  ");

@@ -154,6 +154,7 @@ struct ScanTime {
   std::vector<ScanResult> results;
   const ScanTime *parent = nullptr;  ///< the enclosing scan of the same node
   const Clock *clock = nullptr;      ///< in whose region it stands, of the time of `parent`; null: its base clock
+  uint32_t order = 0;                ///< as of its equation
   Span span;
 };
 
@@ -194,6 +195,9 @@ struct Equation {
   std::unique_ptr<ScanTime> scan;
   std::unique_ptr<Clock> clock;
   MonitorKind monitor = MonitorKind::Assert;
+  /// Call of a node with effects, Scan with such calls: its place, from 1, among those of its time (all clocks of it
+  /// together) in the order in which they happen at an instant. Else 0.
+  uint32_t order = 0;
 };
 
 /// A node or fun with all static parameters fixed.
@@ -205,6 +209,7 @@ struct NodeInstance {
   /// active, in textual order among those that data leave unordered.
   bool isExtern = false;
   std::string symbol;       ///< of an extern: the name of the C function
+  bool hasEffects = false;  ///< is an extern node, or calls one at any depth
   double rate = 0;          ///< Hz of the base clock; 0: not stated
   bool usesEnd = false;     ///< has an `eby` in its own time, or calls such a node: only legal inside a scan
   bool hasState = false;    ///< fby, pre, ->, window, resume in its own time, or calls such a node

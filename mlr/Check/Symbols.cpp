@@ -28,6 +28,7 @@ bool Body::elaborate() {
   root.span = signature.decl->span;
   scope = &root;
   declareParameters();
+  if (signature.decl->isExtern) return report.errorCount() == errors;
   collectBlock(signature.decl->body, root);
   requireOutputs();
   namesFailed = report.errorCount() != errors;

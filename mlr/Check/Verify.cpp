@@ -24,6 +24,9 @@ public:
         complain("input '" + node.vars[v].name + "' is not of kind Input");
     }
     region(node.body, nullptr);
+    if (node.isExtern) // by the C function
+      for (VarId v : node.outputs)
+        if (known(v, "an output")) ++definitions[v];
     for (VarId v : node.outputs)
       if (known(v, "an output") && node.vars[v].time)
         complain("output '" + node.vars[v].name + "' lives inside a scan");
