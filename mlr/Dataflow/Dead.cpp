@@ -1,4 +1,5 @@
 // Removal of what no output needs: by marking from the outputs, because recurrences use themselves.
+#include "mlr/Dataflow/Effects.h"
 #include "mlr/Dataflow/Rewrite.h"
 
 using namespace mlir;
@@ -12,6 +13,8 @@ public:
 
   bool run() {
     for (Value v : node.getBody().front().getTerminator()->getOperands()) need(v);
+    for (ExternOp call : effectsOf(node))
+      if (live.insert(call).second) work.push_back(call);
     while (!work.empty()) visit(work.pop_back_val());
     SmallVector<Operation *> dead;
     SmallVector<ScanOp> scans;

@@ -192,6 +192,31 @@ LogicalResult ScanOp::verify() {
   return success();
 }
 
+LogicalResult ExternOp::verify() {
+  FunctionType type = getFunctionType();
+  ArrayRef<int64_t> each = getEach();
+  auto batched = [&](mlir::Type own) {
+    SmallVector<int64_t> shape(each);
+    if (auto tensor = dyn_cast<RankedTensorType>(own)) llvm::append_range(shape, tensor.getShape());
+    return shape.empty() ? own : mlir::Type(RankedTensorType::get(shape, getElementTypeOrSelf(own)));
+  };
+  if (getInputs().size() != type.getNumInputs() || getArgNames().size() != type.getNumInputs())
+    return emitOpError("has a wrong number of operands");
+  if (getResults().size() != type.getNumResults() || getResultNames().size() != type.getNumResults())
+    return emitOpError("has a wrong number of results");
+  for (auto [operand, own] : llvm::zip(getInputs(), type.getInputs()))
+    if (operand.getType() != own && operand.getType() != batched(own)) return emitOpError("has an operand of a wrong type");
+  for (auto [result, own] : llvm::zip(getResults(), type.getResults()))
+    if (result.getType() != batched(own)) return emitOpError("has a result of a wrong type");
+  if (getWhen())
+    if (auto flag = dyn_cast<RankedTensorType>(getWhen().getType()))
+      if (flag.getRank() > static_cast<int64_t>(each.size()) || flag.getShape() != each.take_front(flag.getRank()))
+        return emitOpError("has a flag of a wrong shape");
+  if (!isa<NodeOp, ScanOp>((*this)->getParentOp())) return emitOpError("stands in the body of a gen or reduce");
+  if (getPure() != getRank().empty()) return emitOpError("needs a rank exactly if it has effects");
+  return success();
+}
+
 LogicalResult StackOp::verify() {
   auto scan = cast<ScanOp>((*this)->getParentOp());
   SmallVector<int64_t> shape{static_cast<int64_t>(scan.getLength())};

@@ -103,6 +103,11 @@ void FlagCombiner::run(Block &block) {
       setFlags(op, {when(own.when), Value()}); // only where it may be left out
     }
   }
+  if (!around.when) return;
+  block.walk([&](ExternOp call) { // in inner scans too
+    OpBuilder at(call);
+    call.getWhenMutable().assign(bothActive(at, call.getLoc(), around.when, call.getWhen()));
+  });
 }
 
 } // namespace mlr::dataflow

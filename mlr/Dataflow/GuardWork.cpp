@@ -5,6 +5,7 @@
 // A demand is the set of conditions under which an operation is looked at at all: the intersection over its
 // uses. No condition in the demand of an operation can need its result at the same instant: followed from the
 // condition to the outputs, some selection by it is not within another one.
+#include "mlr/Dataflow/Effects.h"
 #include "mlr/Dataflow/Flags.h"
 #include "mlr/Dataflow/Guards.h"
 #include "mlr/Dataflow/Order.h"
@@ -65,7 +66,9 @@ private:
   void visit(Operation *op) {
     auto known = demands.find(op);
     bool isNeeded = known != demands.end();
-    Demand demand = isNeeded ? known->second : Demand();
+    bool acts = hasEffects(op);
+    Demand demand = isNeeded && !acts ? known->second : Demand();
+    if (auto call = dyn_cast<ExternOp>(op); call && !acts && !call.getWhen() && !demand.empty()) guarded.push_back({op, demand});
     if (auto yield = dyn_cast<YieldOp>(op); yield && op->getParentOp() == node.getOperation()) return visitOutputs(yield);
     if (isDelayed(op)) return useDelayed(op);
     if (isa<YieldOp>(op) && isTime(op->getBlock())) {
@@ -165,6 +168,7 @@ private:
     if (auto gen = dyn_cast<GenOp>(op)) gen.getWhenMutable().assign(all);
     if (auto reduce = dyn_cast<ReduceOp>(op)) reduce.getWhenMutable().assign(all);
     if (auto scan = dyn_cast<ScanOp>(op)) scan.getWhenMutable().assign(all);
+    if (auto call = dyn_cast<ExternOp>(op)) call.getWhenMutable().assign(all);
   }
 
   Value negated(Value condition, Operation *user) {

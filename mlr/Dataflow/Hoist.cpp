@@ -2,6 +2,7 @@
 // reductions, as a tensor over the indices that it does depend on, when it contains a reduction. Costly
 // functions of indices and constants alone leave too: they are evaluated at compile time and become tables. So do those of
 // indices and of what is the same at all instants of the scan around: they are computed once, before it.
+#include "mlr/Dataflow/Effects.h"
 #include "mlr/Dataflow/Rewrite.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -27,7 +28,7 @@ bool isInvariant(Operation *op, ScanOp scan) {
 }
 
 bool mayLeave(Operation *op) {
-  if (auto inner = dyn_cast<ScanOp>(op)) return !inner.getResume();
+  if (auto inner = dyn_cast<ScanOp>(op)) return !inner.getResume() && !hasEffects(op);
   return isInstantaneous(op);
 }
 

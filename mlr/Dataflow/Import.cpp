@@ -34,7 +34,7 @@ static std::set<const NodeInstance *> reachable(const Program &program) {
       for (const Equation &eq : region->equations) {
         if (eq.scan) regions.push_back(&eq.scan->body);
         if (eq.clock) regions.push_back(&eq.clock->body);
-        if (eq.callee && !eq.callee->isFun && eq.each.empty() && seen.insert(eq.callee).second) work.push_back(eq.callee);
+        if (eq.callee && !eq.callee->isFun && !eq.callee->isExtern && eq.each.empty() && seen.insert(eq.callee).second) work.push_back(eq.callee);
       }
     }
   }
@@ -64,7 +64,7 @@ OwningOpRef<ModuleOp> Importer::run() {
 void Importer::importNode(const NodeInstance &node, bool isRoot) {
   frames.clear(), sites.clear(), binders.clear(), scans.clear(), queue.clear(), forwardReferences.clear();
   scanOfBlock.clear(), instanceResults.clear();
-  openScans.clear(), constants.clear(), literals.clear(), arrays.clear(), firsts.clear(), counts.clear();
+  foreignCalls.clear(), openScans.clear(), constants.clear(), literals.clear(), arrays.clear(), firsts.clear(), counts.clear();
   SmallVector<mlir::Type> inputs, outputs;
   SmallVector<Attribute> argNames, resultNames;
   for (VarId v : node.inputs) {
@@ -109,8 +109,12 @@ void Importer::importRegion(Frame &frame, const mlr::Region &region, Position at
     switch (eq.kind) {
     case Equation::Kind::Define: resolve(siteOf(frame, eq.targets[0])); break;
     case Equation::Kind::Call:
-      if (!eq.each.empty())
+      if (!eq.each.empty()) {
         for (VarId target : eq.targets) resolve(siteOf(frame, target));
+        if (eq.callee->hasEffects && !eq.callee->isExtern) importEffects(calleeFrame(frame, eq), eq.callee->body);
+      } else if (eq.callee->isExtern && !eq.callee->isFun) {
+        resolve(siteOf(frame, eq.targets[0])); // read or not
+      }
       else if (!eq.callee->isFun) importCall(frame, eq, at);
       break;
     case Equation::Kind::Scan:
@@ -142,6 +146,7 @@ void Importer::importCall(Frame &frame, const Equation &eq, Position at) {
   mlir::Value reset = at.clock ? flagIn(at.clock->reset, {}) : mlir::Value();
   auto call = CallOp::create(builder(), location, types, eq.callee->name, inputs, when, reset);
   call->setAttr("name", b.getStringAttr(frame.path + instanceName(frame, *eq.callee)));
+  if (eq.callee->hasEffects) call->setAttr("rank", b.getDenseI64ArrayAttr(rankOf(at, eq.order)));
   for (auto [target, place] : llvm::zip(eq.targets, places))
     settle(definingSite(frame, target), call.getResult(place));
 }

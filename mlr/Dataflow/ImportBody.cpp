@@ -49,6 +49,7 @@ mlir::Value Importer::element(Position at, const Expr &e, Indices indices) {
   }
   case ExprKind::Call:
     if (isRule(e)) return callRule(at, e, indices);
+    if (e.callee->isExtern) return readSite(siteOf(at, e), indices);
     return variable(calleeFrame(at, e), e.callee->outputs[e.result], indices);
   case ExprKind::Count: return countElement(at.block);
   case ExprKind::Merge: return mergeElement(at, e, indices);
@@ -101,7 +102,7 @@ mlir::Value Importer::variable(Frame &frame, VarId v, Indices indices) {
   else if (d.kind == Definition::Kind::Define && !frame.isRoot) e = d.value;
   else if (d.kind == Definition::Kind::Call && !d.equation->each.empty())
     return readSite(siteOf(frame, v), indices);
-  else if (d.kind == Definition::Kind::Call && (d.equation->callee->isFun || !frame.isRoot)) {
+  else if (d.kind == Definition::Kind::Call && !d.equation->callee->isExtern && (d.equation->callee->isFun || !frame.isRoot)) {
     Frame &callee = calleeFrame(frame, *d.equation);
     return variable(callee, callee.node->outputs[d.position], indices);
   }

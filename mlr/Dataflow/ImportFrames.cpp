@@ -55,6 +55,9 @@ Frame &Importer::calleeFrame(Frame &frame, const Equation &call) {
     // A node that only resets what it calls has the name of that.
     bool isSame = frame.node->span == call.callee->span;
     f->path = isSame ? frame.path : frame.path + instanceName(frame, *call.callee) + ".";
+    f->instances = frame.instances;
+    for (IndexId i : call.each) f->instances.push_back(binderOf(frame, i));
+    if (call.callee->hasEffects) f->rank = rankOf(f->caller, call.order);
   }
   return *f;
 }
@@ -98,7 +101,8 @@ struct FreeNames {
   std::set<VarId> held;
   bool knows = false; ///< its clock
   void visit(const Expr &e) {
-    knows = knows || isTemporal(e.kind) || e.kind == ExprKind::Arrow || e.kind == ExprKind::Count;
+    knows = knows || isTemporal(e.kind) || e.kind == ExprKind::Arrow || e.kind == ExprKind::Count ||
+            (e.kind == ExprKind::Call && e.callee->isExtern);
     if (e.kind == ExprKind::Hold) held.insert(e.args[0]->var);
     if (e.kind == ExprKind::Index) used.insert(e.index);
     if (e.kind == ExprKind::Var) vars.insert(e.var);

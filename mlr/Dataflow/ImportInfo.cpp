@@ -59,6 +59,9 @@ uint32_t weight(OpKind op) {
 
 uint32_t capped(uint64_t cost) { return static_cast<uint32_t>(std::min<uint64_t>(cost, heavyCost)); }
 
+/// A call of a C function: like an operator of time a computation of its own.
+bool isForeign(const Expr &e) { return e.kind == ExprKind::Call && e.callee->isExtern; }
+
 template <class F> void forEachChild(const Expr &e, F f) {
   for (const Expr *arg : e.args) f(*arg);
   for (const ReadIndex &r : e.reads)
@@ -83,7 +86,7 @@ bool isTemporal(ExprKind kind) {
 }
 
 bool knowsClock(const Expr &e) {
-  if (isTemporal(e.kind) || e.kind == ExprKind::Arrow || e.kind == ExprKind::Count) return true;
+  if (isTemporal(e.kind) || e.kind == ExprKind::Arrow || e.kind == ExprKind::Count || isForeign(e)) return true;
   bool knows = false;
   forEachChild(e, [&](const Expr &child) { knows = knows || knowsClock(child); });
   return knows;
@@ -125,7 +128,7 @@ const NodeInfo &InfoCache::full(const NodeInstance &node) {
 }
 
 uint32_t InfoCache::cost(const Expr &e) {
-  if (isTemporal(e.kind)) return 0;
+  if (isTemporal(e.kind) || isForeign(e)) return 0;
   uint64_t sum = 0;
   if (e.kind == ExprKind::Op) sum += weight(e.op);
   if (e.kind == ExprKind::Arrow) sum += 1;
@@ -151,7 +154,7 @@ void InfoCache::sumCosts(Entry &entry) {
   std::vector<std::vector<VarId>> reads(n);
   std::function<void(const Expr &, std::vector<VarId> &)> collect = [&](const Expr &e,
                                                                         std::vector<VarId> &out) {
-    if (isTemporal(e.kind)) return;
+    if (isTemporal(e.kind) || isForeign(e)) return;
     if (e.kind == ExprKind::Var) out.push_back(e.var);
     forEachChild(e, [&](const Expr &child) { collect(child, out); });
   };
@@ -160,7 +163,7 @@ void InfoCache::sumCosts(Entry &entry) {
     if (d.kind == Definition::Kind::Define) {
       own[v] = cost(*d.value);
       collect(*d.value, reads[v]);
-    } else if (d.kind == Definition::Kind::Call) {
+    } else if (d.kind == Definition::Kind::Call && !d.equation->callee->isExtern) {
       own[v] = full(*d.equation->callee).cost[d.equation->callee->outputs[d.position]];
       for (const Expr *arg : d.equation->args) {
         own[v] = capped(uint64_t(own[v]) + cost(*arg));
@@ -226,7 +229,7 @@ struct UseFinder {
       uses[e.var].push_back({root, pointwise});
       return;
     }
-    if (isTemporal(e.kind)) {
+    if (isTemporal(e.kind) || isForeign(e)) {
       VarId own = fresh++;
       for (const Expr *arg : e.args) visit(*arg, own, true);
       return;

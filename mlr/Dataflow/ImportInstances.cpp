@@ -18,7 +18,9 @@ const Expr &Importer::instanceResult(Frame &frame, const Definition &d) {
   call.callee = eq.callee;
   call.result = d.position;
   call.type = eq.callee->vars[eq.callee->outputs[d.position]].type;
-  frame.calls[&call] = &calleeFrame(frame, eq);
+  if (eq.callee->isExtern)
+    frame.expressions[&call] = foreignSite(positionOf(frame, d), &eq, *eq.callee, eq.args, eq.span, &eq, d.position);
+  else frame.calls[&call] = &calleeFrame(frame, eq);
   Expr &all = instanceResults.emplace_back();
   all.kind = ExprKind::Build;
   all.span = eq.span;

@@ -50,6 +50,8 @@ mlir::Value Importer::valueOf(Site *site) {
 Site *Importer::siteOf(Position at, const Expr &e) {
   if (e.kind == ExprKind::Var && !at.frame->isRoot) return siteOf(*at.frame, e.var);
   Site *&site = at.frame->expressions[&e];
+  if (!site && e.kind == ExprKind::Call && e.callee->isExtern)
+    site = foreignSite(at, &e, *e.callee, e.args, e.span, nullptr, e.result);
   if (!site) site = newSite(at, &e, contextOf(at, e), typeOf(e.type));
   return site;
 }
@@ -66,7 +68,11 @@ Site *Importer::siteOf(Frame &frame, VarId v) {
     if (!site->namedFrame && d.value->kind != ExprKind::Var) site->namedFrame = &frame, site->namedVar = v;
     break;
   case Definition::Kind::Call:
-    if (!d.equation->each.empty()) {
+    if (d.equation->callee->isExtern && d.equation->each.empty()) {
+      const Equation &call = *d.equation;
+      site = foreignSite(positionOf(frame, d), &call, *call.callee, call.args, call.span, &call, d.position);
+      site->namedFrame = &frame, site->namedVar = v;
+    } else if (!d.equation->each.empty()) {
       site = newSite(positionOf(frame, d), &instanceResult(frame, d), contextOf(frame, v),
                      typeOf(frame.node->vars[v].type));
       site->namedFrame = &frame, site->namedVar = v;
@@ -101,11 +107,14 @@ void Importer::beginBody(Block *block) {
 }
 
 void Importer::resolve(Site *site) {
-  if (site->resolved || failed || (!site->expr && !site->cutOf && site->flag == Site::Flag::None)) return;
+  if (site->resolved || failed || (!site->expr && !site->cutOf && !site->foreign && site->flag == Site::Flag::None)) return;
   site->resolved = true;
   ClockState *clock = site->position.clock;
-  location = locationOf(site->cutOf ? site->namedFrame->node->vars[site->namedVar].span
-                        : site->expr ? site->expr->span : clock->scan ? clock->scan->time->span : clock->clock->span);
+  location = locationOf(site->cutOf     ? site->namedFrame->node->vars[site->namedVar].span
+                        : site->expr    ? site->expr->span
+                        : site->foreign ? site->foreign->span
+                        : clock->scan   ? clock->scan->time->span
+                                        : clock->clock->span);
   beginBody(site->position.block);
   computing = site;
   mlir::Value value = compute(site);
@@ -136,6 +145,7 @@ void Importer::drain() {
 
 mlir::Value Importer::compute(Site *site) {
   if (site->cutOf) return emit<CutOp>(site->type, valueOf(site->cutOf));
+  if (site->foreign) return foreignValue(site);
   if (!site->expr) return computeFlag(site);
   const Expr &e = *site->expr;
   if (isTemporal(e.kind)) return temporal(site);
@@ -154,6 +164,7 @@ mlir::Value Importer::regionValue(Position at, const Expr &e) {
     return emit<StopOp>(typeOf(e.type), regionValue(at, *e.args[0]));
   case ExprKind::Call: {
     if (isRule(e)) return callRule(at, e);
+    if (e.callee->isExtern) return valueOf(siteOf(at, e));
     Frame &callee = calleeFrame(at, e);
     return variableValue(callee, e.callee->outputs[e.result]);
   }
@@ -184,7 +195,7 @@ mlir::Value Importer::variableValue(Frame &frame, VarId v) { return valueOf(site
 /// The value of an expression with the axes of `ctx` in front, whether it depends on all of them or not.
 mlir::Value Importer::valueIn(Position at, const Expr &e, const Context &ctx) {
   if (ctx.empty()) return regionValue(at, e);
-  bool isStream = e.kind == ExprKind::Var || isTemporal(e.kind);
+  bool isStream = e.kind == ExprKind::Var || isTemporal(e.kind) || (e.kind == ExprKind::Call && e.callee->isExtern);
   if (isStream && contextOf(at, e) == ctx) {
     Site *site = siteOf(at, e);
     if (site->contextAxis == 0) return valueOf(site);

@@ -24,6 +24,7 @@ namespace mlr::dataflow {
 
 struct Frame;
 struct ClockState;
+struct ForeignCall;
 
 /// A comprehension index of one frame.
 struct Binder {
@@ -55,8 +56,22 @@ struct Site {
   /// What a site without an expression is: a flag of the clock position.clock, or how many instants it has.
   enum class Flag : uint8_t { None, On, Reset, First, Count } flag = Flag::None;
   Site *cutOf = nullptr;       ///< the value of a variable of derivatives, which this is
+  ForeignCall *foreign = nullptr; ///< with `result`: a result of a C function
+  uint32_t result = 0;
   Frame *namedFrame = nullptr; ///< with namedVar: the variable that the site computes
   VarId namedVar = 0;
+};
+
+/// A call of a C function.
+struct ForeignCall {
+  const NodeInstance *callee = nullptr;
+  const std::vector<const Expr *> *args = nullptr;
+  Span span;
+  const Equation *equation = nullptr; ///< null: an expression
+  Position position;
+  Context context;
+  std::vector<Site *> results;
+  ExternOp op; ///< once computed
 };
 
 struct ScanState;
@@ -104,6 +119,9 @@ struct Frame {
   std::unordered_map<IndexId, Binder *> binders;
   std::unordered_map<const Expr *, Site *> expressions;
   std::unordered_map<const void *, Frame *> calls; ///< by Expr or Equation
+  std::unordered_map<const void *, ForeignCall *> foreign; ///< by Expr or Equation
+  llvm::SmallVector<int64_t> rank;                         ///< of an expanded call with effects: its own
+  Context instances;                                       ///< indices of which each value is an instance of it
   std::unordered_map<const ScanTime *, ScanState> scans;
   std::unordered_map<const Clock *, ClockState> clocks;
   std::map<std::string, unsigned> instances; ///< calls so far, by name
@@ -211,6 +229,14 @@ private:
   mlir::Value presenceOf(Frame &frame, VarId v);
   mlir::Value makeFlags(const Context &ctx, mlir::Type element, llvm::function_ref<mlir::Value()> f);
 
+  // ImportExtern.cpp: C functions.
+  void importEffects(Frame &frame, const Region &region);
+  llvm::SmallVector<int64_t> rankOf(Position at, uint32_t order);
+  Site *foreignSite(Position at, const void *key, const NodeInstance &callee, const std::vector<const Expr *> &args, Span span,
+                    const Equation *equation, uint32_t result);
+  mlir::Value foreignFlag(const ForeignCall &call);
+  mlir::Value foreignValue(Site *site);
+
   // ImportTime.cpp: operators of time and scans.
   mlir::Value temporal(Site *site);
   ScanState &scanOf(Frame &frame, const ScanTime &time);
@@ -291,6 +317,7 @@ private:
   mlir::Location location;
   std::deque<std::unique_ptr<Frame>> frames;
   std::deque<Site> sites;
+  std::deque<ForeignCall> foreignCalls;
   std::deque<Binder> binders;
   std::vector<std::pair<Frame *, ScanState *>> scans;
   llvm::DenseMap<mlir::Block *, std::pair<Frame *, ScanState *>> scanOfBlock;

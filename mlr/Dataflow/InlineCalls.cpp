@@ -84,6 +84,7 @@ private:
     callee.getBody().cloneInto(&copy, mapping);
     Block &body = copy.front();
     if (auto name = call->getAttrOfType<StringAttr>("name")) prefixNames(copy, name.getValue());
+    if (auto rank = call->getAttrOfType<DenseI64ArrayAttr>("rank")) prefixRanks(copy, rank.asArrayRef());
     for (auto [argument, operand] : llvm::zip(body.getArguments(), call.getInputs()))
       argument.replaceAllUsesWith(operand);
     auto yield = cast<YieldOp>(body.getTerminator());
@@ -99,9 +100,18 @@ private:
     return success();
   }
 
+  static void prefixRanks(mlir::Region &region, ArrayRef<int64_t> prefix) {
+    region.walk([&](ExternOp op) {
+      if (op.getPure()) return;
+      SmallVector<int64_t> rank(prefix);
+      llvm::append_range(rank, op.getRank());
+      op.setRank(rank);
+    });
+  }
+
   static void prefixNames(mlir::Region &region, StringRef path) {
     region.walk([&](Operation *op) {
-      if (!isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp>(op)) return;
+      if (!isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, ExternOp>(op)) return;
       auto name = op->getAttrOfType<StringAttr>("name");
       std::string full = name ? (path + "." + name.getValue()).str() : path.str();
       op->setAttr("name", StringAttr::get(op->getContext(), full));

@@ -1,5 +1,6 @@
 // Equal operations become one. A table of the operations seen, one a block, looked up from the innermost
 // block outwards.
+#include "mlr/Dataflow/Effects.h"
 #include "mlr/Dataflow/Order.h"
 #include "mlr/Dataflow/Rewrite.h"
 
@@ -66,12 +67,12 @@ private:
     for (Operation &op : llvm::make_early_inc_range(block)) {
       for (mlir::Region &region : op.getRegions())
         for (Block &inner : region) visit(inner);
-      if (op.getNumResults() == 0 || isa<ScanOp, CallOp>(op)) continue;
+      if (op.getNumResults() == 0 || isa<ScanOp, CallOp>(op) || hasEffects(&op)) continue;
       // What has a time is equal only within its own.
       size_t first = inBody || isInstantaneous(&op) ? 0 : tables.size() - 1;
       size_t h = Hasher().hash(&op);
       if (Operation *equal = find(&op, h, first)) {
-        op.getResult(0).replaceAllUsesWith(equal->getResult(0));
+        op.replaceAllUsesWith(equal);
         dead.push_back(&op);
       } else {
         tables.back().emplace(h, &op);

@@ -57,7 +57,7 @@ ReadOp createRead(mlir::OpBuilder &b, mlir::Location loc, mlir::Value source,
 /// The index expression as an i32 value, computed at the builder's place.
 mlir::Value materializeIndex(mlir::OpBuilder &b, mlir::Location loc, mlir::AffineExpr e,
                              mlir::ValueRange operands, ConstantPool &constants);
-/// Whether the operation is a function of its operands alone, at one instant.
+/// Whether the operation is a function of its operands alone, at one instant, without effects.
 bool isInstantaneous(mlir::Operation *op);
 
 } // namespace mlr::dataflow

@@ -122,6 +122,27 @@ def Mlr_ScanOp : Mlr_Op<"scan", [AttrSizedOperandSegments, HasOnlyGraphRegion, R
   let hasVerifier = 1;
 }
 
+def Mlr_ExternOp : Mlr_Op<"extern", [AttrSizedOperandSegments]> {
+  let summary = "a call of a C function";
+  let description = [{
+    `function_type` is that of the function, `arg_names` and `result_names` its names. With `each` it is called once for each
+    tuple of these indices, last one fastest: an operand of the function's own type is the same for all, every other one and
+    every result has the sizes in front. `when`: as in time, below; where the flag is false it is not called and the results
+    are unspecified.
+    `pure`: a function of its arguments, which may be called more often or never. Otherwise it is called exactly once at each
+    active instant, in ascending order of time and of `rank` (compared number by number) within an instant, where a scan
+    stands at the ranks of what is in it.
+  }];
+  let arguments = (ins StrAttr:$symbol, Variadic<Mlr_Value>:$inputs, Optional<Mlr_Flag>:$when,
+                       TypeAttrOf<FunctionType>:$function_type, StrArrayAttr:$arg_names, StrArrayAttr:$result_names,
+                       DenseI64ArrayAttr:$each, DenseI64ArrayAttr:$rank, UnitAttr:$pure, OptionalAttr<StrAttr>:$name);
+  let results = (outs Variadic<Mlr_Value>:$results);
+  let assemblyFormat = [{
+    $symbol `(` $inputs `)` (`when` $when^ `:` type($when))? attr-dict `:` functional-type($inputs, $results)
+  }];
+  let hasVerifier = 1;
+}
+
 class Mlr_EndOp<string mnemonic, string what> : Mlr_Op<mnemonic, [Pure, ParentOneOf<["ScanOp"]>,
     AllTypesMatch<["value", "result"]>]> {
   let summary = what;
