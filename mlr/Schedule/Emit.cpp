@@ -15,6 +15,12 @@ Emitter::Emitter(const Graph &graph, const Plan &plan, Ranks &ranks)
 // work list, so that recurrences need no forward reference and the depth of the program no stack.
 void Emitter::run() {
   connect(bodies[0].block->getTerminator(), 0, 0);
+  for (int v = 0, n = graph.vertices.size(); v < n; ++v) {
+    if (!graph.vertices[v].live || !graph.vertices[v].acts()) continue;
+    int part = 0; // the one that executes it
+    for (int inner; (inner = plan.within(v, part)) >= 0;) part = inner;
+    getVertex(v, part, 0);
+  }
   while (!toConnect.empty()) {
     auto [op, part, shift] = toConnect.back();
     toConnect.pop_back();
@@ -38,7 +44,8 @@ void Emitter::connect(Operation *op, int part, int shift) {
 Value Emitter::get(Source source, int part, int shift) {
   if (source.vertex >= 0) {
     bool own = graph.scans[graph.vertices[source.vertex].scan].depth == plan.parts[part].depth;
-    return getVertex(source.vertex, part, own ? shift : 0);
+    unsigned result = cast<OpResult>(source.value).getResultNumber();
+    return getVertex(source.vertex, part, own ? shift : 0, graph.vertices[source.vertex].op ? result : 0);
   }
   auto argument = cast<BlockArgument>(source.value);
   Operation *owner = argument.getOwner()->getParentOp();
@@ -47,7 +54,7 @@ Value Emitter::get(Source source, int part, int shift) {
   return index(plan.ancestor(part, depth), depth == plan.parts[part].depth ? shift : 0);
 }
 
-Value Emitter::getVertex(int vertex, int part, int shift) {
+Value Emitter::getVertex(int vertex, int part, int shift, unsigned result) {
   const Vertex &v = graph.vertices[vertex];
   if (v.exit() && graph.within(plan.parts[part].scan, v.where)) {
     int around = plan.ancestor(part, graph.scans[v.where].depth);
@@ -55,21 +62,23 @@ Value Emitter::getVertex(int vertex, int part, int shift) {
   }
   part = plan.ancestor(part, graph.scans[v.scan].depth);
   if (isa_and_nonnull<ConstOp>(v.op)) shift = 0;
-  std::tuple key{vertex, part, shift};
+  std::tuple key{vertex, part, shift, result};
   if (Value known = values.lookup(key)) return known;
   Found found = find(vertex, part, shift);
   Value value;
   switch (found.kind) {
   case Found::Node:
-    value = v.op->getResult(0);
+    value = v.op->getResult(result);
     if (!nodeOpSeen[vertex]) toConnect.push_back({v.op, 0, 0});
     nodeOpSeen[vertex] = true;
     ranks[v.op] = vertex;
     break;
   case Found::Here:
-  case Found::Again: value = execute(vertex, part, shift); break;
+  case Found::Again:
+    value = result ? getVertex(vertex, part, shift).getDefiningOp()->getResult(result) : execute(vertex, part, shift);
+    break;
   case Found::Result: value = outOf(vertex, found.producer); break;
-  case Found::Row: value = readRow(vertex, found.producer, part, shift); break;
+  case Found::Row: value = readRow(vertex, found.producer, part, shift, result); break;
   }
   values[key] = value;
   return value;

@@ -32,7 +32,7 @@ private:
 
   // Emit.cpp
   mlir::Value get(Source source, int part, int shift);
-  mlir::Value getVertex(int vertex, int part, int shift);
+  mlir::Value getVertex(int vertex, int part, int shift, unsigned result = 0);
   Found find(int vertex, int part, int shift) const;
   mlir::Value execute(int vertex, int part, int shift);
   void connect(mlir::Operation *op, int part, int shift);
@@ -49,8 +49,8 @@ private:
   }
 
   // EmitTime.cpp
-  mlir::Value readRow(int vertex, int producer, int part, int shift);
-  mlir::Value arrayOf(int vertex, int producer);
+  mlir::Value readRow(int vertex, int producer, int part, int shift, unsigned result);
+  mlir::Value arrayOf(int vertex, int producer, unsigned result = 0);
   mlir::Value neighbour(int vertex, int part, int shift);
   mlir::Value slideOver(int vertex, int part);
   mlir::Value hold(int exit, int part);
@@ -67,8 +67,9 @@ private:
   Ranks &ranks;
   mlir::OpBuilder builder;
   std::vector<Body> bodies;
-  llvm::DenseMap<std::tuple<int, int, int>, mlir::Value> values; ///< (vertex, part, shift)
-  llvm::DenseMap<std::pair<int, int>, mlir::Value> arrays, held, indices, positions, outsOfExits;
+  llvm::DenseMap<std::tuple<int, int, int, unsigned>, mlir::Value> values; ///< (vertex, part, shift, result)
+  llvm::DenseMap<std::tuple<int, int, unsigned>, mlir::Value> arrays;
+  llvm::DenseMap<std::pair<int, int>, mlir::Value> held, indices, positions, outsOfExits;
   llvm::DenseMap<std::pair<int, int64_t>, mlir::Value> constants;
   llvm::DenseMap<std::pair<mlir::Value, int>, mlir::Value> stacks;
   std::vector<std::tuple<mlir::Operation *, int, int>>

@@ -79,12 +79,12 @@ Value Emitter::isAt(int part, int rank, bool last, int shift, Location loc) {
 }
 
 // The array of a value over the scans from its own time out to the time that the producer stands in.
-Value Emitter::arrayOf(int vertex, int producer) {
-  if (Value known = arrays.lookup({vertex, producer})) return known;
+Value Emitter::arrayOf(int vertex, int producer, unsigned result) {
+  if (Value known = arrays.lookup({vertex, producer, result})) return known;
   const Vertex &v = graph.vertices[vertex];
   int part = producer, depth = graph.scans[v.scan].depth;
   while (plan.parts[part].depth < depth) part = plan.within(vertex, part);
-  Value value = getVertex(vertex, part, 0);
+  Value value = getVertex(vertex, part, 0, result);
   for (;; part = plan.parts[part].parent) {
     SmallVector<int64_t> shape{graph.scans[plan.parts[part].scan].length};
     if (auto tensor = dyn_cast<RankedTensorType>(value.getType()))
@@ -96,13 +96,13 @@ Value Emitter::arrayOf(int vertex, int producer) {
     value = stack;
     if (part == producer) break;
   }
-  return arrays[{vertex, producer}] = value;
+  return arrays[{vertex, producer, result}] = value;
 }
 
-Value Emitter::readRow(int vertex, int producer, int part, int shift) {
-  Value array = arrayOf(vertex, producer);
+Value Emitter::readRow(int vertex, int producer, int part, int shift, unsigned result) {
+  Value array = arrayOf(vertex, producer, result);
   const Vertex &v = graph.vertices[vertex];
-  Type type = v.op ? v.op->getResult(0).getType() : builder.getI32Type();
+  Type type = v.op ? v.op->getResult(result).getType() : builder.getI32Type();
   Location loc = unnamed(v.op ? v.op->getLoc() : array.getLoc());
   SmallVector<Value> row;
   for (int depth = plan.parts[producer].depth; depth <= plan.parts[part].depth; ++depth)
@@ -162,7 +162,7 @@ Value Emitter::slideOver(int vertex, int part) {
   auto type = cast<RankedTensorType>(window.getResult().getType());
   Source source = graph.resolve(window.getValue());
   int producer = find(source.vertex, part, 0).producer;
-  Value array = arrayOf(source.vertex, producer), init = get(graph.resolve(window.getInit()), part, 0);
+  Value array = arrayOf(source.vertex, producer, cast<OpResult>(source.value).getResultNumber()), init = get(graph.resolve(window.getInit()), part, 0);
   int64_t size = type.getDimSize(0);
   SmallVector<Value> outer;
   for (int depth = plan.parts[producer].depth; depth < plan.parts[part].depth; ++depth)

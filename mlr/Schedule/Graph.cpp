@@ -1,6 +1,8 @@
 // Vertices, edges and liveness of the dependence graph. Units: see Units.cpp.
 #include "mlr/Schedule/Graph.h"
 
+#include "mlr/Dataflow/Effects.h"
+
 using namespace mlir;
 using namespace mlr::dataflow;
 
@@ -35,7 +37,10 @@ int64_t bytesOf(Type type) {
   return elementsOf(type) * ((bits + 7) / 8);
 }
 
+bool Vertex::acts() const { return op && isa<ExternOp>(op) && !cast<ExternOp>(op).getPure(); }
+
 int64_t work(Operation *op) {
+  if (isa<ExternOp>(op)) return foreignWork;
   if (isa<ConstOp, YieldOp>(op)) return 0;
   if (isa<DivOp, RemOp, SqrtOp>(op)) return 4;
   if (!isa<GenOp, ReduceOp>(op)) return op->getNumResults() ? elementsOf(op->getResult(0).getType()) : 1;
@@ -49,6 +54,7 @@ int64_t work(Operation *op) {
 Graph::Graph(NodeOp node) : node(node) {
   addScan(node, -1);
   findLive();
+  orderEffects();
   addUptoEdges();
   lookAhead();
   findRecomputable();
@@ -99,7 +105,7 @@ void Graph::addScan(Operation *op, int parent) {
       scans[id].count = vertex;
       v.op = nullptr;
     }
-    v.bytes = inner.getNumResults() ? bytesOf(inner.getResult(0).getType()) : 0;
+    for (Value result : inner.getResults()) v.bytes += bytesOf(result.getType());
   }
   if (scans[id].until < 0 || scans[id].count >= 0) return;
   scans[id].count = vertices.size();
@@ -162,7 +168,7 @@ void Graph::addEdges(int vertex) {
   });
 }
 
-// Backwards from the node's outputs. What runs in a scan needs the scan's condition and bound.
+// Backwards from the node's outputs and from what has effects. What runs in a scan needs the scan's condition and bound.
 void Graph::findLive() {
   std::vector<int> stack;
   std::vector<bool> scanLive(scans.size());
@@ -172,6 +178,8 @@ void Graph::findLive() {
     stack.push_back(vertex);
   };
   for (Value output : bodyOf(node).getTerminator()->getOperands()) visit(resolve(output).vertex);
+  for (int v = 0, n = vertices.size(); v < n; ++v)
+    if (vertices[v].acts()) visit(v);
   while (!stack.empty()) {
     int vertex = stack.back();
     stack.pop_back();
@@ -187,6 +195,26 @@ void Graph::findLive() {
   }
 }
 
+// Calls with effects happen in the order of their ranks, and instant by instant: those in one scan form a recurrence of it, so
+// that they stay in one sweep, upwards.
+void Graph::orderEffects() {
+  SmallVector<int> calls;
+  for (ExternOp call : effectsOf(node)) calls.push_back(vertexOf.lookup(call));
+  for (size_t k = 1; k < calls.size(); ++k) {
+    int before = calls[k - 1], after = calls[k], time = vertices[after].where;
+    while (!within(vertices[before].where, time)) time = scans[time].parent;
+    vertices[after].preds.push_back({before, Access::Same, time});
+  }
+  llvm::DenseMap<int, std::pair<int, int>> ends; // first and last call in each scan
+  for (int call : calls)
+    for (int s = vertices[call].where; s > 0; s = scans[s].parent) ends.try_emplace(s, call, call).first->second.second = call;
+  for (int s = 1, n = scans.size(); s < n; ++s)
+    if (auto it = ends.find(s); it != ends.end()) {
+      auto [first, last] = it->second;
+      if (first != last) vertices[first].preds.push_back({last, Access::Fby, s});
+    }
+}
+
 std::vector<std::vector<int>> Graph::membersOfScans() const {
   std::vector<std::vector<int>> members(scans.size());
   for (int v = 0, n = vertices.size(); v < n; ++v)
@@ -195,10 +223,12 @@ std::vector<std::vector<int>> Graph::membersOfScans() const {
   return members;
 }
 
-// All that the condition needs within the scan. Members of one scan, any depth.
+// All that the condition, and what has effects, needs within the scan. Members of one scan, any depth.
 void Graph::markUntilCone(int scan, const std::vector<int> &members, std::vector<bool> &cone) const {
   std::vector<int> stack{scans[scan].until};
   cone[scans[scan].until] = true;
+  for (int v : members)
+    if (vertices[v].acts() && !cone[v]) cone[v] = true, stack.push_back(v);
   while (!stack.empty()) {
     int v = stack.back();
     stack.pop_back();

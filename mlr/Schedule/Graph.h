@@ -48,6 +48,7 @@ struct Vertex {
   int64_t bytes = 0;         ///< of one value
   llvm::SmallVector<Edge, 3> preds;
   bool exit() const { return where != scan; }
+  bool acts() const; ///< calls a C function with effects
 };
 
 struct Scan {
@@ -93,6 +94,7 @@ private:
   void addScan(mlir::Operation *op, int parent);
   void findLive();
   void addEdges(int vertex);
+  void orderEffects();
   void addUptoEdges();
   void findUnits();
   void findUnitsOf(int scan, const std::vector<std::vector<int>> &members);
@@ -116,6 +118,9 @@ private:
 /// Component of each vertex of a graph given by predecessors; components are numbered sources first.
 /// Iterative Tarjan, linear.
 std::vector<int> stronglyConnected(const std::vector<llvm::SmallVector<int, 4>> &preds);
+
+/// Scalar operations that a call of a C function counts as.
+constexpr int64_t foreignWork = 1024;
 
 /// Scalar operations an element up to which a value is rather computed again than stored.
 constexpr int64_t cheapWork = 32;

@@ -25,7 +25,7 @@ bool Graph::expand(int vertex, int time, int shift, int nodes, int64_t limit, Ex
     auto [v, at] = work.back();
     work.pop_back();
     const Vertex &self = vertices[v];
-    if (self.exit() || !self.op || isa<WindowOp, UntilOp, FirstOp>(self.op)) return false;
+    if (self.exit() || !self.op || isa<WindowOp, UntilOp, FirstOp, ExternOp>(self.op)) return false;
     if (at < 0 && isa<FbyOp>(self.op) && scans[time].op.getResume()) return false;
     expansion.work += schedule::work(self.op);
     if (--nodes < 0 || expansion.work > limit) return false;

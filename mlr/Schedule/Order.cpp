@@ -1,5 +1,7 @@
 #include "mlr/Schedule/Order.h"
 
+#include "mlr/Dataflow/Effects.h"
+
 using namespace mlir;
 using namespace mlr::dataflow;
 
@@ -20,6 +22,7 @@ public:
 
   bool run(Operation *&culprit) {
     link();
+    orderEffects();
     keepInPlace();
     emitAll();
     if (order.size() == ops.size()) {
@@ -75,6 +78,15 @@ private:
         }
       });
     }
+  }
+
+  /// What has effects, in the order of ranks.
+  void orderEffects() {
+    std::vector<std::pair<SmallVector<int64_t>, int>> effects;
+    for (size_t i = 0; i < ops.size(); ++i)
+      if (auto rank = effectRank(ops[i])) effects.push_back({*rank, static_cast<int>(i)});
+    llvm::stable_sort(effects);
+    for (size_t k = 1; k < effects.size(); ++k) preds[effects[k].second].push_back(effects[k - 1].second);
   }
 
   // Adds "reader of the old value before the new value", unless the reader needs the new one.

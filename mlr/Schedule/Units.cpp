@@ -52,6 +52,7 @@ void Graph::findUnits() {
   // State that survives a scan's run is a recurrence of the enclosing time too, and further out while that
   // resumes as well.
   for (Vertex &v : vertices) {
+    if (v.live && v.acts()) v.upFrom = 0; // time runs up for the world, in every scan around
     if (!v.live || v.scan == 0 || !v.op || !isa<FbyOp, FirstOp, WindowOp>(v.op)) continue;
     v.upFrom = INT_MAX;
     int s = v.scan;
@@ -126,7 +127,7 @@ void Graph::setDirections(int scan, const std::vector<int> &members) {
 void Graph::findRecomputable() {
   for (Vertex &v : vertices)
     v.recomputable = v.live && v.op && v.scan > 0 && !v.exit() && v.upFrom == INT_MAX &&
-                     !isa<UntilOp, WindowOp, FirstOp>(v.op);
+                     !isa<UntilOp, WindowOp, FirstOp, ExternOp>(v.op);
   for (int v = 0, n = vertices.size(); v < n; ++v)
     for (const Edge &e : vertices[v].preds) {
       bool across = e.access == Access::Fby || e.access == Access::Eby || e.access == Access::FbyAgain ||

@@ -1,6 +1,8 @@
 // Re-checks a scheduled node. Shares nothing with the planner: reads only the dialect's definition of time.
 #include "mlr/Schedule/Schedule.h"
 
+#include "mlr/Dataflow/Effects.h"
+
 using namespace mlir;
 using namespace mlr::dataflow;
 
@@ -15,13 +17,29 @@ public:
   LogicalResult run() {
     if (!node.getScheduled()) return node.emitOpError("is not scheduled");
     if (failed(body(node))) return failure();
-    bool ok = true;
+    bool ok = succeeded(effects());
     node.walk([&](ScanOp scan) { ok &= succeeded(this->scan(scan)) && succeeded(body(scan)); });
     return success(ok);
   }
 
 private:
   NodeOp node;
+
+  // Each call with effects stands once, in upward sweeps, in the order of ranks.
+  LogicalResult effects() {
+    LogicalResult result = success();
+    std::optional<SmallVector<int64_t>> last;
+    node.walk<WalkOrder::PreOrder>([&](ExternOp call) {
+      if (call.getPure() || failed(result)) return;
+      SmallVector<int64_t> rank(call.getRank());
+      if (last && !(*last < rank)) result = call.emitOpError("is called twice, or out of order");
+      last = rank;
+      for (Operation *p = call->getParentOp(); p != node.getOperation(); p = p->getParentOp())
+        if (auto scan = dyn_cast<ScanOp>(p); scan && scan.getSweep() == Direction::Down)
+          result = call.emitOpError("is called in a down sweep");
+    });
+    return result;
+  }
 
   // Whether the operand is the value of the instant executed before.
   static bool fromBefore(Operation *op, unsigned operand, bool up) {

@@ -18,6 +18,7 @@ LogicalResult Machine::execute(Operation *op, bool firstExecuted) {
   if (auto o = dyn_cast<RowsOp>(op)) return rows(o);
   if (isa<FinalOp, InitialOp>(op)) return end(op, firstExecuted);
   if (isa<ReshapeOp>(op)) return rename(op);
+  if (isa<ExternOp>(op)) return foreign(op);
   for (Value operand : op->getOperands())
     if (!tensor(operand) && failed(intact(op, operand))) return failure();
   if (failed(reads(op))) return failure();

@@ -208,7 +208,7 @@ void Lifetimes::addUses(Operation *op) {
   } else if (isa<FinalOp, InitialOp>(op)) {
     // Of an alias nothing is read here.
     if (storage.owner(op->getResult(0)) == op->getResult(0)) need(op->getOperand(0), op, read);
-  } else if (isa<StackOp, ConcatOp>(op) || (isa<YieldOp>(op) && isa<NodeOp>(op->getParentOp()))) {
+  } else if (isa<StackOp, ConcatOp, ExternOp>(op) || (isa<YieldOp>(op) && isa<NodeOp>(op->getParentOp()))) {
     for (Value operand : op->getOperands()) need(operand, op, read);
   } else if (isa<YieldOp>(op)) {
     // What a scan yields is there at its end, whether or not it is read later.

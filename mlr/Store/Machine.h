@@ -49,6 +49,7 @@ private:
   mlir::LogicalResult instant(mlir::Block &block, bool firstExecuted);
   mlir::LogicalResult execute(mlir::Operation *op, bool firstExecuted);
   mlir::LogicalResult reads(mlir::Operation *op);
+  mlir::LogicalResult foreign(mlir::Operation *call);
   mlir::LogicalResult concat(dataflow::ConcatOp op);
   mlir::LogicalResult stack(dataflow::StackOp op);
   mlir::LogicalResult end(mlir::Operation *op, bool firstExecuted);

@@ -93,6 +93,21 @@ LogicalResult Machine::reads(Operation *op) {
   return failure(walked.wasInterrupted());
 }
 
+/// A C function reads all its arguments and writes all its results in any order: they share no memory.
+LogicalResult Machine::foreign(Operation *call) {
+  for (Value operand : call->getOperands())
+    if (failed(intact(call, operand))) return failure();
+  for (auto [i, result] : llvm::enumerate(call->getResults())) {
+    if (!tensor(result)) continue;
+    Range to = address(result);
+    auto overlaps = [&](Value other) { return tensor(other) && address(other).overlaps(to); };
+    if (llvm::any_of(call->getOperands(), overlaps) || llvm::any_of(call->getResults().drop_front(i + 1), overlaps))
+      return call->emitError("buffer plan: a C function writes to memory that it reads");
+    if (failed(define(call, result))) return failure();
+  }
+  return success();
+}
+
 LogicalResult Machine::concat(ConcatOp op) {
   Range whole = address(op.getResult());
   Contents all;
