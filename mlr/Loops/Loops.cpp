@@ -7,12 +7,13 @@ using namespace mlr::dataflow;
 
 namespace mlr::loops {
 
-/// Operations without effect whose results nobody uses, last first. The only calls are of the software fma, which has none.
+/// Operations without effect whose results nobody uses, last first. Calls have none but for C functions that are kept.
 static void eraseDead(func::FuncOp function) {
   SmallVector<Operation *> order;
   function.walk<WalkOrder::PreOrder>([&](Operation *op) { order.push_back(op); });
   for (Operation *op : llvm::reverse(order))
-    if (op->getNumRegions() == 0 && (isOpTriviallyDead(op) || (isa<func::CallOp>(op) && op->use_empty()))) op->erase();
+    if (op->getNumRegions() == 0 && (isOpTriviallyDead(op) || (isa<func::CallOp>(op) && op->use_empty() && !op->hasAttr("mlr.keep"))))
+      op->erase();
 }
 
 static func::FuncOp declare(NodeOp node, StringRef suffix, ArrayRef<int64_t> sizes) {

@@ -42,6 +42,8 @@ struct Options {
 ///    masks), gather (i32 offsets), broadcast of a scalar, shuffle, extract of one lane, and dense constants;
 ///  - with `arrays` too: vectors of any length, vector.scatter with all lanes, math.fma of vectors (the module then has
 ///    the scalar software fma), and no shuffle but of neighbouring lanes.
+///  - for C functions: private declarations with `mlr.extern` (Extern.cpp), their calls, memref.subview of contiguous elements
+///    and memref.alloca of one, as operands of these.
 /// No allocation, no recursion, no unbounded loop.
 mlir::LogicalResult lowerToLoops(mlir::ModuleOp module, const Options &options);
 

@@ -367,6 +367,8 @@ LogicalResult Lowering::emitOperation(Operation *op) {
   if (auto gen = dyn_cast<GenOp>(op)) when = gen.getWhen();
   if (auto reduce = dyn_cast<ReduceOp>(op)) when = reduce.getWhen();
   if (auto scan = dyn_cast<ScanOp>(op)) when = scan.getWhen();
+  if (auto call = dyn_cast<ExternOp>(op); call && call.getWhen() && !isa<RankedTensorType>(call.getWhen().getType()))
+    when = call.getWhen();
   if (!when) return emitPlain(op);
   if (!scalar(when)) return fail(op, "its condition is not known yet");
   Values results;
@@ -395,6 +397,7 @@ LogicalResult Lowering::emitPlain(Operation *op) {
       .Case([&](ScanOp s) { return emitScan(*this, s); })
       .Case<GenOp, ReduceOp>([&](auto kernel) { return emitChosen(*this, kernel); })
       .Case([&](ReadOp r) { return emitRead(*this, r); })
+      .Case([&](ExternOp e) { return emitExtern(*this, e); })
       .Case([&](ConcatOp c) { return emitConcat(c); })
       .Case([&](ReshapeOp r) {
         return copyUnlessShared(place(r.getResult()), place(r.getSource()), cast<RankedTensorType>(r.getSource().getType())),

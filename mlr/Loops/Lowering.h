@@ -118,6 +118,10 @@ LogicalResult emitChosen(Lowering &l, Operation *op);
 /// A read at the node's or a scan's own level.
 LogicalResult emitRead(Lowering &l, dataflow::ReadOp op);
 
+// ---- Extern.cpp --------------------------------------------------------------------------------------------------
+
+LogicalResult emitExtern(Lowering &l, dataflow::ExternOp op);
+
 // ---- Scans.cpp ---------------------------------------------------------------------------------------------------
 
 LogicalResult emitScan(Lowering &l, dataflow::ScanOp op);

@@ -39,6 +39,7 @@ private:
   std::string compare(mlir::arith::CmpIOp op);
   std::string compare(mlir::arith::CmpFOp op);
   std::string convert(mlir::Operation *op);
+  std::string arguments(mlir::func::CallOp call);
   std::string place(mlir::Value memref, mlir::ValueRange indices);
   std::string element(mlir::Value memref, const std::string &at);
 

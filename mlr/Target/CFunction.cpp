@@ -63,6 +63,7 @@ std::string Writer::place(Value memref, ValueRange indices) {
 std::string Writer::element(Value memref, const std::string &at) {
   if (auto global = memref.getDefiningOp<memref::GetGlobalOp>())
     return fmt::format("{}[{}]", cIdentifier(global.getName()), at.empty() ? "0" : at);
+  if (memref.getDefiningOp<memref::AllocaOp>()) return names.lookup(memref);
   auto view = memref.getDefiningOp<memref::ViewOp>();
   auto id = view ? view->getAttrOfType<IntegerAttr>("mlr.buffer") : nullptr;
   if (!id) return "";
@@ -364,6 +365,27 @@ LogicalResult Writer::whileLoop(scf::WhileOp op) {
   return success();
 }
 
+/// The arguments of a call, with the casts that pointers of a C function need.
+std::string Writer::arguments(func::CallOp call) {
+  auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(call, call.getCalleeAttr());
+  auto as = callee ? callee->getAttrOfType<TypeAttr>("mlr.extern") : TypeAttr();
+  auto type = as ? cast<FunctionType>(as.getValue()) : FunctionType();
+  std::string text;
+  for (auto [k, v] : llvm::enumerate(call.getOperands())) {
+    text += k ? ", " : "";
+    if (!type || !isa<MemRefType>(v.getType())) {
+      text += (*this)[v];
+      continue;
+    }
+    bool isInput = k < type.getNumInputs();
+    mlir::Type element = getElementTypeOrSelf(isInput ? type.getInput(k) : type.getResult(k - type.getNumInputs()));
+    bool isAsInMemory = isa<FloatType>(element) || v.getDefiningOp<memref::AllocaOp>();
+    if (!isAsInMemory) text += fmt::format("({}{} *)", isInput ? "const " : "", fieldType(element));
+    text += "&" + names.lookup(v);
+  }
+  return text;
+}
+
 LogicalResult Writer::operation(Operation *op) {
   if (isa<memref::ViewOp, memref::GetGlobalOp>(op)) return success();
   if (!isa<arith::ConstantOp>(op)) traceLocation(op);
@@ -384,10 +406,20 @@ LogicalResult Writer::operation(Operation *op) {
         return success();
       })
       .Case([&](func::CallOp o) {
-        std::string arguments;
-        for (Value v : o.getOperands()) arguments += (arguments.empty() ? "" : ", ") + (*this)[v];
-        std::string text = fmt::format("{}({})", cIdentifier(o.getCallee()), arguments);
-        o.getNumResults() ? define(o.getResult(0), text) : line(text + ";");
+        auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(o, o.getCalleeAttr());
+        bool isForeign = callee && callee->hasAttr("mlr.extern"); // its symbol as it is
+        std::string text = fmt::format("{}({})", isForeign ? o.getCallee().str() : cIdentifier(o.getCallee()), arguments(o));
+        if (o.getNumResults() && !o.use_empty()) define(o.getResult(0), text);
+        else line(o.getNumResults() ? "(void)" + text + ";" : text + ";");
+        return success();
+      })
+      .Case([&](memref::SubViewOp o) {
+        names[o.getResult()] = element(o.getSource(), (*this)[o.getDynamicOffset(0)]);
+        return success();
+      })
+      .Case([&](memref::AllocaOp o) {
+        names[o.getResult()] = fresh();
+        line(fmt::format("{} {};", fieldType(o->getAttrOfType<TypeAttr>("mlr.type").getValue()), names[o.getResult()]));
         return success();
       })
       .Case([&](vector::ExtractOp o) {
@@ -436,9 +468,9 @@ void prepareForC(func::FuncOp function) {
     if (auto lanes = dyn_cast<VectorType>(op.getType())) value = DenseElementsAttr::get(lanes, *known);
     op.replaceAllUsesWith(arith::ConstantOp::create(b, op.getLoc(), value).getResult());
   });
-  // The only calls are of the software fma, which has no effect.
+  // Calls have no effect but for C functions that are kept.
   function.walk<WalkOrder::PostOrder, mlir::ReverseIterator>([](Operation *op) {
-    if (isOpTriviallyDead(op) || (isa<func::CallOp>(op) && op->use_empty())) op->erase();
+    if (isOpTriviallyDead(op) || (isa<func::CallOp>(op) && op->use_empty() && !op->hasAttr("mlr.keep"))) op->erase();
   });
 }
 

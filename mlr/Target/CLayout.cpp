@@ -78,12 +78,33 @@ static std::string arenaType(StringRef member) {
   return member == "f32" ? "float" : member == "f64" ? "double" : fmt::format("uint{}_t", member.drop_front().str());
 }
 
+/// What the C function of a declaration (mlr/Loops/Extern.cpp) has to be.
+static std::string prototype(func::FuncOp f, FunctionType type) {
+  std::string result = "void", parameters;
+  auto add = [&](mlir::Type t, StringRef name, bool isInput) {
+    bool isPointer = !isInput || isa<RankedTensorType>(t);
+    std::string star = isPointer ? " *" : " ";
+    parameters += fmt::format("{}{}{}{}{}", parameters.empty() ? "" : ", ", isInput && isPointer ? "const " : "",
+                              fieldType(getElementTypeOrSelf(t)), star, cIdentifier(name));
+  };
+  auto names = [&](StringRef key) { return f->getAttrOfType<ArrayAttr>(key).getAsValueRange<StringAttr>(); };
+  for (auto [t, name] : llvm::zip(type.getInputs(), names("mlr.arg_names"))) add(t, name, true);
+  if (type.getNumResults() == 1 && !isa<RankedTensorType>(type.getResult(0))) result = fieldType(type.getResult(0));
+  else
+    for (auto [t, name] : llvm::zip(type.getResults(), names("mlr.result_names"))) add(t, name, false);
+  std::string effects = f->hasAttr("mlr.pure") ? "" : " /* has effects: called once at each instant at which it is active */";
+  return fmt::format("{} {}({});{}", result, f.getSymName().str(), parameters.empty() ? "void" : parameters, effects);
+}
+
 Layout::Layout(func::FuncOp step) {
   StringRef name = step.getSymName();
   name.consume_back("_step");
   node = name.str();
   if (auto stated = step->getAttrOfType<FloatAttr>("mlr.rate")) rate = stated.getValueAsDouble();
   checks = dataflow::checksOf(step->getParentOfType<ModuleOp>(), node);
+  for (auto f : step->getParentOfType<ModuleOp>().getOps<func::FuncOp>())
+    if (auto type = f->getAttrOfType<TypeAttr>("mlr.extern")) foreign.push_back(prototype(f, cast<FunctionType>(type.getValue())));
+  llvm::sort(foreign);
   if (auto read = store::buffersOf(step); succeeded(read)) table = *read;
   for (auto [k, type] : llvm::enumerate(step.getArgumentTypes()))
     if (auto memref = dyn_cast<MemRefType>(type); memref && k < 4) sizes[k] = memref.getNumElements();
@@ -191,6 +212,11 @@ std::string writeHeader(const Layout &layout) {
   out += writeStruct(layout, Space::Out, "out", "Outputs of one instant.");
   out += writeStruct(layout, Space::State, "state", fmt::format("What lives from one instant to the next, {} bytes.", layout.bytes(Space::State)));
   out += writeScratch(layout);
+  if (!layout.foreign.empty()) {
+    out += "/* To be defined elsewhere: the C functions that the node calls. */\n";
+    for (const std::string &line : layout.foreign) out += line + "\n";
+    out += "\n";
+  }
   out += fmt::format("void {0}_reset({0}_state *state);\n"
                      "void {0}_step({0}_state *state, {0}_scratch *scratch, const {0}_in *in, {0}_out *out);\n\n"
                      "#ifdef __cplusplus\n}}\n#endif\n\n#endif\n",

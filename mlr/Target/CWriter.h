@@ -30,6 +30,7 @@ public:
   std::string node;  ///< NAME
   double rate = 0;   ///< Hz of the base clock; 0: not stated
   std::vector<dataflow::CheckNote> checks;  ///< outputs that are run-time checks
+  std::vector<std::string> foreign;         ///< prototypes of the C functions that it calls
 
 private:
   std::vector<store::Buffer> table;

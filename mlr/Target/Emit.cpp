@@ -100,7 +100,8 @@ Result<std::vector<char>> object(Code &code, const Machine &machine) {
   return emit(code, machine, llvm::CodeGenFileType::ObjectFile);
 }
 
-std::variant<std::monostate, Error> writeShared(const std::vector<char> &object, const std::string &path) {
+std::variant<std::monostate, Error> writeShared(const std::vector<char> &object, const std::string &path,
+                                                const std::vector<std::string> &others) {
   llvm::SmallString<128> temporary;
   int descriptor = 0;
   if (auto code = llvm::sys::fs::createTemporaryFile("mlr", "o", descriptor, temporary))
@@ -114,6 +115,7 @@ std::variant<std::monostate, Error> writeShared(const std::vector<char> &object,
     auto program = llvm::sys::findProgramByName(name);
     if (!program) continue;
     std::vector<llvm::StringRef> arguments{*program, "-shared", "-o", path, temporary};
+    arguments.insert(arguments.end(), others.begin(), others.end());
     if (!llvm::StringRef(name).starts_with("ld.")) arguments.push_back("-lm");
     std::string message;
     int status = llvm::sys::ExecuteAndWait(*program, arguments, std::nullopt, {}, 0, 0, &message);

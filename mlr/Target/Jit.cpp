@@ -24,7 +24,7 @@ const Jit::Node *Jit::node(const std::string &name) const {
 
 static Error asError(llvm::Error error) { return {llvm::toString(std::move(error))}; }
 
-Result<std::unique_ptr<Jit>> Jit::compile(ModuleOp loops, const Machine &machine) {
+Result<std::unique_ptr<Jit>> Jit::compile(ModuleOp loops, const Machine &machine, const std::map<std::string, void *> &foreign) {
   if (!machine.isHost()) return Error{"only code for this machine can run here"};
   auto translated = translate(loops, machine);
   if (auto *error = std::get_if<Error>(&translated)) return *error;
@@ -39,6 +39,11 @@ Result<std::unique_ptr<Jit>> Jit::compile(ModuleOp loops, const Machine &machine
   auto engine = llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(std::move(builder)).create();
   if (!engine) return asError(engine.takeError());
   jit->impl->engine = std::move(*engine);
+  llvm::orc::SymbolMap symbols;
+  for (const auto &[symbol, address] : foreign)
+    symbols[jit->impl->engine->mangleAndIntern(symbol)] = {llvm::orc::ExecutorAddr::fromPtr(address), llvm::JITSymbolFlags::Exported};
+  if (!symbols.empty())
+    if (llvm::Error e = jit->impl->engine->getMainJITDylib().define(llvm::orc::absoluteSymbols(std::move(symbols)))) return asError(std::move(e));
   auto buffer = llvm::MemoryBuffer::getMemBufferCopy(llvm::StringRef(image.data(), image.size()), "mlr");
   if (llvm::Error e = jit->impl->engine->addObjectFile(std::move(buffer))) return asError(std::move(e));
 

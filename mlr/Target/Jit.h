@@ -18,7 +18,9 @@ public:
   };
 
   /// `loops` must have been lowered with the options of this machine (Machine::loopsOptions), or weaker ones.
-  static Result<std::unique_ptr<Jit>> compile(mlir::ModuleOp loops, const Machine &machine);
+  /// `foreign`: the C functions that it calls, all of them, by symbol.
+  static Result<std::unique_ptr<Jit>> compile(mlir::ModuleOp loops, const Machine &machine,
+                                              const std::map<std::string, void *> &foreign = {});
   ~Jit();
   /// Null if the module has no such node.
   const Node *node(const std::string &name) const;

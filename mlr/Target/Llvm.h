@@ -71,7 +71,8 @@ void optimize(Code &code, const Machine &machine);
 std::string text(const Code &code);                                           ///< LLVM IR
 Result<std::vector<char>> assembly(Code &code, const Machine &machine);       ///< as text
 Result<std::vector<char>> object(Code &code, const Machine &machine);         ///< relocatable object file
-/// Links an object into a shared library at `path` with the system's C compiler or lld.
-std::variant<std::monostate, Error> writeShared(const std::vector<char> &object, const std::string &path);
+/// Links an object, and other files, into a shared library at `path` with the system's C compiler or lld.
+std::variant<std::monostate, Error> writeShared(const std::vector<char> &object, const std::string &path,
+                                                const std::vector<std::string> &others = {});
 
 } // namespace mlr::target

@@ -176,6 +176,9 @@ llvm::Value *Translator::translateMemory(Operation *op) {
   if (auto view = dyn_cast<memref::ViewOp>(op))
     return b.CreateInBoundsGEP(b.getInt8Ty(), get(view.getSource()), get(view.getByteShift()));
   if (auto global = dyn_cast<memref::GetGlobalOp>(op)) return module.getNamedValue(global.getName());
+  if (auto part = dyn_cast<memref::SubViewOp>(op))
+    return b.CreateInBoundsGEP(type(part.getType().getElementType()), get(part.getSource()), get(part.getDynamicOffset(0)));
+  if (auto cell = dyn_cast<memref::AllocaOp>(op)) return b.CreateAlloca(type(cell.getType().getElementType()));
   if (auto load = dyn_cast<memref::LoadOp>(op)) {
     llvm::Value *at = address(load.getMemRef(), load.getIndices());
     return scoped(b.CreateAlignedLoad(type(load.getType()), at, alignmentOf(load.getMemRef())), load.getMemRef());

@@ -63,19 +63,40 @@ void Translator::declare(func::FuncOp f) {
   SmallVector<llvm::Type *> inputs;
   for (Type t : f.getArgumentTypes()) inputs.push_back(type(t));
   llvm::Type *result = f.getNumResults() ? type(f.getResultTypes()[0]) : llvm::Type::getVoidTy(context);
-  auto linkage = f.isPrivate() ? llvm::GlobalValue::InternalLinkage : llvm::GlobalValue::ExternalLinkage;
+  auto linkage = f.isPrivate() && !f.isExternal() ? llvm::GlobalValue::InternalLinkage : llvm::GlobalValue::ExternalLinkage;
   auto *out = llvm::Function::Create(llvm::FunctionType::get(result, inputs, false), linkage, f.getSymName(), module);
-  addAttributes(*out, f);
+  if (auto foreign = f->getAttrOfType<TypeAttr>("mlr.extern"))
+    addForeignAttributes(*out, cast<FunctionType>(foreign.getValue()));
+  else addAttributes(*out, f);
+}
+
+/// Narrow integers are extended as C's calling conventions ask; tensors are looked at during the call only.
+void Translator::addForeignAttributes(llvm::Function &f, FunctionType foreign) {
+  auto extension = [](Type t) {
+    auto integer = dyn_cast<IntegerType>(t);
+    if (t.isF16() || t.isBF16()) return llvm::Attribute::ZExt;
+    if (!integer || integer.getWidth() >= 32) return llvm::Attribute::None;
+    return integer.isUnsigned() || integer.getWidth() == 1 ? llvm::Attribute::ZExt : llvm::Attribute::SExt;
+  };
+  f.addFnAttr(llvm::Attribute::NoUnwind);
+  for (auto [k, t] : llvm::enumerate(foreign.getInputs())) {
+    auto n = static_cast<unsigned>(k);
+    if (isa<RankedTensorType>(t)) f.addParamAttr(n, llvm::Attribute::ReadOnly);
+    else if (auto how = extension(t); how != llvm::Attribute::None) f.addParamAttr(n, how);
+  }
+  for (unsigned n = 0; n < f.arg_size(); ++n)
+    if (f.getArg(n)->getType()->isPointerTy()) f.addParamAttr(n, llvm::Attribute::getWithCaptureInfo(context, llvm::CaptureInfo::none()));
+  if (f.getReturnType()->isVoidTy()) return;
+  if (auto how = extension(foreign.getResult(0)); how != llvm::Attribute::None) f.addRetAttr(how);
 }
 
 /// The caller's buffers are disjoint, of known size, and not kept; nothing else is touched.
 void Translator::addAttributes(llvm::Function &f, func::FuncOp op) {
   f.addFnAttr(llvm::Attribute::NoUnwind);
-  f.addFnAttr(llvm::Attribute::WillReturn);
-  f.addFnAttr(llvm::Attribute::NoSync);
-  f.addFnAttr(llvm::Attribute::NoFree);
-  f.addFnAttr(llvm::Attribute::NoRecurse);
   f.addFnAttr(llvm::Attribute::MustProgress);
+  bool isClosed = llvm::none_of(op->getParentOfType<ModuleOp>().getOps<func::FuncOp>(), [](func::FuncOp g) { return g->hasAttr("mlr.extern"); });
+  for (auto kind : {llvm::Attribute::WillReturn, llvm::Attribute::NoSync, llvm::Attribute::NoFree, llvm::Attribute::NoRecurse})
+    if (isClosed) f.addFnAttr(kind); // nothing is known of C functions
   if (!machine.cpu().empty()) f.addFnAttr("target-cpu", machine.cpu());
   if (!machine.features().empty()) f.addFnAttr("target-features", machine.features());
   if (unsigned bits = machine.loopsOptions().vectorBits) f.addFnAttr("prefer-vector-width", std::to_string(bits));
@@ -135,7 +156,7 @@ bool Translator::translate(ModuleOp loops) {
   for (auto op : loops.getOps<memref::GlobalOp>()) translateGlobal(op);
   for (auto f : loops.getOps<func::FuncOp>()) declare(f);
   for (auto f : loops.getOps<func::FuncOp>())
-    if (problem.empty()) translateFunction(f);
+    if (problem.empty() && !f.isExternal()) translateFunction(f);
   return problem.empty();
 }
 
@@ -257,7 +278,9 @@ bool Translator::translateOperation(Operation *op) {
   if (auto call = dyn_cast<func::CallOp>(op)) {
     SmallVector<llvm::Value *> operands;
     for (Value v : call.getOperands()) operands.push_back(get(v));
-    llvm::Value *result = b.CreateCall(module.getFunction(call.getCallee()), operands);
+    llvm::Function *callee = module.getFunction(call.getCallee());
+    llvm::CallInst *result = b.CreateCall(callee, operands);
+    if (callee->isDeclaration()) result->setAttributes(callee->getAttributes());
     if (call.getNumResults()) set(call.getResult(0), result);
     return true;
   }

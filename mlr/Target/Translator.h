@@ -23,6 +23,7 @@ private:
   void translateGlobal(mlir::memref::GlobalOp op);
   void translateFunction(mlir::func::FuncOp f);
   void addAttributes(llvm::Function &f, mlir::func::FuncOp op);
+  void addForeignAttributes(llvm::Function &f, mlir::FunctionType foreign);
   void findScopes(mlir::func::FuncOp f);
   void translateBlock(mlir::Block &block);
   void translateFor(mlir::scf::ForOp op);
