@@ -98,14 +98,15 @@ bool Machine::drain(size_t base) {
   return true;
 }
 
-/// Once all results of a scan that does not resume are known, nobody can ask for its inside again.
+/// Once all results of a scan that does not resume are known, nobody can ask for its inside again. (What called C functions
+/// with effects must not be evaluated again.)
 void Machine::release(const CellRef &cell) {
   const Slot &slot = cell.frame->plan->slots[cell.slot];
   if (slot.kind != Slot::Kind::ScanResult) return;
   Frame::Runs &all = cell.frame->scans[slot.part];
   if (cell.t < all.first) return;
   std::unique_ptr<Activation> &run = all.runs[static_cast<size_t>(cell.t - all.first)];
-  if (!run || --run->missing > 0 || run->scan->scan->resume) return;
+  if (!run || --run->missing > 0 || run->scan->scan->resume || !run->scan->body->effects.empty()) return;
   run.reset();
 }
 
@@ -130,7 +131,7 @@ void Machine::compute(const CellRef &cell, Value &value) {
   case Slot::Kind::Sample: return computeSample(cell, value);
   case Slot::Kind::CallResult: return computeCallResult(cell, value);
   case Slot::Kind::ScanResult: return computeScanResult(cell, value);
-  case Slot::Kind::Extern: return fail("the interpreter cannot call a C function", slot.span);
+  case Slot::Kind::Extern: return computeForeign(cell, value);
   }
 }
 

@@ -46,6 +46,7 @@ struct Interpreter::Impl {
       values.push_back(isAbsent ? std::nullopt : std::optional(valueOf(inputs[i])));
     }
     machine->inputs = &values;
+    if (!machine->runEffects({{&frame, now}}, plan.body)) return false;
     present.assign(plan.outputs.size(), false);
     for (size_t i = 0; i < plan.outputs.size(); ++i) {
       const Var &var = node.vars[node.outputs[i]];

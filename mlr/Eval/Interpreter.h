@@ -4,6 +4,7 @@
 
 #include "mlr/Check/Program.h"
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,7 @@ struct Options {
   bool unfused = false; ///< --unfused: chains multiply, then add
   /// --checks: computes every equation at every instant and remembers which indices were clamped and what did not hold.
   bool checks = false;
+  std::map<std::string, void *> foreign = {}; ///< C functions, by symbol
 };
 
 /// An index that was outside its axis and was clamped, or a monitor that was false.

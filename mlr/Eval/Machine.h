@@ -112,6 +112,8 @@ public:
   bool run(Frame &frame, uint32_t slot, int64_t t);
   /// All slots of the instant, and what resuming scans and called nodes will remember of it.
   bool runAll(Frame &frame, int64_t t);
+  /// Calls the C functions with effects of an instant, before anything else of it (Effects.cpp).
+  bool runEffects(const std::vector<Place> &lanes, const RegionPlan &time);
   /// Makes room for instant t and empties its cells; for frames with a ring, called nodes included.
   bool beginInstant(Frame &frame, int64_t t);
   /// Forgets scans of instants up to t that no later instant can ask for, called nodes included.
@@ -203,6 +205,11 @@ private:
   bool settle(Frame &frame);
   bool settle(Activation &run);
 
+  // Effects.cpp
+  bool runCallEffects(uint32_t call, const std::vector<Place> &lanes);
+  bool runScanEffects(uint32_t scan, const std::vector<Place> &lanes);
+  void computeForeign(const CellRef &cell, Value &value);
+
   // Cells.cpp
   bool drain(size_t base);
   bool ready(Frame &frame, uint32_t slot, int64_t t);
@@ -266,6 +273,7 @@ private:
   std::vector<Pool> pools; ///< by plan
   std::vector<uint32_t> *record = nullptr;
   Frame *recordFrame = nullptr;
+  const Frame *calling = nullptr; ///< of the C function with effects whose turn it is
 };
 
 } // namespace mlr::eval

@@ -26,8 +26,10 @@ public:
       slot.up = levels(region, plan.body);
     }
     if (node.isExtern)
-      for (VarId v : node.outputs) declare(plan.body, v, Slot::Kind::Extern);
+      for (size_t i = 0; i < node.outputs.size(); ++i)
+        declare(plan.body, node.outputs[i], Slot::Kind::Extern).result = static_cast<uint32_t>(i);
     declareRegion(node.body, plan.body);
+    orderEffects(node.body, plan.body);
     fillRegion(node.body, plan.body);
     for (VarId v : node.inputs) plan.inputs.push_back(route(v, plan.body));
     for (VarId v : node.outputs) plan.outputs.push_back(output(v));
@@ -120,6 +122,28 @@ private:
     openClocks(scan.body, body);
     plan.slotOf[scan.index] = {&body, 0}; // read as the instant itself
     declareRegion(scan.body, body);
+    orderEffects(scan.body, body);
+  }
+
+  // ---- effects
+
+  void orderEffects(const Region &body, RegionPlan &time) {
+    collectEffects(body, time, time);
+    std::sort(time.effects.begin(), time.effects.end(), [](const EffectPlan &a, const EffectPlan &b) { return a.order < b.order; });
+  }
+
+  void collectEffects(const Region &body, RegionPlan &region, RegionPlan &time) {
+    uint32_t call = 0, scan = 0, clock = 0;
+    for (const Equation &equation : body.equations) {
+      bool isScan = equation.kind == Equation::Kind::Scan;
+      if (equation.kind == Equation::Kind::Clock) collectEffects(equation.clock->body, *region.clocks[clock++].body, time);
+      if (equation.kind != Equation::Kind::Call && !isScan) continue;
+      uint32_t part = isScan ? scan++ : call++;
+      if (!equation.order) continue;
+      EffectPlan effect{equation.order, {}, isScan, part};
+      for (const RegionPlan *r = &region; r != &time; r = r->parent) effect.route.down.insert(effect.route.down.begin(), r->number);
+      time.effects.push_back(std::move(effect));
+    }
   }
 
   // ---- terms

@@ -101,6 +101,14 @@ struct ClockPlan {
   bool isNumbered = false;
 };
 
+/// A call of a node with effects, or a scan that holds some.
+struct EffectPlan {
+  uint32_t order = 0;
+  Route route; ///< to its region, from the body of the node or scan
+  bool isScan = false;
+  uint32_t part = 0; ///< number of the call or scan there
+};
+
 struct RegionPlan {
   NodePlan *node = nullptr;
   RegionPlan *parent = nullptr; ///< of the enclosing scan, clock or node body; null: a node's body
@@ -116,6 +124,7 @@ struct RegionPlan {
   std::vector<CallPlan> calls;
   std::vector<ScanPlan> scans;
   std::vector<ClockPlan> clocks;
+  std::vector<EffectPlan> effects; ///< of the body of a node or scan, those on its clocks too, in order
 };
 
 struct NodePlan {
