@@ -90,7 +90,7 @@ static int buildLlvm(Compilation &c) {
   if (c.options.emit == "obj") return write(c.options, base + ".o", std::string(bytes.begin(), bytes.end()));
   std::error_code error;
   std::filesystem::create_directories(c.options.outputDirectory, error);
-  auto linked = target::writeShared(bytes, (std::filesystem::path(c.options.outputDirectory) / ("lib" + base + ".so")).string());
+  auto linked = target::writeShared(bytes, (std::filesystem::path(c.options.outputDirectory) / ("lib" + base + ".so")).string(), c.options.links);
   if (auto *e = std::get_if<target::Error>(&linked)) return fail(e->message);
   return 0;
 }

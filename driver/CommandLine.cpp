@@ -30,7 +30,13 @@ static void addMachine(CLI::App *app, CommandLine &out) {
   app->add_option("--features", out.features, "target features, as in llc -mattr");
 }
 
+static void addLink(CLI::App *app, CommandLine &out) {
+  app->add_option("--link", out.links, "a shared library or C file with the C functions of `extern`; may be given more than once")
+      ->allow_extra_args(false);
+}
+
 static void addRun(CLI::App *app, CommandLine &out) {
+  addLink(app, out);
   app->add_option("--input", out.inputs, "streams in: .csv .npz .npy .wav; may be given more than once")
       ->allow_extra_args(false);
   app->add_option("--output", out.output, "streams out: .csv .npz .vcd; default: CSV on standard output");
@@ -63,6 +69,7 @@ std::optional<int> parseCommandLine(int argc, char **argv, CommandLine &out) {
   build->add_option("--emit", out.emit, "c, obj, shared, llvm, mlir or mlr-ir")
       ->check(CLI::IsMember({"c", "obj", "shared", "llvm", "mlir", "mlr-ir"}));
   addMachine(build, out);
+  addLink(build, out);
   build->add_option("-o", out.outputDirectory, "folder for the files");
   CLI::App *report = app.add_subcommand("report", "sweeps, buffers, operations of a step; memory, code and stack on a machine");
   addProgram(report, out, params);

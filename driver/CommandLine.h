@@ -25,6 +25,7 @@ struct CommandLine {
   bool quiet = false;
   bool events = false;
   bool timing = false;
+  std::vector<std::string> links;  ///< --link, also of build --emit=shared
   // build
   std::string emit = "c";
   std::string target, cpu, features;

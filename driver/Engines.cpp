@@ -1,6 +1,7 @@
 #include "driver/Engines.h"
 
 #include "driver/CheckReport.h"
+#include "driver/Libraries.h"
 #include "mlr/Dataflow/Machine.h"
 #include "mlr/Eval/Interpreter.h"
 #include "mlr/Target/Jit.h"
@@ -8,6 +9,8 @@
 #include "llvm/Support/thread.h"
 
 #include <fmt/format.h>
+#include <functional>
+#include <set>
 
 namespace mlr::driver {
 
@@ -39,6 +42,28 @@ std::vector<Port> portsOf(const NodeInstance &node, const std::vector<VarId> &va
   return ports;
 }
 
+/// The C functions of a node and of all that it calls.
+void foreignOf(const NodeInstance &root, std::set<std::string> &symbols) {
+  std::set<const NodeInstance *> seen{&root};
+  std::vector<const NodeInstance *> work{&root};
+  auto visit = [&](const NodeInstance *callee) {
+    if (callee && seen.insert(callee).second) work.push_back(callee);
+  };
+  std::function<void(const Region &)> region = [&](const Region &body) {
+    for (const Equation &equation : body.equations) {
+      visit(equation.callee);
+      if (equation.scan) region(equation.scan->body);
+      if (equation.clock) region(equation.clock->body);
+    }
+  };
+  for (size_t i = 0; i < work.size(); ++i) {
+    const NodeInstance *node = work[i];
+    if (node->isExtern) symbols.insert(node->symbol);
+    for (const Expr &e : node->arena) visit(e.callee);
+    region(node->body);
+  }
+}
+
 class InterpreterEngine : public Engine {
 public:
   explicit InterpreterEngine(const CommandLine &options) : compilation(options) {}
@@ -57,7 +82,16 @@ public:
     sig.rate = node.rate;
     sig.inputs = portsOf(node, node.inputs);
     sig.outputs = portsOf(node, node.outputs);
-    if (!takesDerivatives()) interpreter.emplace(node, eval::Options{compilation.options.unfused, compilation.options.checks});
+    std::set<std::string> symbols;
+    foreignOf(node, symbols);
+    auto linked = Libraries::open(compilation.options.links, {symbols.begin(), symbols.end()});
+    if (auto *message = std::get_if<std::string>(&linked)) {
+      std::fprintf(stderr, "mlrc: %s\n", message->c_str());
+      return false;
+    }
+    libraries = std::move(std::get<Libraries>(linked));
+    if (!takesDerivatives())
+      interpreter.emplace(node, eval::Options{compilation.options.unfused, compilation.options.checks, libraries.symbols});
     return true;
   }
   bool takesDerivatives() const { return compilation.program.takesDerivatives; }
@@ -88,6 +122,7 @@ public:
 private:
   Compilation compilation;
   Signature sig;
+  Libraries libraries;
   std::optional<eval::Interpreter> interpreter;
 };
 
@@ -185,7 +220,13 @@ public:
         for (size_t i = 0; i < sig.outputs.size(); ++i) complete(sig.outputs[i], *root, root->outputs);
       }
     presence.assign(sig.outputs.size(), true);
-    auto compiled = target::Jit::compile(*compilation.module, host);
+    std::vector<std::string> symbols;
+    for (auto f : (*compilation.module).getOps<mlir::func::FuncOp>())
+      if (f->hasAttr("mlr.extern")) symbols.push_back(f.getSymName().str());
+    auto linked = Libraries::open(compilation.options.links, symbols);
+    if (auto *message = std::get_if<std::string>(&linked)) return fail(*message);
+    libraries = std::move(std::get<Libraries>(linked));
+    auto compiled = target::Jit::compile(*compilation.module, host, libraries.symbols);
     if (auto *e = std::get_if<target::Error>(&compiled)) return fail(e->message);
     jit = std::move(std::get<std::unique_ptr<target::Jit>>(compiled));
     node = jit->node(sig.node);
@@ -260,6 +301,7 @@ private:
 
   Compilation compilation;
   Signature sig;
+  Libraries libraries; ///< as long as the code that calls them
   std::unique_ptr<target::Jit> jit;
   const target::Jit::Node *node = nullptr;
   std::vector<Port> outputs;  ///< those of the signature, then the run-time checks

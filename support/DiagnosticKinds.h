@@ -13,7 +13,7 @@ inline constexpr DiagnosticKind contractViolated{"contract-violated", Severity::
 inline constexpr DiagnosticKind duplicateDefinition{"duplicate-definition", Severity::Error, "A name is defined twice, or hides another one of the same node."};  // R2.5, R2.7
 inline constexpr DiagnosticKind ebyUnbounded{"eby-unbounded", Severity::Error, "`eby` where time has no end."};  // R10.7
 inline constexpr DiagnosticKind emptyReduction{"empty-reduction", Severity::Error, "The maximum, minimum or end of nothing."};  // R7.5, R10.11
-inline constexpr DiagnosticKind externAhead{"extern-ahead", Severity::Error, "A C function with effects needs a value that is not known when it is called."};  // R20.6
+inline constexpr DiagnosticKind externAhead{"extern-ahead", Severity::Error, "A C function with effects needs a value that is not known when it is called."};  // R21.6
 inline constexpr DiagnosticKind incompleteMatch{"incomplete-match", Severity::Error, "A value of an enum has no arm."};  // R17.11
 inline constexpr DiagnosticKind indexClamped{"index-clamped", Severity::Warning, "An index left its axis in a run and was clamped to it."};  // R14.9
 inline constexpr DiagnosticKind indexOutOfBounds{"index-out-of-bounds", Severity::Error, "An index leaves its axis somewhere in its range."};  // R6.2, R6.5

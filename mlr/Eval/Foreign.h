@@ -1,4 +1,4 @@
-// Calls of C functions by libffi. The ABI: docs/reference.md, section 20.
+// Calls of C functions by libffi. The ABI: docs/reference.md, section 21.
 #pragma once
 
 #include "mlr/Eval/Machine.h"
