@@ -42,7 +42,7 @@ Site *Importer::foreignSite(Position at, const void *key, const NodeInstance &ca
         if (!llvm::is_contained(call->context, binder)) call->context.push_back(binder);
     };
     for (const Expr *arg : args) add(contextOf(at, *arg));
-    if (callee.hasEffects) add(at.frame->instances); // each instance makes its own call, whatever it depends on
+    if (callee.hasEffects) add(at.frame->lanes); // each instance makes its own call, whatever it depends on
     if (equation)
       for (IndexId i : equation->each) add({binderOf(*at.frame, i)});
     if (at.clock) add(at.clock->context);

@@ -55,8 +55,8 @@ Frame &Importer::calleeFrame(Frame &frame, const Equation &call) {
     // A node that only resets what it calls has the name of that.
     bool isSame = frame.node->span == call.callee->span;
     f->path = isSame ? frame.path : frame.path + instanceName(frame, *call.callee) + ".";
-    f->instances = frame.instances;
-    for (IndexId i : call.each) f->instances.push_back(binderOf(frame, i));
+    f->lanes = frame.lanes;
+    for (IndexId i : call.each) f->lanes.push_back(binderOf(frame, i));
     if (call.callee->hasEffects) f->rank = rankOf(f->caller, call.order);
   }
   return *f;

@@ -121,7 +121,7 @@ struct Frame {
   std::unordered_map<const void *, Frame *> calls; ///< by Expr or Equation
   std::unordered_map<const void *, ForeignCall *> foreign; ///< by Expr or Equation
   llvm::SmallVector<int64_t> rank;                         ///< of an expanded call with effects: its own
-  Context instances;                                       ///< indices of which each value is an instance of it
+  Context lanes;                                           ///< indices of which each value is an instance of it
   std::unordered_map<const ScanTime *, ScanState> scans;
   std::unordered_map<const Clock *, ClockState> clocks;
   std::map<std::string, unsigned> instances; ///< calls so far, by name
