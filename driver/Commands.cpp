@@ -23,14 +23,6 @@ static int fail(const std::string &message) {
   return 1;
 }
 
-/// "rate\n  main 50 Hz, one step in 20 ms" for nodes that state one.
-static std::string rateText(const Compilation &c) {
-  std::string text;
-  for (const NodeInstance *root : c.program.roots)
-    if (root->rate > 0) text += fmt::format("  {} {} Hz, one step in {:.4g} ms\n", root->name, root->rate, 1000 / root->rate);
-  return text.empty() ? "" : "\nrate\n" + text;
-}
-
 /// The report of the plan with what was measured in the code for a machine.
 static std::string withFootprint(const std::string &report, const target::Footprint &f, const target::Machine &machine, bool json) {
   if (json) {
@@ -61,7 +53,7 @@ static int reportCommand(const CommandLine &options) {
   target::optimize(std::get<target::Code>(code), machine);
   auto measured = target::footprint(std::get<target::Code>(code), machine);
   if (auto *e = std::get_if<target::Error>(&measured)) return fail(e->message);
-  std::string text = withFootprint(options.json ? c.report : c.report + rateText(c), std::get<target::Footprint>(measured), machine, options.json);
+  std::string text = withFootprint(c.report, std::get<target::Footprint>(measured), machine, options.json);
   std::fputs(text.c_str(), stdout);
   return 0;
 }

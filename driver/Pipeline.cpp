@@ -186,6 +186,7 @@ static void noteSignatures(Compilation &c) {
     std::vector<Port> outputs = portsOf(node.getResultNames(), type.getResults());
     if (auto presence = node.getPresence()) joinFlags(outputs, *presence);
     c.signatures.push_back({node.getSymName().str(), portsOf(node.getArgNames(), type.getInputs()), outputs});
+    c.signatures.back().rate = dataflow::ratesOf(node).hertz;
   }
 }
 
@@ -209,7 +210,7 @@ static void noteSignaturesOfLoops(Compilation &c) {
       if (b.space == store::Space::In) signature.inputs.push_back(port);
       if (b.space == store::Space::Out) signature.outputs.push_back(port);
     }
-    if (auto rate = step->getAttrOfType<mlir::FloatAttr>("mlr.rate")) signature.rate = rate.getValueAsDouble();
+    signature.rate = dataflow::ratesOf(step).hertz;
     if (auto presence = step->getAttrOfType<mlir::DenseI64ArrayAttr>("mlr.presence"))
       joinFlags(signature.outputs, presence.asArrayRef());
     c.signatures.push_back(signature);
@@ -226,13 +227,6 @@ static bool planBuffers(Compilation &c) {
   return mlir::succeeded(mlir::verify(*c.module));
 }
 
-/// The rates that the source states, as `mlr.rate` of NAME_step: the header tells them.
-static void noteRates(Compilation &c) {
-  for (const NodeInstance *root : c.program.roots)
-    if (auto step = c.module->lookupSymbol<mlir::func::FuncOp>(root->name + "_step"); step && root->rate > 0)
-      step->setAttr("mlr.rate", mlir::FloatAttr::get(mlir::Float64Type::get(step.getContext()), root->rate));
-}
-
 static bool makeLoops(Compilation &c) {
   noteSignatures(c);
   loops::Options options;
@@ -242,9 +236,7 @@ static bool makeLoops(Compilation &c) {
   options.hasFma64 = c.hasFma64;
   options.hasAdd64 = c.hasAdd64;
   options.unfused = c.unfused;
-  if (mlir::failed(loops::lowerToLoops(*c.module, options))) return false;
-  noteRates(c);
-  return mlir::succeeded(mlir::verify(*c.module));
+  return mlir::succeeded(loops::lowerToLoops(*c.module, options)) && mlir::succeeded(mlir::verify(*c.module));
 }
 
 // ---- their texts -------------------------------------------------------------------------------------------------

@@ -350,10 +350,31 @@ double elementAsDouble(const Array &a, int64_t i) {
   return 0;
 }
 
-/// IEEE 1364 value change dump: floats as `real`, integers and bools as vectors; one time unit an instant. An absent
-/// vector is x, an absent real keeps its value, as the format has nothing for it.
-static std::string vcd(const std::vector<data::Column> &columns, int64_t count) {
-  std::string text = "$timescale 1 s $end\n$scope module main $end\n";
+namespace {
+/// The time axis of a value change dump: a unit, and when an instant is in it. Without a rate an instant is a second.
+struct TimeScale {
+  const char *unit = "1 s";
+  double perInstant = 1;
+  int64_t at(int64_t t) const { return std::llround(static_cast<double>(t) * perInstant); }
+};
+
+/// The coarsest unit in which the period is a whole number; else picoseconds, each instant rounded.
+TimeScale timeScale(double rate) {
+  if (rate <= 0) return {};
+  static const std::pair<const char *, double> units[] = {{"1 s", 1}, {"1 ms", 1e3}, {"1 us", 1e6}, {"1 ns", 1e9}};
+  for (auto [unit, perSecond] : units) {
+    double period = perSecond / rate;
+    if (period >= 1 && std::abs(period - std::round(period)) < 1e-12 * period) return {unit, std::round(period)};
+  }
+  return {"1 ps", 1e12 / rate};
+}
+} // namespace
+
+/// IEEE 1364 value change dump: floats as `real`, integers and bools as vectors; in real time where the rate (Hz) is known.
+/// An absent vector is x, an absent real keeps its value, as the format has nothing for it.
+static std::string vcd(const std::vector<data::Column> &columns, int64_t count, double rate) {
+  TimeScale scale = timeScale(rate);
+  std::string text = fmt::format("$timescale {} $end\n$scope module main $end\n", scale.unit);
   auto id = [](size_t k) {
     std::string s;
     do s += static_cast<char>('!' + k % 94);
@@ -380,7 +401,7 @@ static std::string vcd(const std::vector<data::Column> &columns, int64_t count) 
   }
   text += "$upscope $end\n$enddefinitions $end\n";
   for (int64_t t = 0; t < count; ++t) {
-    text += fmt::format("#{}\n", t);
+    text += fmt::format("#{}\n", scale.at(t));
     for (const Wire &w : wires) {
       int64_t row = w.rows[t], at = row * w.stride + w.offset;
       size_t size = byteSize(w.array->type().scalar);
@@ -399,7 +420,7 @@ static std::string vcd(const std::vector<data::Column> &columns, int64_t count) 
       }
     }
   }
-  return text + fmt::format("#{}\n", count);
+  return text + fmt::format("#{}\n", scale.at(count));
 }
 
 std::optional<Failure> OutputStreams::save(const std::string &path) const {
@@ -412,7 +433,7 @@ std::optional<Failure> OutputStreams::save(const std::string &path) const {
   } else if (endsWith(path, ".csv") || path.empty()) {
     error = data::saveCsv(path.empty() ? "/dev/stdout" : path, columns);
   } else if (endsWith(path, ".vcd")) {
-    error = data::saveText(path, vcd(columns, count));
+    error = data::saveText(path, vcd(columns, count, signature->rate));
   } else {
     return Failure{fmt::format("{}: outputs are written as .csv, .npz or .vcd", path)};
   }

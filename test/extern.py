@@ -177,6 +177,19 @@ node main(x: i32[3]) -> (y: i32[3], z: i32[3]) {
   y = [tick(x[i]) for i < 3];
   z = [tick(1) for i < 3];             // does not depend on i: one call
 }""", {"x": np.array([[5, 6, 7], [8, 9, 10]], "i4")}, ["tick 5", "tick 6", "tick 7", "tick 1", "tick 8", "tick 9", "tick 10", "tick 1"]),
+    ("instances_side_by_side_have_calls_of_their_own", """
+node f(x: i32) -> (y: i32, z: i32) {
+  a = tick(x);
+  c = a % 2 == 0;
+  y = tick(100) + (0 fby y);           // nothing of the instance in it: a call for each all the same
+  if c { b = tick(200 + x); } else { b = 0; }
+  scan t < 3 until g % 9 > 6 { g = tick(300 + x); h = final g; }
+  z = b + h;
+}
+node main(x: i32[3]) -> (y, z: i32[3], w: i32[2, 3]) {
+  (y, z) = [f(x[i]) for i < 3];
+  scan t < 2 { w[t] = [tick(1000 * t + k + x[0]) + (0 fby x[k]) for k < 3]; }
+}""", {"x": np.arange(1, 10, dtype="i4").reshape(3, 3)}, None),
     ("two_sensors_and_a_loop_over_the_world", """
 node plant(u: f32) -> (y: f32) {
   ok = motor(u);

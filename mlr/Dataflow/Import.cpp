@@ -2,6 +2,7 @@
 #include "mlr/Dataflow/Importer.h"
 #include "mlr/Dataflow/Order.h"
 #include "mlr/Dataflow/Passes.h"
+#include "mlr/Dataflow/Rates.h"
 
 #include <set>
 
@@ -87,6 +88,7 @@ void Importer::importNode(const NodeInstance &node, bool isRoot) {
                            b.getArrayAttr(argNames), b.getArrayAttr(resultNames),
                            isRoot ? StringAttr() : b.getStringAttr("private"),
                            isAlwaysPresent ? nullptr : b.getDenseI64ArrayAttr(presence), /*scheduled=*/false);
+  if (isRoot) noteRates(op, node);
   Block *body = b.createBlock(&op.getBody());
   for (size_t i = 0; i < inputs.size(); ++i)
     body->addArgument(inputs[i], locationOf(node.vars[node.inputs[i]].span));

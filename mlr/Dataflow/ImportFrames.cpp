@@ -140,6 +140,7 @@ const Context &Importer::contextOf(Frame &frame, VarId v) {
   Context out;
   for (unsigned input : frame.info->inputs[v].set_bits()) {
     if (input < frame.arguments.size()) addContext(out, contextOf(frame.caller, *frame.arguments[input]));
+    else if (input > frame.arguments.size()) addContext(out, frame.lanes); // each instance calls C for itself
     else if (frame.caller.clock) addContext(out, frame.caller.clock->context);
   }
   sortContext(out);

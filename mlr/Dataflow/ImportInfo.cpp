@@ -337,6 +337,7 @@ void InfoCache::closeInputs(Entry &entry) {
   // What knows its clock depends on what selects the clock's instants, and those of the times around it in which it
   // lives on.
   std::vector<VarId> atCall; // the clock of the call is among them
+  std::vector<VarId> acting; // results of calls with effects
   auto select = [&](VarId reader, bool knows) {
     if (!knows) return;
     const Clock *clock = info.definitions[reader].clock;
@@ -355,7 +356,10 @@ void InfoCache::closeInputs(Entry &entry) {
         select(eq.targets[0], knowsClock(*eq.value));
       }
       if (eq.kind == Equation::Kind::Call)
-        for (VarId target : eq.targets) select(target, !eq.callee->isFun);
+        for (VarId target : eq.targets) {
+          select(target, !eq.callee->isFun);
+          if (eq.callee->hasEffects) acting.push_back(target);
+        }
       if (eq.clock) visit(eq.clock->body);
       for (const Expr *arg : eq.args)
         for (VarId target : eq.targets) collect(*arg, target);
@@ -369,9 +373,11 @@ void InfoCache::closeInputs(Entry &entry) {
     }
   };
   visit(node.body);
-  info.inputs.assign(n, llvm::BitVector(node.inputs.size() + 1));
+  info.inputs.assign(n, llvm::BitVector(node.inputs.size() + 2));
   std::vector<VarId> work(atCall);
+  work.insert(work.end(), acting.begin(), acting.end());
   for (VarId v : atCall) info.inputs[v].set(node.inputs.size());
+  for (VarId v : acting) info.inputs[v].set(node.inputs.size() + 1);
   for (size_t i = 0; i < node.inputs.size(); ++i) {
     info.inputs[node.inputs[i]].set(i);
     work.push_back(node.inputs[i]);

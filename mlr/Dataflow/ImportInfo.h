@@ -31,7 +31,7 @@ struct NodeInfo {
   std::vector<uint32_t> cost;          ///< an element, with the locals that it needs
   std::vector<char> shared;            ///< evaluated in more than one place, or at more than one index
   std::vector<char> pointwise;         ///< inputs: element i of a result needs only element i of it
-  /// The inputs that a variable depends on, at any instant; one more bit: the clock of the call.
+  /// The inputs that a variable depends on, at any instant; two more bits: the clock of the call, effects.
   std::vector<llvm::BitVector> inputs;
   std::vector<char> isDeep;            ///< a long chain of locals ends here: breaks recursion when inlined
 };

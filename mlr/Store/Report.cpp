@@ -73,6 +73,7 @@ FailureOr<Report> report(NodeOp node) {
   r.operations = count(node, r.plan);
   r.steps = countSteps(node, r.plan);
   addSegments(node, r);
+  r.rates = dataflow::ratesOf(node);
   return r;
 }
 
@@ -119,6 +120,18 @@ static std::string stepsText(const Report &r, size_t width) {
                      countsText(s.worst));
 }
 
+static std::string ratesText(const dataflow::Rates &rates) {
+  size_t names = widthOf(rates.clocks, 10, [](const dataflow::ClockRate &c) { return c.clock; });
+  std::string out = fmt::format("\nrates\n  {:<{}} {}\n", "base clock", names,
+                                fmt::format("{}, one step in {:.4g} ms", dataflow::rateText(rates.hertz), 1000 / rates.hertz));
+  for (const dataflow::ClockRate &c : rates.clocks) {
+    std::string rate = (c.isExact ? "" : "at most ") + dataflow::rateText(c.hertz);
+    out += c.variables.empty() ? fmt::format("  {:<{}} {}\n", c.clock, names, rate)
+                               : fmt::format("  {:<{}} {:<18} {}\n", c.clock, names, rate, fmt::join(c.variables, ", "));
+  }
+  return out;
+}
+
 std::string reportText(const Report &r) {
   const Plan &p = r.plan;
   std::string out = fmt::format("node {}\n\nmemory, bytes\n", r.node);
@@ -152,6 +165,7 @@ std::string reportText(const Report &r) {
   for (const SweepReport &s : r.sweeps)
     if (!s.equations.empty())
       out += fmt::format("  {:<{}} {}\n", sweepText(s), sweeps, fmt::join(s.equations, ", "));
+  if (r.rates.hertz > 0) out += ratesText(r.rates);
   return out;
 }
 
@@ -202,6 +216,12 @@ std::string reportJson(const Report &r) {
   for (const SegmentReport &s : r.segments)
     segments.push_back({{"index", s.index}, {"length", s.length}, {"early", s.early}, {"late", s.late}});
   json["segments"] = segments;
+  if (r.rates.hertz > 0) {
+    ordered_json clocks = ordered_json::array();
+    for (const dataflow::ClockRate &c : r.rates.clocks)
+      clocks.push_back({{"clock", c.clock}, {"hertz", c.hertz}, {"exact", c.isExact}, {"variables", c.variables}});
+    json["rates"] = {{"hertz", r.rates.hertz}, {"clocks", clocks}};
+  }
   return json.dump(2, ' ', false, ordered_json::error_handler_t::replace);
 }
 

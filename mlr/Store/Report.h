@@ -2,6 +2,8 @@
 // operations of a step. The worst step where a scan has `until`: it runs to its length.
 #pragma once
 
+#include "mlr/Dataflow/Rates.h"
+#include "mlr/Store/Counts.h"
 #include "mlr/Store/Instants.h"
 
 namespace mlr::store {
@@ -31,6 +33,7 @@ struct Report {
   std::vector<SegmentReport> segments;
   OperationCounts operations; ///< of a step that does everything
   StepCounts steps;           ///< of the steps as they are, on all clocks
+  dataflow::Rates rates;
 };
 
 /// Of a scheduled node, with its attached plan, or one made for the purpose if it has none. Fails on a

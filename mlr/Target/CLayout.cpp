@@ -100,7 +100,7 @@ Layout::Layout(func::FuncOp step) {
   StringRef name = step.getSymName();
   name.consume_back("_step");
   node = name.str();
-  if (auto stated = step->getAttrOfType<FloatAttr>("mlr.rate")) rate = stated.getValueAsDouble();
+  rates = dataflow::ratesOf(step);
   checks = dataflow::checksOf(step->getParentOfType<ModuleOp>(), node);
   for (auto f : step->getParentOfType<ModuleOp>().getOps<func::FuncOp>())
     if (auto type = f->getAttrOfType<TypeAttr>("mlr.extern")) foreign.push_back(prototype(f, cast<FunctionType>(type.getValue())));
@@ -195,6 +195,21 @@ static std::string writeScratch(const Layout &layout) {
   return out + fmt::format("}} {}_scratch;\n\n", layout.node);
 }
 
+/// How often to call the step, and the rates of slower clocks that follow.
+static std::string writeRates(const Layout &layout) {
+  double rate = layout.rates.hertz;
+  if (rate <= 0) return "";
+  std::string out = fmt::format("/* Instants a second: one step in {:.4g} ms. */\n#define {}_RATE_HZ {}\n", 1000 / rate, layout.node,
+                                floatLiteral(llvm::APFloat(rate)));
+  for (const dataflow::ClockRate &c : layout.rates.clocks) {
+    std::string line = fmt::format("{}{}, {}", c.isExact ? "" : "at most ", dataflow::rateText(c.hertz), c.clock);
+    if (!c.variables.empty()) line += fmt::format(": {}", fmt::join(c.variables, ", "));
+    for (size_t at; (at = line.find("*/")) != std::string::npos;) line.insert(at + 1, " ");
+    out += "/* " + line + " */\n";
+  }
+  return out + "\n";
+}
+
 std::string writeHeader(const Layout &layout) {
   const std::string &n = layout.node;
   std::string guard;
@@ -205,9 +220,7 @@ std::string writeHeader(const Layout &layout) {
                                 "#ifndef {}\n#define {}\n\n#include <stdbool.h>\n#include <stdint.h>\n\n"
                                 "#ifdef __cplusplus\nextern \"C\" {{\n#endif\n\n",
                                 n, n, n, guard, guard);
-  if (layout.rate > 0)
-    out += fmt::format("/* Instants a second: one step in {:.4g} ms. */\n#define {}_RATE_HZ {}\n\n", 1000 / layout.rate, n,
-                       floatLiteral(llvm::APFloat(layout.rate)));
+  out += writeRates(layout);
   out += writeStruct(layout, Space::In, "in", "Inputs of one instant.");
   out += writeStruct(layout, Space::Out, "out", "Outputs of one instant.");
   out += writeStruct(layout, Space::State, "state", fmt::format("What lives from one instant to the next, {} bytes.", layout.bytes(Space::State)));

@@ -1,6 +1,7 @@
 // Shared by the parts of the C back end: names, types and places.
 #pragma once
 
+#include "mlr/Dataflow/Rates.h"
 #include "mlr/Dataflow/RuntimeChecks.h"
 #include "mlr/Target/C.h"
 
@@ -28,7 +29,7 @@ public:
   std::string element(int64_t buffer, const std::string &index) const;
   int64_t bytes(store::Space space) const { return sizes[static_cast<size_t>(space)]; }
   std::string node;  ///< NAME
-  double rate = 0;   ///< Hz of the base clock; 0: not stated
+  dataflow::Rates rates;
   std::vector<dataflow::CheckNote> checks;  ///< outputs that are run-time checks
   std::vector<std::string> foreign;         ///< prototypes of the C functions that it calls
 
