@@ -39,6 +39,16 @@ static std::string baseName(Compilation &c) {
 /// Bytes of the arrays in generated C: long enough that a loop over one costs little.
 static constexpr unsigned kArrayBytes = 256;
 
+/// With --state, what saves and loads the state.
+static int buildState(Compilation &c) {
+  if (!c.options.state) return 0;
+  auto files = target::emitState(*c.module);
+  if (mlir::failed(files)) return fail("internal error: " + c.bug);
+  for (auto &[name, contents] : *files)
+    if (int code = write(c.options, name, contents)) return code;
+  return 0;
+}
+
 /// Without --target, C for machines with vectors: kernels over arrays, which compilers vectorise.
 static int buildC(Compilation &c) {
   c.arrays = true;
@@ -56,7 +66,7 @@ static int buildC(Compilation &c) {
   if (mlir::failed(files)) return fail("internal error in the C back end: " + c.bug);
   for (auto &[name, contents] : *files)
     if (int code = write(c.options, name, contents)) return code;
-  return 0;
+  return buildState(c);
 }
 
 /// The header and the description of the structs, which object code shares with C.
@@ -65,7 +75,7 @@ static int buildHeader(Compilation &c) {
   if (mlir::failed(files)) return fail("internal error: " + c.bug);
   for (auto &[name, contents] : *files)
     if (int code = write(c.options, name, contents)) return code;
-  return 0;
+  return buildState(c);
 }
 
 static int buildLlvm(Compilation &c) {

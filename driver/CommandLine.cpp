@@ -41,6 +41,8 @@ static void addRun(CLI::App *app, CommandLine &out) {
       ->allow_extra_args(false);
   app->add_option("--output", out.output, "streams out: .csv .npz .vcd; default: CSV on standard output");
   app->add_option("--steps", out.steps, "instants to run; default: until the input ends");
+  app->add_option("--load-state", out.loadState, "begin in a state that --save-state, or C, has saved (.safetensors)");
+  app->add_option("--save-state", out.saveState, "save the state after the last instant (.safetensors)");
   app->add_option("--plot", out.plot, "draw the outputs: .svg or .png, or - for the terminal");
   app->add_flag("--events", out.events, "print each instant at which a bool output is true or a slower one present");
   app->add_flag("--quiet", out.quiet, "no progress");
@@ -70,6 +72,7 @@ std::optional<int> parseCommandLine(int argc, char **argv, CommandLine &out) {
       ->check(CLI::IsMember({"c", "obj", "shared", "llvm", "mlir", "mlr-ir"}));
   addMachine(build, out);
   addLink(build, out);
+  build->add_flag("--state", out.state, "also NODE_state.h and NODE_state.c, which save and load the state");
   build->add_option("-o", out.outputDirectory, "folder for the files");
   CLI::App *report = app.add_subcommand("report", "sweeps, buffers, operations of a step; memory, code and stack on a machine");
   addProgram(report, out, params);

@@ -25,6 +25,8 @@ struct CommandLine {
   bool quiet = false;
   bool events = false;
   bool timing = false;
+  std::string loadState, saveState;
+  bool state = false;              ///< build: NODE_state.h and NODE_state.c too
   std::vector<std::string> links;  ///< --link, also of build --emit=shared
   // build
   std::string emit = "c";

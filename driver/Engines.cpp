@@ -2,8 +2,11 @@
 
 #include "driver/CheckReport.h"
 #include "driver/Libraries.h"
+#include "driver/State.h"
+#include "mlr/Dataflow/Constants.h"
 #include "mlr/Dataflow/Machine.h"
 #include "mlr/Eval/Interpreter.h"
+#include "mlr/Store/Plan.h"
 #include "mlr/Target/Jit.h"
 
 #include "llvm/Support/thread.h"
@@ -108,6 +111,12 @@ public:
     }
     presence = interpreter->present();
     return std::get<std::vector<Array>>(std::move(result));
+  }
+  std::optional<Failure> saveState(const std::string &path) override {
+    return Failure{fmt::format("--save-state {}: the interpreter has no state to save; use mlrc run", path)};
+  }
+  std::optional<Failure> loadState(const std::string &path) override {
+    return Failure{fmt::format("--load-state {}: the interpreter begins at the first instant; use mlrc run", path)};
   }
   std::string checkReport(int64_t instants) const override {
     std::vector<CheckFailure> failures;
@@ -261,6 +270,24 @@ public:
     ++now;
     return values;
   }
+  std::optional<Failure> saveState(const std::string &path) override {
+    data::Arrays arrays;
+    for (const store::Buffer &b : stateBuffers()) {
+      const std::byte *from = state->data() + b.offset;
+      arrays.emplace(b.name, Array(typeOf(b), std::vector<std::byte>(from, from + b.bytes())));
+    }
+    return driver::saveState(path, sig.node, arrays);
+  }
+  std::optional<Failure> loadState(const std::string &path) override {
+    std::vector<StateField> fields;
+    for (const store::Buffer &b : stateBuffers()) fields.push_back({b.name, typeOf(b)});
+    auto loaded = driver::loadState(path, fields);
+    if (auto *failure = std::get_if<Failure>(&loaded)) return *failure;
+    const auto &arrays = std::get<data::Arrays>(loaded);
+    for (const store::Buffer &b : stateBuffers())
+      std::copy_n(arrays.at(b.name).data(), b.bytes(), state->data() + b.offset);
+    return std::nullopt;
+  }
   std::string checkReport(int64_t instants) const override {
     std::vector<CheckFailure> failures;
     for (const CheckFailure &c : checks)
@@ -285,6 +312,19 @@ private:
     for (size_t r = 0; r < compilation.checks.size(); ++r)
       for (size_t i = 0; compilation.program.roots[r]->name == sig.node && i < checks.size(); ++i)
         checks[i].span = compilation.checks[r][i].span;
+  }
+  /// What NODE_state holds; arrays without elements have no place in it.
+  std::vector<store::Buffer> stateBuffers() const {
+    std::vector<store::Buffer> kept;
+    auto step = mlir::ModuleOp(compilation.module.get()).lookupSymbol<mlir::func::FuncOp>(sig.node + "_step");
+    auto buffers = store::buffersOf(step);
+    if (mlir::failed(buffers)) return kept;
+    for (const store::Buffer &b : *buffers)
+      if (b.space == store::Space::State && b.elements() > 0) kept.push_back(b);
+    return kept;
+  }
+  static Type typeOf(const store::Buffer &b) {
+    return {dataflow::scalarOf(b.element).value_or(Scalar::F32), Shape(b.shape.begin(), b.shape.end())};
   }
   void noteFailure(CheckFailure &check) {
     if (check.instants++ == 0) check.first = now;

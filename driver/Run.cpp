@@ -54,6 +54,8 @@ int runProgram(const CommandLine &options) {
   double compiled = seconds();
   Engine &engine = *made;
   const Signature &signature = engine.signature();
+  if (!options.loadState.empty())
+    if (auto f = engine.loadState(options.loadState)) return fail(f->message);
   auto opened = InputStreams::open(options.inputs, signature);
   if (auto *f = std::get_if<Failure>(&opened)) return fail(f->message);
   auto &inputs = std::get<InputStreams>(opened);
@@ -98,6 +100,8 @@ int runProgram(const CommandLine &options) {
     if (auto f = outputs.print()) return fail(f->message);
   if (!options.output.empty())
     if (auto f = outputs.save(options.output)) return fail(f->message);
+  if (!options.saveState.empty())
+    if (auto f = engine.saveState(options.saveState)) return fail(f->message);
   if (!options.plot.empty())
     if (auto f = outputs.plot(options.plot, options.file, pace.period, pace.first)) return fail(f->message);
   std::fputs(engine.checkReport(steps).c_str(), stderr);

@@ -189,8 +189,9 @@ std::optional<Error> saveNpz(const std::string &path, const Arrays &arrays) {
 std::optional<Error> saveNpy(const std::string &path, const Array &array) {
   return writeFile(path, formatNpy(array));
 }
-std::optional<Error> saveSafetensors(const std::string &path, const Arrays &arrays) {
-  return writeResult(path, formatSafetensors(arrays));
+std::optional<Error> saveSafetensors(const std::string &path, const Arrays &arrays,
+                                     const std::map<std::string, std::string> &metadata) {
+  return writeResult(path, formatSafetensors(arrays, metadata));
 }
 std::optional<Error> saveCsv(const std::string &path, const std::vector<Column> &columns) {
   return writeResult(path, formatCsv(columns));

@@ -50,7 +50,8 @@ Result<Streams> loadStreams(const std::string &path, const std::map<std::string,
 /// Write to a temporary file beside `path` and rename: a file is whole or absent.
 std::optional<Error> saveNpz(const std::string &path, const Arrays &arrays);
 std::optional<Error> saveNpy(const std::string &path, const Array &array);
-std::optional<Error> saveSafetensors(const std::string &path, const Arrays &arrays);
+std::optional<Error> saveSafetensors(const std::string &path, const Arrays &arrays,
+                                     const std::map<std::string, std::string> &metadata = {});
 /// A stream as columns of a .csv.
 struct Column {
   std::string name;

@@ -48,7 +48,7 @@ Result<std::string> formatNpz(const Arrays &arrays);
 
 Result<Arrays> parseSafetensors(Bytes bytes);
 Result<Array> parseSafetensorsEntry(Bytes bytes, std::string_view name);
-Result<std::string> formatSafetensors(const Arrays &arrays);
+Result<std::string> formatSafetensors(const Arrays &arrays, const std::map<std::string, std::string> &metadata = {});
 
 Result<Arrays> parseCsv(Bytes bytes);
 Result<Array> parseCsvColumn(Bytes bytes, std::string_view name);

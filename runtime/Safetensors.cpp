@@ -115,8 +115,9 @@ Result<Array> parseSafetensorsEntry(Bytes bytes, std::string_view name) {
   return noSuchName("tensor", name, names);
 }
 
-Result<std::string> formatSafetensors(const Arrays &arrays) {
+Result<std::string> formatSafetensors(const Arrays &arrays, const std::map<std::string, std::string> &metadata) {
   Json header = Json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
   uint64_t offset = 0;
   for (auto &[name, array] : arrays) {
     if (name == "__metadata__") return Error{"a tensor cannot be named __metadata__"};

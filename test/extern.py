@@ -304,6 +304,23 @@ def check_linking(folder):
         raise Failure(f"shared: {done.stdout}{done.stderr}")
 
 
+def check_example(folder):
+    """examples/12-c-functions: interpreter, JIT and C."""
+    example = pathlib.Path(__file__).resolve().parent.parent / "examples" / "12-c-functions"
+    outputs = {e: engines.mlrc_run(MLRC, e, example / "sense.mlr", steps=14, extra=["--link", str(example / "board.c")]) for e in ("interp", "run")}
+    generated = folder / "c"
+    description, sources = engines.generate_c(MLRC, example / "sense.mlr", generated)
+    library = generated / "libsense.so"
+    subprocess.run(["gcc", *engines.C_FLAGS, "-ffp-contract=off", "-o", str(library), *sources, str(example / "board.c"), f"-I{generated}"], check=True)
+    outputs["C"] = engines.c_run(library, description, {}, 14)
+    for engine, values in outputs.items():
+        for key, value in outputs["interp"].items():
+            if not engines.same_bits(np.asarray(values[key]), value):
+                raise Failure(f"{engine}: {key}: {engines.first_difference(np.asarray(values[key]), value)}")
+    if outputs["run"]["lit"].tolist() != [t in (7, 8, 9) for t in range(14)]:
+        raise Failure(f"lit: {outputs['run']['lit']}")
+
+
 def main():
     wanted, failed, count = sys.argv[2:], 0, 0
     with tempfile.TemporaryDirectory() as temporary:
@@ -312,7 +329,7 @@ def main():
         subprocess.run(["gcc", "-std=c99", "-O1", "-ffp-contract=off", "-fPIC", "-c", "-o", str(base / "library.o"), str(base / "library.c")], check=True)
         subprocess.run(["gcc", "-shared", "-o", str(base / "library.so"), str(base / "library.o")], check=True)
         jobs = [(name, lambda folder, rest=rest, name=name: check(name, *rest, folder)) for name, *rest in PROGRAMS]
-        jobs.append(("linking", check_linking))
+        jobs += [("linking", check_linking), ("example", check_example)]
         for name, job in jobs:
             if wanted and name not in wanted:
                 continue

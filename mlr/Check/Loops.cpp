@@ -148,7 +148,7 @@ void loopIn(NodeInstance &node, Region &body, Footprints &footprints) {
   for (Equation &e : body.equations) {
     if (e.clock) loopIn(node, e.clock->body, footprints);
     if (e.scan) loopIn(node, e.scan->body, footprints);
-    if (e.each.empty() || e.callee->hasState || e.callee->usesEnd || e.targets.empty()) continue;
+    if (e.each.empty() || e.callee->hasState || e.callee->hasEffects || e.callee->usesEnd || e.targets.empty()) continue;
     uint64_t instances = 1;
     for (IndexId i : e.each) instances = capped(instances, static_cast<uint64_t>(node.indices[i].size));
     if (capped(footprints.of(*e.callee), instances) > maxBytesSideBySide) e = Looper(node).loop(std::move(e));

@@ -144,6 +144,12 @@ FailureOr<Files> emitInterface(ModuleOp module) {
   return Files{{layout.node + ".h", writeHeader(layout)}, {layout.node + ".json", writeDescription(layout)}};
 }
 
+FailureOr<Files> emitState(ModuleOp module) {
+  func::FuncOp step = publicFunction(module, "_step");
+  if (!step) return module.emitError("holds no node in the form of loops");
+  return writeState(Layout(step));
+}
+
 FailureOr<Files> emitC(ModuleOp module) {
   func::FuncOp step = publicFunction(module, "_step"), reset = publicFunction(module, "_reset");
   if (!step || !reset) return module.emitError("holds no node in the form of loops");

@@ -20,4 +20,8 @@ mlir::FailureOr<Files> emitC(mlir::ModuleOp module);
 /// NAME.h and NAME.json alone: what goes with an object file or shared library of the same module.
 mlir::FailureOr<Files> emitInterface(mlir::ModuleOp module);
 
+/// NODE_state.h and NODE_state.c: the table of what NODE_state holds, by source path, and functions that write and read
+/// .safetensors files in the caller's memory. C99 without warnings and allocation, as above.
+mlir::FailureOr<Files> emitState(mlir::ModuleOp module);
+
 } // namespace mlr::target

@@ -43,6 +43,8 @@ private:
 /// NAME.h and NAME.json.
 std::string writeHeader(const Layout &layout);
 std::string writeDescription(const Layout &layout);
+/// NODE_state.h and NODE_state.c.
+Files writeState(const Layout &layout);
 
 /// Text of a literal that reads back to the same bits.
 std::string floatLiteral(const llvm::APFloat &value);

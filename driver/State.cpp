@@ -1,0 +1,50 @@
+#include "driver/State.h"
+
+#include <fmt/format.h>
+
+namespace mlr::driver {
+
+static bool isSafetensors(const std::string &path) { return path.ends_with(".safetensors"); }
+
+/// "`a`, `b` and 3 more".
+static std::string listed(const std::vector<std::string> &paths) {
+  constexpr size_t shown = 5;
+  std::string text;
+  for (size_t i = 0; i < std::min(shown, paths.size()); ++i) text += (i ? ", " : "") + ("`" + paths[i] + "`");
+  return paths.size() > shown ? fmt::format("{} and {} more", text, paths.size() - shown) : text;
+}
+
+std::optional<Failure> saveState(const std::string &path, const std::string &node, const data::Arrays &arrays) {
+  if (!isSafetensors(path)) return Failure{fmt::format("--save-state {}: states are written as .safetensors", path)};
+  auto error = data::saveSafetensors(path, arrays, {{"node", node}});
+  if (error) return Failure{fmt::format("{}: {}", path, error->message)};
+  return std::nullopt;
+}
+
+std::variant<data::Arrays, Failure> loadState(const std::string &path, const std::vector<StateField> &fields) {
+  if (!isSafetensors(path)) return Failure{fmt::format("--load-state {}: states are .safetensors files", path)};
+  auto loaded = data::loadAll(path);
+  if (auto *error = std::get_if<data::Error>(&loaded)) return Failure{fmt::format("{}: {}", path, error->message)};
+  auto &arrays = std::get<data::Arrays>(loaded);
+  std::vector<std::string> missing, different, unknown;
+  data::Arrays rest = arrays;
+  for (const StateField &field : fields) {
+    auto found = arrays.find(field.path);
+    rest.erase(field.path);
+    if (found == arrays.end()) missing.push_back(field.path);
+    else if (found->second.type() != field.type)
+      different.push_back(fmt::format("{}: {}, not {}", field.path, toString(found->second.type()), toString(field.type)));
+  }
+  for (const auto &[name, array] : rest) unknown.push_back(name);
+  if (missing.empty() && different.empty() && unknown.empty()) return arrays;
+  std::string why;
+  auto add = [&](const char *what, const std::vector<std::string> &paths) {
+    if (!paths.empty()) why += fmt::format("{}{} {}", why.empty() ? "" : "; ", what, listed(paths));
+  };
+  add("it lacks", missing);
+  add("it has", unknown);
+  add("it has other types for", different);
+  return Failure{fmt::format("{} is the state of another program: {}", path, why)};
+}
+
+} // namespace mlr::driver
