@@ -112,12 +112,6 @@ public:
     presence = interpreter->present();
     return std::get<std::vector<Array>>(std::move(result));
   }
-  std::optional<Failure> saveState(const std::string &path) override {
-    return Failure{fmt::format("--save-state {}: the interpreter has no state to save; use mlrc run", path)};
-  }
-  std::optional<Failure> loadState(const std::string &path) override {
-    return Failure{fmt::format("--load-state {}: the interpreter begins at the first instant; use mlrc run", path)};
-  }
   std::string checkReport(int64_t instants) const override {
     std::vector<CheckFailure> failures;
     for (const eval::CheckFailure &f : interpreter->failures()) {

@@ -16,8 +16,12 @@ public:
   /// What run-time checks (--checks) found so far, as diagnostics in order of position; empty if they all hold.
   virtual std::string checkReport(int64_t instants) const = 0;
   /// --save-state and --load-state. Loading comes before the first step.
-  virtual std::optional<Failure> saveState(const std::string &path) = 0;
-  virtual std::optional<Failure> loadState(const std::string &path) = 0;
+  virtual std::optional<Failure> saveState(const std::string &path) {
+    return Failure{"--save-state " + path + ": interpreters have no state to save; use mlrc run"};
+  }
+  virtual std::optional<Failure> loadState(const std::string &path) {
+    return Failure{"--load-state " + path + ": interpreters begin at the first instant; use mlrc run"};
+  }
   /// By output, whether it had a value at the last instant; empty: all had.
   const std::vector<bool> &present() const { return presence; }
 
