@@ -140,6 +140,12 @@ public:
     }
     if (!compile(compilation, "diff")) return false;
     const NodeInstance &node = *compilation.program.roots[0];
+    std::set<std::string> symbols;
+    foreignOf(node, symbols);
+    if (!symbols.empty()) {
+      std::fprintf(stderr, "mlrc: the interpreter calls no C functions in programs with derivatives: use `mlrc run`\n");
+      return false;
+    }
     sig.node = node.name;
     sig.rate = node.rate;
     sig.inputs = portsOf(node, node.inputs);
