@@ -43,7 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     parseNpzEntry(bytes, "x");
     break;
   case 's':
-    roundTrip(parseSafetensors(bytes), formatSafetensors, parseSafetensors);
+    roundTrip(parseSafetensors(bytes), [](const Arrays &a) { return formatSafetensors(a); }, parseSafetensors);
     parseSafetensorsEntry(bytes, "x");
     break;
   case 'c':
