@@ -397,6 +397,9 @@ LogicalResult Writer::operation(Operation *op) {
         std::string at = place(o.getMemRef(), o.getIndices());
         if (at.empty()) return LogicalResult(o.emitOpError("reads memory outside of the plan"));
         std::string type = registerType(o.getType());
+        // An output that is absent holds anything, and what is computed from it is looked at by nobody; but reading a bool that is
+        // neither 0 nor 1 would be undefined.
+        if (o.getType().isInteger(8) && StringRef(at).starts_with("out->")) at = "*(const uint8_t *)&" + at;
         return define(o.getResult(), isa<IntegerType>(o.getType()) ? fmt::format("({}){}", type, at) : at), success();
       })
       .Case([&](memref::StoreOp o) {

@@ -192,7 +192,8 @@ LogicalResult Writer::laneOperation(Operation *op) {
   };
   auto loaded = [&](Value result, std::string text) {
     mlir::Type t = getElementTypeOrSelf(result.getType());
-    return isa<IntegerType>(t) ? fmt::format("({}){}", registerType(t), text) : text;
+    bool isByte = t.isInteger(8) && StringRef(text).starts_with("out->"); // see memref.load
+    return isa<IntegerType>(t) ? fmt::format("({}){}{}", registerType(t), isByte ? "*(const uint8_t *)&" : "", text) : text;
   };
   auto where = [&](Value mask, const std::string &text, Value otherwise) {
     return (*this)[mask] == "true" ? text
