@@ -173,6 +173,18 @@ node main(x: f64[6], w: f64[4, 6]) -> (l: f64, d_x: f64[6], d_w: f64[4, 6]) {
   d_x = grad(l, x);  d_w = grad(l, w);
 }""", x=numbers(6), w=numbers(4, 6, seed=1))
 
+case("several_derivatives_through_a_function_that_states_its_own", """
+fun soft(x: f64[3]) -> (y: f64[3]) derivative dsoft { y = x / (1.0 + sum(x * x)); }
+fun dsoft(x, y, g: f64[3]) -> (r: f64[3]) { s = 1.0 + sum(x * x); d = sum(x * g); r = [g[i] / s - 2.0 * x[i] * d / (s * s) for i < 3]; }
+node main(x: f64[3], w: f64) -> (l: f64, d_x: f64[3], d_w: f64) {
+  z = soft(soft(x * w) * x);
+  e = sum(z * z);
+  g = grad(e, x);
+  t = x * 0.3;
+  l = sum(g * g) + sum(jvp(z, x, t)) + e;
+  d_x = grad(l, x);  d_w = grad(l, w);
+}""", x=numbers(3), w=0.7)
+
 # What no difference quotient shows: name, program, inputs, outputs.
 EXACT = [
     ("what_is_not_selected_contributes_zero", """

@@ -155,8 +155,7 @@ LogicalResult Derivative::throughCall(CallOp op) {
   auto rule = callee ? callee->getAttrOfType<FlatSymbolRefAttr>("derivative") : FlatSymbolRefAttr();
   if (!rule) return op.emitError("the call of `") << op.getCallee() << "` has no derivative";
   if (batch) return op.emitError("the derivative of `") << op.getCallee() << "`, which takes tensors, cannot be taken in a comprehension";
-  if (op->hasAttr("mlr.transposed")) return success();
-  op->setAttr("mlr.transposed", UnitAttr::get(op.getContext())); // all results at once
+  if (!transposed.insert(op).second) return success(); // all results at once
   OpBuilder b = at(op->getBlock());
   SmallVector<Value> inputs(op.getInputs());
   llvm::append_range(inputs, op.getResults());

@@ -85,6 +85,7 @@ private:
     bool isScanned = false;
   };
   llvm::MapVector<Operation *, Extension> extensions;
+  DenseSet<Operation *> transposed; ///< calls whose results have been handled
 };
 
 } // namespace mlr::diff
