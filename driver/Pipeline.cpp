@@ -113,8 +113,13 @@ static bool normalizeTime(Compilation &c) {
   return onModule<dataflow::normalizeTime>(c) && mlir::succeeded(dataflow::verifyNormalized(*c.module));
 }
 
+/// What has no derivative is the program's, not the compiler's: R20.7.
 static bool differentiate(Compilation &c) {
-  return onModule<diff::differentiate>(c) && mlir::succeeded(dataflow::verifyNormalized(*c.module));
+  if (mlir::failed(diff::differentiate(*c.module))) {
+    std::fprintf(stderr, "mlrc: %s: a derivative cannot be taken: %s\n", c.options.file.c_str(), c.bug.c_str());
+    return c.refused = true, false;
+  }
+  return mlir::succeeded(mlir::verify(*c.module)) && mlir::succeeded(dataflow::verifyNormalized(*c.module));
 }
 
 static bool simplifyNormalized(Compilation &c) {

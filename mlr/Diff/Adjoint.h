@@ -4,8 +4,8 @@
 //  outside of the time of the derivative is copied into it first.
 //  - Fission. In gens and reductions, inner reductions and calls become tensors of their own, so that
 //  every body is a plain scalar function and its adjoint repeats no costly work.
-//  - Adjoints. Each active value has a placeholder for its cotangent; each of its uses makes one contribution; the
-//  sum replaces the placeholder. In graph regions no order is needed.
+//  - Adjoints. Each active value has a forward reference to its cotangent; each of its uses makes one contribution; the
+//  sum takes its place. In graph regions no order is needed.
 //  - Scans. A contribution from inside a scan to a constant of it is summed over the instants; results of the scan hand
 //  their cotangents inwards.
 #pragma once

@@ -27,7 +27,7 @@ Type Derivative::cotangentType(Value v) const {
 }
 
 Value Derivative::cotangentOf(Value v) {
-  UnrealizedConversionCastOp &known = placeholders[v];
+  UnrealizedConversionCastOp &known = references[v];
   if (!known) {
     Block *level = levelFor(v);
     OpBuilder b(level, level->begin());
@@ -179,19 +179,19 @@ Value Derivative::addTo(OpBuilder &b, Location loc, Value x, Value y) {
   });
 }
 
-/// Sums take the place of placeholders.
+/// Sums take the place of the forward references.
 void Derivative::settle() {
-  DenseMap<Value, Value> sums; // by placeholder
-  for (auto &[v, placeholder] : placeholders) {
+  DenseMap<Value, Value> sums; // by reference
+  for (auto &[v, reference] : references) {
     SmallVector<Value, 2> &parts = contributions[v];
-    if (parts.empty()) parts.push_back(zeros(placeholder.getResult(0).getType()));
+    if (parts.empty()) parts.push_back(zeros(reference.getResult(0).getType()));
     OpBuilder b = at(levelFor(v));
     Value sum = parts[0];
     for (Value part : ArrayRef<Value>(parts).drop_front()) sum = addTo(b, v.getLoc(), sum, part);
-    sums[placeholder.getResult(0)] = sum;
+    sums[reference.getResult(0)] = sum;
     parts.assign(1, sum);
   }
-  // A sum may be another placeholder.
+  // A sum may be another forward reference.
   auto resolved = [&](Value v) {
     for (size_t steps = 0; steps <= sums.size(); ++steps) {
       auto it = sums.find(v);
@@ -200,14 +200,14 @@ void Derivative::settle() {
     }
     return v;
   };
-  for (auto &[v, placeholder] : placeholders) {
-    Value sum = resolved(placeholder.getResult(0));
+  for (auto &[v, reference] : references) {
+    Value sum = resolved(reference.getResult(0));
     contributions[v].assign(1, sum);
-    placeholder.getResult(0).replaceAllUsesWith(sum);
+    reference.getResult(0).replaceAllUsesWith(sum);
   }
   for (auto &[op, extension] : extensions)
     for (auto &[inner, outer] : extension.yields) inner = resolved(inner);
-  for (auto &[v, placeholder] : placeholders) placeholder.erase();
+  for (auto &[v, reference] : references) reference.erase();
 }
 
 } // namespace mlr::diff

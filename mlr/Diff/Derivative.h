@@ -66,7 +66,7 @@ private:
   SmallVector<int64_t> batchShape;
   ConstantPool constants;
   Activity activity;
-  llvm::MapVector<Value, UnrealizedConversionCastOp> placeholders; ///< of cotangents
+  llvm::MapVector<Value, UnrealizedConversionCastOp> references; ///< of cotangents
   DenseMap<Value, SmallVector<Value, 2>> contributions;
   DenseMap<Value, std::optional<Guards>> guards;
   struct Computation {
