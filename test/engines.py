@@ -45,6 +45,14 @@ def mlrc_run(mlrc, engine, program, node=None, params=None, inputs=(), steps=Non
         return found
 
 
+def mlrc_print(mlrc, program, stage):
+    """What a stage hands on, as text."""
+    done = subprocess.run([str(mlrc), "build", str(program), f"--after={stage}"], capture_output=True, text=True, timeout=300)
+    if done.returncode != 0:
+        raise EngineError(f"{program} --after={stage}: exit code {done.returncode}\n{done.stderr}")
+    return done.stdout
+
+
 # Each struct in a heap block of exactly its size, so that the address sanitizer sees any access beside it. All memory is
 # poisoned; scratch is another block at every step.
 SANITIZED_MAIN = """#include "{node}.h"

@@ -15,6 +15,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import engines  # noqa: E402
+import gradient_cases  # noqa: E402
 
 RELATIVE = 1e-6
 
@@ -228,6 +229,9 @@ def run_all(mlrc, folder, name, program, streams):
     where = folder / name
     where.mkdir()
     library, description = engines.build_c(mlrc, path, where, node="main")
+    printed = folder / f"{name}.mlir"
+    printed.write_text(engines.mlrc_print(mlrc, path, "diff"))
+    results["read back"] = engines.mlrc_run(mlrc, "run", printed, "main", inputs=[data], extra=["--from=diff"])
     steps = len(next(iter(streams.values())))
     results["gcc"] = engines.c_run(library, description, streams, steps)
     for engine, outputs in results.items():
@@ -237,7 +241,7 @@ def run_all(mlrc, folder, name, program, streams):
     return results["run"]
 
 
-def differences(mlrc, folder, name, program, inputs):
+def differences(mlrc, folder, name, program, inputs, step_of=1e-6):
     rows = [inputs]
     places = []
     for key, value in inputs.items():
@@ -247,7 +251,7 @@ def differences(mlrc, folder, name, program, inputs):
             for sign in (1, -1):
                 moved = dict(inputs)
                 moved[key] = np.array(value, dtype=np.float64)
-                step = 1e-6 * max(1.0, abs(float(value.flat[k])))
+                step = step_of * max(1.0, abs(float(value.flat[k])))
                 moved[key].flat[k] += sign * step
                 rows.append(moved)
             places.append((key, k, step))
@@ -275,12 +279,12 @@ def main():
     failed = 0
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
-        for name, program, inputs in CASES:
+        for name, program, inputs, tolerance, step in [(*c, RELATIVE, 1e-6) for c in CASES] + gradient_cases.CASES:
             if args.only and name not in args.only:
                 continue
             try:
-                error = differences(mlrc, folder, name, program, inputs)
-                good = error < RELATIVE
+                error = differences(mlrc, folder, name, program, inputs, step)
+                good = error < tolerance
                 print(f"{'ok  ' if good else 'FAIL'} {name}: {error:.1e} of central differences")
             except (AssertionError, engines.EngineError) as e:
                 good = False

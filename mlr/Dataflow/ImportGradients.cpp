@@ -1,22 +1,56 @@
 // Import of derivatives, and of calls of functions that state theirs: these stay calls until Diff.
 #include "mlr/Dataflow/Importer.h"
 
+#include <numeric>
+
 using namespace mlir;
 
 namespace mlr::dataflow {
 
-/// A variable of derivatives is a value of its own, even where it is the same as another.
+/// A variable of derivatives is a value of its own, even where it is the same as another. The axes of its context stand in front,
+/// so that derivatives mean this very value.
 Site *Importer::cutSite(Frame &frame, VarId v, Site *defining) {
   Position at = frame.info->definitions[v].kind == Definition::Kind::Input && frame.isRoot
                     ? Position{&frame, frame.block}
                     : positionOf(frame, frame.info->definitions[v]);
-  Site *site = newSite(at, nullptr, defining->context, defining->type);
-  site->contextAxis = defining->contextAxis;
+  Site *site = newSite(at, nullptr, defining->context, typeOf(frame.node->vars[v].type));
   site->cutOf = defining;
   site->namedFrame = &frame;
   site->namedVar = v;
   frame.uncut[v] = defining;
   return site;
+}
+
+mlir::Value Importer::cutValue(Site *site) {
+  mlir::Value value = valueOf(site->cutOf);
+  if (site->cutOf->contextAxis) { // [axis, context.., rest..]
+    SmallVector<unsigned> order(shapeOf(site->type).size());
+    std::iota(order.begin(), order.end(), 0u);
+    std::rotate(order.begin(), order.begin() + 1, order.begin() + 1 + site->context.size());
+    value = permuted(value, order);
+  }
+  return emit<CutOp>(site->type, value);
+}
+
+/// Axis i of the result is axis order[i] of the value.
+mlir::Value Importer::permuted(mlir::Value value, ArrayRef<unsigned> order) {
+  if (llvm::is_sorted(order)) return value;
+  ArrayRef<int64_t> from = shapeOf(value.getType());
+  SmallVector<int64_t> shape;
+  for (unsigned k : order) shape.push_back(from[k]);
+  auto gen = GenOp::create(builder(), location, RankedTensorType::get(shape, elementOf(value.getType())));
+  auto *body = new Block;
+  gen.getBody().push_back(body);
+  for (size_t i = 0; i < shape.size(); ++i) body->addArgument(b.getIndexType(), location);
+  SmallVector<unsigned> inverse(order.size());
+  for (auto [i, k] : llvm::enumerate(order)) inverse[k] = i;
+  OpBuilder inner = OpBuilder::atBlockEnd(body);
+  auto map = AffineMap::getPermutationMap(inverse, &context);
+  mlir::Value e = ReadOp::create(inner, location, elementOf(value.getType()), value, AffineMapAttr::get(map), body->getArguments(),
+                                 DenseBoolArrayAttr());
+  YieldOp::create(inner, location, e);
+  operations += 2;
+  return gen.getResult();
 }
 
 /// The site that an equation settles.
@@ -27,16 +61,23 @@ Site *Importer::definingSite(Frame &frame, VarId v) {
 }
 
 /// mlr.vjp or mlr.jvp. The comprehension indices (of calls around) under which the variable itself stands count instances side by side
-/// that know nothing of one another; the others count derivatives.
+/// that know nothing of one another, so that the derivative of all is that of each; the others, and the derivative's own ones, count
+/// derivatives: the batch, whose axes stand in front while it is taken.
 mlir::Value Importer::derivative(Site *site) {
   const Expr &e = *site->expr;
   Position at = site->position;
   const Context &ctx = site->context, own = contextOf(at, *e.args[2]);
-  auto batch = static_cast<int64_t>(e.count);
-  if (!own.empty() && (own != ctx || batch))
-    return fail(e.span, "a derivative with respect to a variable of an instance side by side, for several elements of its own, is not "
-                        "supported yet", site->type);
-  if (own.empty()) batch += static_cast<int64_t>(ctx.size());
+  SmallVector<unsigned> front, back; // places among the context and the derivative's own indices
+  for (auto [i, binder] : llvm::enumerate(ctx)) (llvm::is_contained(own, binder) ? back : front).push_back(i);
+  for (unsigned i = 0; i < e.count; ++i) front.push_back(ctx.size() + i);
+  auto batch = static_cast<int64_t>(front.size());
+  front.append(back);
+  auto orderFor = [&](mlir::Type type) {
+    SmallVector<unsigned> order(front);
+    for (unsigned i = order.size(); i < shapeOf(type).size(); ++i) order.push_back(i);
+    return order;
+  };
+  auto moved = [&](mlir::Value v) { return permuted(v, orderFor(v.getType())); };
   mlir::Value value = valueIn(at, *e.args[0], ctx);
   mlir::Value other;
   if (e.kind == ExprKind::Jvp && contextOf(at, *e.args[1]).empty() && own.empty() && e.count == 0) {
@@ -48,9 +89,17 @@ mlir::Value Importer::derivative(Site *site) {
   mlir::Value variable = valueIn(at, *e.args[2], own);
   location = locationOf(e.span);
   ++operations;
-  if (e.kind == ExprKind::Vjp)
-    return VjpOp::create(builder(), location, TypeRange{site->type}, value, other, ValueRange{variable}, builder().getI64IntegerAttr(batch)).getResult(0);
-  return JvpOp::create(builder(), location, site->type, value, ValueRange{variable}, ValueRange{other}, builder().getI64IntegerAttr(batch));
+  value = moved(value);
+  if (batch || !own.empty()) other = moved(other);
+  SmallVector<unsigned> order = orderFor(site->type), inverse(order.size());
+  SmallVector<int64_t> shape;
+  for (auto [i, k] : llvm::enumerate(order)) inverse[k] = i, shape.push_back(shapeOf(site->type)[k]);
+  mlir::Type type = valueType(shape, elementOf(site->type));
+  mlir::Value result =
+      e.kind == ExprKind::Vjp
+          ? VjpOp::create(builder(), location, TypeRange{type}, value, other, ValueRange{variable}, builder().getI64IntegerAttr(batch)).getResult(0)
+          : JvpOp::create(builder(), location, type, value, ValueRange{variable}, ValueRange{other}, builder().getI64IntegerAttr(batch)).getResult();
+  return permuted(result, inverse);
 }
 
 bool Importer::isRule(const Expr &call) const { return call.kind == ExprKind::Call && call.callee->derivative; }

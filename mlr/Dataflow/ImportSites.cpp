@@ -144,7 +144,7 @@ void Importer::drain() {
 }
 
 mlir::Value Importer::compute(Site *site) {
-  if (site->cutOf) return emit<CutOp>(site->type, valueOf(site->cutOf));
+  if (site->cutOf) return cutValue(site);
   if (site->foreign) return foreignValue(site);
   if (!site->expr) return computeFlag(site);
   const Expr &e = *site->expr;

@@ -186,6 +186,8 @@ private:
   Site *definingSite(Frame &frame, VarId v);
   // ImportGradients.cpp: derivatives, and calls of functions that state theirs.
   Site *cutSite(Frame &frame, VarId v, Site *defining);
+  mlir::Value cutValue(Site *site);
+  mlir::Value permuted(mlir::Value value, llvm::ArrayRef<unsigned> order);
   mlir::Value derivative(Site *site);
   bool isRule(const Expr &call) const;
   mlir::Value callRule(Position at, const Expr &call);
