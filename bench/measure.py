@@ -7,7 +7,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "test"))
+sys.path.append(str(ROOT / "test"))
 import engines  # noqa: E402
 
 C_FLAGS = ["-O3", "-march=native", "-fPIC", "-shared"]
