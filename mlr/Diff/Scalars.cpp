@@ -65,7 +65,14 @@ BodyAdjoint::BodyAdjoint(const Body &body, const BodyConditions &conditions, Con
                          ArrayRef<AffineExpr> positions, ValueRange operands)
     : body(body), conditions(conditions), constants(constants), b(b), loc(body.op->getLoc()),
       positions(positions), operands(operands.begin(), operands.end()) {
-  for (Operation *op : body.inside) copy(op);
+  // What a function made of the result is there already: its derivative reads it rather than calling it again.
+  bool isCall = !body.reduce && body.yields.size() == 1 && body.yields[0].getDefiningOp<CallOp>();
+  for (Operation *op : body.inside) {
+    if (isCall && op == body.yields[0].getDefiningOp() && op->getNumResults() == 1)
+      mapping[body.yields[0]] = readAtOuter(body.result, {}, body.outer);
+    else
+      copy(op);
+  }
 }
 
 static SmallVector<bool> outsideOf(ArrayRef<AffineExpr> exprs, ValueRange operands, ArrayRef<int64_t> shape) {
