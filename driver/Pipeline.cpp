@@ -143,6 +143,7 @@ static bool splitSweeps(Compilation &c) {
   for (auto node : c.module->getOps<dataflow::NodeOp>())
     if (mlir::failed(schedule::scheduleNode(node))) return refuseMixedRecurrence(c), false;
   if (!simplifyDataflow(c) || mlir::failed(dataflow::guardWork(*c.module))) return false;
+  if (c.vectorBits > 0 && !c.arrays && mlir::failed(dataflow::transposeInvariants(*c.module))) return false;
   for (auto node : c.module->getOps<dataflow::NodeOp>())
     if (mlir::failed(schedule::validate(node))) return false;
   return mlir::succeeded(dataflow::makeRings(*c.module));

@@ -58,6 +58,10 @@ mlir::LogicalResult guardWork(mlir::ModuleOp module);
 /// piece. After guardWork.
 mlir::LogicalResult makeRings(mlir::ModuleOp module);
 
+/// For machines with vectors, after Schedule: variable matrices that a scan of many instants multiplies with, W[i, k] in a sum over
+/// k for each i, are copied before it as [k, i], for as many bytes of scratch. The same bits.
+mlir::LogicalResult transposeInvariants(mlir::ModuleOp module);
+
 /// Re-checks what normalizeTime promises and what no single operation can see: values are used only in their
 /// own time or one nested in it, no calls, no instantaneous cycle. Emits an MLIR error on violation.
 mlir::LogicalResult verifyNormalized(mlir::ModuleOp module);

@@ -37,6 +37,7 @@ void registerPasses() {
   add("mlr-simplify", "fold, compose, merge and drop operations; keeps every rounding",
       [](ModuleOp module) { return simplify(module); });
   add("mlr-guard-work", "say under which condition somebody looks at a tensor, reduction or scan", guardWork);
+  add("mlr-transpose-invariants", "copy matrices that a scan multiplies with, transposed, before it", transposeInvariants);
   add("mlr-verify-normalized", "check times, normal form and causality", verifyNormalized);
 }
 
