@@ -482,6 +482,7 @@ private:
   void unifySize(const ast::Decl &decl, const ast::Expr &written, int64_t actual, Env &env);
   void unifyWritten(const ast::Decl &decl, const ast::Expr &written, const Ty &ty, Env &target);
   void unifyStruct(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty, Env &env);
+  bool unifyElement(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty, Env &env);
   void unifyName(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &actual, Env &env);
   bool unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const std::vector<Ty> *want,
                 const std::vector<Given> &later, Env &env);

@@ -330,6 +330,29 @@ void Body::unifyStruct(const ast::Decl &decl, const ast::TypeExpr &type, const T
   }
 }
 
+/// `T[N, M]`, T a `type` parameter: the first axes are the stated ones, T has the others. False: it is something else.
+bool Body::unifyElement(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty, Env &target) {
+  const ast::StaticParam *param = parameter(decl, type.name.text);
+  if (!param || param->kind.name.text != "type" || !type.hasDims || ty.open || ty.flex != Flex::None) return false;
+  size_t stated = 0;
+  for (const ast::ExprPtr &dim : type.dims) {
+    const ast::StaticParam *size = dim->kind == ast::ExprKind::Name ? parameter(decl, dim->text) : nullptr;
+    StaticValue *shape = size && size->kind.name.text == "shape" ? target.find(dim->text) : nullptr;
+    if (shape && shape->kind != StaticValue::Kind::Shape) return false;
+    stated += shape ? shape->shape.size() : 1;
+  }
+  const Shape &shape = ty.type.shape;
+  if (stated > shape.size()) return false;
+  auto end = shape.begin() + static_cast<ptrdiff_t>(stated);
+  unifyDims(decl, type.dims, Shape(shape.begin(), end), target);
+  StaticValue *value = target.find(type.name.text);
+  if (value->kind != StaticValue::Kind::Unbound) return true;
+  Ty bound = ty;
+  bound.type.shape.assign(end, shape.end());
+  *value = StaticValue::ofType(std::move(bound));
+  return true;
+}
+
 /// What a declared type and an actual one say about unbound parameters. Literals say something only if
 /// nothing else did (`literals`).
 void Body::unify(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty, Env &target, bool literals) {
@@ -337,6 +360,7 @@ void Body::unify(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty,
     for (size_t i = 0; i < ty.parts.size(); ++i) unify(decl, type.tuple[i], ty.parts[i], target, literals);
   if (ty.isStruct() && type.tuple.empty()) return unifyStruct(decl, type, ty, target);
   if (ty.kind != Ty::Kind::Plain || !type.tuple.empty()) return;
+  if (unifyElement(decl, type, ty, target)) return;
   bool flexible = ty.flex != Flex::None;
   if (type.hasDims && !ty.open && (!flexible || literals || !ty.type.shape.empty()))
     unifyDims(decl, type.dims, ty.type.shape, target);

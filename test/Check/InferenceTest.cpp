@@ -98,6 +98,16 @@ TEST(Inference, StaticParametersComeFromArguments) { // R3.3, R3.4
   EXPECT_EQ(c.node("f")->display, "f<<N = 3, M = 4, T = f64>>");
 }
 
+TEST(Inference, TypeParameterHasTheAxesBehindTheStatedOnes) { // R3.4, R4.2
+  Checked c("fun f<<N: size, T: type>>(x: T[N]) -> (y: T) { y = x[0]; }\n"
+            "fun g<<N, M: size, T: type>>(x: T[N, M], y: T) -> (z: T) { z = y; }\n"
+            "node main(a: f64[7, 3], b: f64[5]) -> (y: f64[3], z: f64, w: f64[3]) {\n"
+            "  y = f(a); z = f(b); w = g([a, a], f(a));\n}");
+  ASSERT_TRUE(c.node("f")) << c.rendered;
+  EXPECT_EQ(c.typeOf("main", "y"), "f64[3]");
+  EXPECT_EQ(c.node("g")->display, "g<<N = 2, M = 7, T = f64[3]>>");
+}
+
 TEST(Inference, StaticParametersComeFromTheExpectedResultThenFromDefaults) { // R3.3
   Checked c("fun fill<<N: size, M: size = 2 * N, T: num = f32>>(x: f32) -> (y: T[N, M]) { y = [T(x) for i < "
             "N, j < M]; }\n"
