@@ -13,6 +13,8 @@ AGAINST = {
     "bilstm": "two loops", "bigru": "two loops", "bidirectional": "two loops", "mse": "numpy.mean", "log_sum_exp": "scipy.special.logsumexp",
     "log_softmax": "scipy.special.log_softmax", "cross_entropy": "NumPy", "huber": "the formula", "bce": "scipy.special.log_expit",
     "mae": "numpy.mean", "kl_divergence": "scipy.special.rel_entr",
+    "uniform": "its range and variance", "glorot": "its range and variance", "glorot_normal": "moments", "he": "its range and variance",
+    "he_normal": "moments", "orthogonal": "w w' or w' w = gain^2; moments of the elements", "dropout": "frequencies, and the values kept",
 }
 TIGHT = 1e-5  # sums of some hundred f32 terms
 
@@ -21,6 +23,7 @@ def check(lib):
     layers(lib)
     attention(lib)
     other(lib)
+    initial_values(lib)
     lib.refuse("multi_head_attention", "node main(p: nn.MultiHead<<5>>, x: f32[3, 5]) -> (y: f32[3, 5]) "
                                        "{ y = nn.multi_head_attention<<2>>(p, x); }")
 
@@ -152,3 +155,29 @@ def other(lib):
     lib.expect("bce", o["bc"], -p * special.log_expit(50 * x) - (1 - p) * special.log_expit(-50 * x), 1e-6)
     r = p / p.sum(1, keepdims=True)
     lib.expect("kl_divergence", o["kl"], special.rel_entr(r, softmax(x)).sum(1), TIGHT)
+
+
+def initial_values(lib):
+    n = 1000
+    key = lib.rng.integers(0, 2 ** 32, (n, 2)).astype("u4")
+    o = lib.run(dict(key=key, x=lib.normal(40, dtype="f4", instants=n) + 10), "initial_values", interp_steps=2)
+    for name, node, limit in (("un", "uniform", 0.3), ("g", "glorot", 2 * np.sqrt(6 / 32)), ("gk", "glorot", np.sqrt(6 / 70)), ("h", "he", np.sqrt(6 / 20))):
+        w = o[name].astype("f8") / limit
+        lib.require(node, abs(w).max() <= 1, f"{name} leaves its limit")
+        lib.expect(f"{node}, {name}, mean", w.mean(), 0, 6 * 0.578 / np.sqrt(w.size))
+        lib.expect(f"{node}, {name}, variance", w.var(), 1 / 3, 6 * 0.3 / np.sqrt(w.size))
+    for name, node, std in (("gn", "glorot_normal", 2 * np.sqrt(2 / 32)), ("hn", "he_normal", np.sqrt(2 / 20))):
+        w = o[name].astype("f8") / std
+        lib.expect(f"{node}, mean", w.mean(), 0, 6 / np.sqrt(w.size))
+        lib.expect(f"{node}, variance", w.var(), 1, 6 * 1.42 / np.sqrt(w.size))
+    tall, wide, square = (o[k].astype("f8") for k in ("tall", "wide", "square"))
+    lib.expect("orthogonal, columns", np.einsum("noi,noj->nij", tall, tall), np.tile(4 * np.eye(3), (n, 1, 1)), 1e-5)
+    lib.expect("orthogonal, rows", np.einsum("noi,npi->nop", wide, wide), np.tile(np.eye(3), (n, 1, 1)), 1e-5)
+    lib.expect("orthogonal, square", square @ square.transpose(0, 2, 1), np.tile(np.eye(5), (n, 1, 1)), 1e-5)
+    # All equally likely: each element has mean 0 and variance gain^2 / max(O, I).
+    lib.expect("orthogonal, means", square.mean(0), np.zeros((5, 5)), 6 * 0.447 / np.sqrt(n))
+    lib.expect("orthogonal, variances", tall.var(0), np.full((7, 3), 4 / 7), 6 * 0.6 / np.sqrt(n))
+    x, d = o["all"], o["d"]
+    lib.expect("dropout, of nothing", x > 0, np.ones((n, 40)), 0)
+    lib.expect("dropout, kept", d, np.where(d == 0, 0, x / 0.75), 1e-6)
+    lib.expect("dropout, frequency", (d == 0).mean(), 0.25, 6 * 0.433 / 200)
