@@ -12,7 +12,7 @@ import sys
 import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TESTED = ["math", "linalg", "signal", "nn", "optim", "control", "stats", "random", "debug"]
+TESTED = ["math", "linalg", "signal", "nn", "optim", "control", "stats", "random", "rl", "debug"]
 Declaration = collections.namedtuple("Declaration", "kind name signature doc")
 HEAD = re.compile(r"^(?:extern )?(node|fun|struct) ([A-Za-z]\w*)", re.M)
 
