@@ -209,6 +209,13 @@ node main(x: f64) -> (g, h, z: f64) {
   l = x * stop_gradient(x * x) + x;  g = grad(l, x);
   k = x * x;  z = grad(k, y);
 }""", {"x": np.float64(1.5)}, {"g": 3.25, "h": 1.5, "z": 0}),
+    ("a_tuple_is_cut_as_a_whole_and_variables_on_their_own", """
+node main(x: f64) -> (a_of_tuple, x_of_tuple, forward, a_alone, x_alone, x_forward: f64) {
+  a = x * 2;  e = a * a + x;
+  (a_of_tuple, x_of_tuple) = grad(e, (a, x));
+  forward = jvp(e, (a, x), (1, 1));
+  a_alone = grad(e, a);  x_alone = grad(e, x);  x_forward = jvp(e, x, 1);
+}""", {"x": np.float64(3)}, {"a_of_tuple": 12, "x_of_tuple": 1, "forward": 13, "a_alone": 12, "x_alone": 25, "x_forward": 25}),
     ("a_function_states_its_derivative", """
 fun clipped(x: f64) -> (y: f64) derivative clip { y = x * x; }
 fun clip(x, y, g: f64) -> (r: f64) { r = min(max(g, -0.5), 0.5); }

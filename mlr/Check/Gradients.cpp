@@ -107,17 +107,20 @@ Value Body::elabGradient(const ast::Expr &e) {
   for (const Expr *&v : given) v = prepared(v);
   size_t next = 0;
   if (isForward)
-    return assemble(value.ty(), [&](const Ty &ty) {
+    return assemble(value.ty(), [&](const Ty &) {
       const Expr *y = values[next++];
-      Expr *sum = nullptr;
+      std::vector<const Expr *> args{clone(y)};
       for (size_t i = 0; i < variables.size(); ++i) {
-        Expr *part = finish(make(ExprKind::Jvp, y->type, e.span, {clone(y), clone(given[i]), clone(variables[i])}));
-        sum = sum ? makeOp(OpKind::Add, ty.type, e.span, {sum, part}) : part;
+        args.push_back(clone(given[i]));
+        args.push_back(clone(variables[i]));
       }
-      return plain(sum);
+      return plain(finish(make(ExprKind::Jvp, y->type, e.span, std::move(args))));
     });
   return assemble(wrtTy, [&](const Ty &ty) {
     const Expr *v = variables[next++];
+    std::vector<const Expr *> others;
+    for (const Expr *other : variables)
+      if (other != v) others.push_back(other);
     Expr *sum = nullptr;
     for (size_t i = 0; i < values.size(); ++i) {
       Expr *factor = nullptr;
@@ -126,7 +129,9 @@ Value Body::elabGradient(const ast::Expr &e) {
       } else {
         factor = clone(given[i]);
       }
-      Expr *part = finish(make(ExprKind::Vjp, shapeOver(v->type), e.span, {clone(values[i]), factor, clone(v)}));
+      std::vector<const Expr *> args{clone(values[i]), factor, clone(v)};
+      for (const Expr *other : others) args.push_back(clone(other));
+      Expr *part = finish(make(ExprKind::Vjp, shapeOver(v->type), e.span, std::move(args)));
       sum = sum ? makeOp(OpKind::Add, ty.type, e.span, {sum, part}) : part;
     }
     return plain(sum);

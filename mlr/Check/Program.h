@@ -73,8 +73,10 @@ enum class ExprKind : uint8_t {
   Merge,      // args[0]: a variable s (bool, or i32 for an enum); args[1 + v]: the value where s is v (false is 0),
               // each a constant or a variable of a clock with the instants of `s == v`
   Vjp,        // args[1] times the derivative of args[0] by args[2], all variables; the first `count` axes of args[0] and
-              // args[1] count derivatives side by side, and stand in front of those of args[2] in the result
-  Jvp,        // the derivative of args[0] by args[2], times args[1], which has the first `count` axes of args[0] in front
+              // args[1] count derivatives side by side, and stand in front of those of args[2] in the result. args[3..]: the
+              // other variables of the tuple; how any of these is defined does not matter
+  Jvp,        // the sum over k of the derivatives of args[0] by args[2 + 2k], times args[1 + 2k], which has the first `count` axes
+              // of args[0] in front; how any of these variables is defined does not matter
   Stop,       // args[0], a constant for derivatives
   Hold,       // args[0]: a variable of a slower clock (isWithin); the last value that it had, args[1] before the first
 };

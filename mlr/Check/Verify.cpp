@@ -259,15 +259,18 @@ private:
   }
 
   void checkDerivative(const Expr &e) {
-    if (!arity(e, 3)) return;
+    bool isForward = e.kind == ExprKind::Jvp;
+    if (e.args.size() < 3 || (isForward && e.args.size() % 2 == 0)) return complain("a derivative with a wrong number of operands");
     for (const Expr *arg : e.args) require(arg->kind == ExprKind::Var && isFloat(arg->type.scalar), e, "an operand that is no float variable");
-    const Type &value = e.args[0]->type, &other = e.args[1]->type, &variable = e.args[2]->type;
-    auto count = static_cast<size_t>(e.count);
-    if (count > value.shape.size()) return complain("a derivative with too many axes");
-    Type batched = variable;
-    batched.shape.insert(batched.shape.begin(), value.shape.begin(), value.shape.begin() + e.count);
-    if (e.kind == ExprKind::Vjp) require(other == value && e.type == batched, e, "operands of another type");
-    else require(other == batched && e.type == value, e, "operands of another type");
+    const Type &value = e.args[0]->type;
+    if (e.count < 0 || static_cast<size_t>(e.count) > value.shape.size()) return complain("a derivative with too many axes");
+    auto batched = [&](Type type) {
+      type.shape.insert(type.shape.begin(), value.shape.begin(), value.shape.begin() + e.count);
+      return type;
+    };
+    require(isForward ? e.type == value : e.args[1]->type == value && e.type == batched(e.args[2]->type), e, "operands of another type");
+    for (size_t k = 1; isForward && k < e.args.size(); k += 2)
+      require(e.args[k]->type == batched(e.args[k + 1]->type), e, "a tangent of another type");
   }
 
   void checkMerge(const Expr &e) {

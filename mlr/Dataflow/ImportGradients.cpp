@@ -78,28 +78,38 @@ mlir::Value Importer::derivative(Site *site) {
     return order;
   };
   auto moved = [&](mlir::Value v) { return permuted(v, orderFor(v.getType())); };
-  mlir::Value value = valueIn(at, *e.args[0], ctx);
-  mlir::Value other;
-  if (e.kind == ExprKind::Jvp && contextOf(at, *e.args[1]).empty() && own.empty() && e.count == 0) {
-    other = regionValue(at, *e.args[1]);
-    batch = 0;
-  } else {
-    other = valueIn(at, *e.args[1], ctx);
-  }
-  mlir::Value variable = valueIn(at, *e.args[2], own);
-  location = locationOf(e.span);
-  ++operations;
-  value = moved(value);
-  if (batch || !own.empty()) other = moved(other);
+  mlir::Value value = moved(valueIn(at, *e.args[0], ctx));
   SmallVector<unsigned> order = orderFor(site->type), inverse(order.size());
-  SmallVector<int64_t> shape;
-  for (auto [i, k] : llvm::enumerate(order)) inverse[k] = i, shape.push_back(shapeOf(site->type)[k]);
-  mlir::Type type = valueType(shape, elementOf(site->type));
-  mlir::Value result =
-      e.kind == ExprKind::Vjp
-          ? VjpOp::create(builder(), location, TypeRange{type}, value, other, ValueRange{variable}, builder().getI64IntegerAttr(batch)).getResult(0)
-          : JvpOp::create(builder(), location, type, value, ValueRange{variable}, ValueRange{other}, builder().getI64IntegerAttr(batch)).getResult();
-  return permuted(result, inverse);
+  for (auto [i, k] : llvm::enumerate(order)) inverse[k] = i;
+  ++operations;
+  if (e.kind == ExprKind::Vjp) {
+    mlir::Value cotangent = valueIn(at, *e.args[1], ctx);
+    if (batch || !own.empty()) cotangent = moved(cotangent);
+    SmallVector<mlir::Value> variables;
+    SmallVector<mlir::Type> types;
+    for (const Expr *variable : ArrayRef<const Expr *>(e.args).drop_front(2)) {
+      variables.push_back(valueIn(at, *variable, contextOf(at, *variable)));
+      SmallVector<int64_t> shape(shapeOf(value.getType()).take_front(batch));
+      llvm::append_range(shape, shapeOf(variables.back().getType()));
+      types.push_back(valueType(shape, elementOf(variables.back().getType())));
+    }
+    location = locationOf(e.span);
+    return permuted(VjpOp::create(builder(), location, types, value, cotangent, variables, builder().getI64IntegerAttr(batch)).getResult(0), inverse);
+  }
+  bool isShared = own.empty() && e.count == 0; // one direction for all elements
+  for (size_t k = 1; k < e.args.size(); k += 2) {
+    isShared = isShared && contextOf(at, *e.args[k]).empty();
+    if (contextOf(at, *e.args[k + 1]) != own)
+      return fail(e.span, "a `jvp` with respect to variables of an instance side by side and others is not supported yet", site->type);
+  }
+  if (isShared) batch = 0;
+  SmallVector<mlir::Value> variables, tangents;
+  for (size_t k = 1; k < e.args.size(); k += 2) {
+    tangents.push_back(isShared ? regionValue(at, *e.args[k]) : moved(valueIn(at, *e.args[k], ctx)));
+    variables.push_back(valueIn(at, *e.args[k + 1], own));
+  }
+  location = locationOf(e.span);
+  return permuted(JvpOp::create(builder(), location, value.getType(), value, variables, tangents, builder().getI64IntegerAttr(batch)), inverse);
 }
 
 bool Importer::isRule(const Expr &call) const { return call.kind == ExprKind::Call && call.callee->derivative; }

@@ -107,7 +107,8 @@ InfoCache::Entry &InfoCache::entry(const NodeInstance &node) {
   defineRegion(e.info, node.body, nullptr, nullptr);
   e.info.isVariable.assign(node.vars.size(), 0);
   std::function<void(const Expr &)> find = [&](const Expr &x) {
-    if (x.kind == ExprKind::Vjp || x.kind == ExprKind::Jvp) e.info.isVariable[x.args[2]->var] = 1;
+    if (x.kind == ExprKind::Vjp || x.kind == ExprKind::Jvp)
+      for (size_t k = 2; k < x.args.size(); k += x.kind == ExprKind::Jvp ? 2 : 1) e.info.isVariable[x.args[k]->var] = 1;
     forEachChild(x, find);
   };
   forEachRoot(node.body, [&](VarId, const Expr &x) { find(x); });

@@ -45,6 +45,19 @@ template <class F> void Activity::forEachSource(Value v, F f) {
   });
 }
 
+bool Activity::isBehind(Value v) {
+  llvm::SetVector<Value> needed;
+  needed.insert(v);
+  for (size_t next = 0; next < needed.size(); ++next) {
+    if (variables.contains(needed[next])) return true;
+    forEachSource(needed[next], [&](Value source) {
+      if (isFloat(source)) needed.insert(source);
+    });
+    if (blocker) return true;
+  }
+  return false;
+}
+
 bool Activity::run(Value value) {
   llvm::SetVector<Value> needed;
   DenseMap<Value, SmallVector<Value, 2>> users;

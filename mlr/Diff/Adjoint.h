@@ -39,6 +39,8 @@ public:
   Activity(Block *block, ArrayRef<Value> variables) : block(block), variables(variables.begin(), variables.end()) {}
   /// False: another derivative (`blocker`) has to be taken first.
   bool run(Value value);
+  /// Whether the definition of `v` needs a variable at the same instant, or another derivative, which may.
+  bool isBehind(Value v);
   bool isActive(Value v) const { return active.contains(v); }
   const llvm::SetVector<Value> &values() const { return active; } ///< users before what they need, where they can
   Operation *blocker = nullptr;

@@ -32,32 +32,44 @@ void expandJvp(JvpOp op) {
   op.erase();
 }
 
-/// Derivatives of one value with the same cotangent are one program.
+/// Derivatives of one value with the same cotangent are one program, in which all of their variables are cut.
 struct Group {
   SmallVector<VjpOp> ops;
+  SmallVector<Value> variables;
 };
+
+/// Whether the derivatives with respect to `some` stay what they are when `others` are cut too, and the other way round: none that is
+/// new there is defined by way of these.
+bool areApart(Block *block, ArrayRef<Value> some, ArrayRef<Value> others) {
+  auto leadsTo = [&](ArrayRef<Value> from, ArrayRef<Value> to) {
+    Activity activity(block, from);
+    return llvm::any_of(to, [&](Value v) { return !llvm::is_contained(from, v) && activity.isBehind(v); });
+  };
+  return !leadsTo(some, others) && !leadsTo(others, some);
+}
 
 SmallVector<Group> groups(NodeOp node) {
   SmallVector<Group> all;
   node.walk([&](VjpOp op) {
+    SmallVector<Value> variables(op.getVariables());
     for (Group &g : all) {
       VjpOp first = g.ops[0];
       if (first.getValue() == op.getValue() && first.getCotangent() == op.getCotangent() &&
-          first.getBatch() == op.getBatch() && first->getBlock() == op->getBlock()) {
+          first.getBatch() == op.getBatch() && first->getBlock() == op->getBlock() &&
+          areApart(op->getBlock(), variables, g.variables)) {
         g.ops.push_back(op);
+        for (Value v : variables)
+          if (!llvm::is_contained(g.variables, v)) g.variables.push_back(v);
         return;
       }
     }
-    all.push_back({{op}});
+    all.push_back({{op}, variables});
   });
   return all;
 }
 
 LogicalResult take(NodeOp node, Group &group) {
-  SmallVector<Value> variables, gradients;
-  for (VjpOp op : group.ops)
-    for (Value v : op.getVariables())
-      if (!llvm::is_contained(variables, v)) variables.push_back(v);
+  SmallVector<Value> &variables = group.variables, gradients;
   VjpOp first = group.ops[0];
   Derivative derivative(node, first->getBlock(), variables, static_cast<unsigned>(first.getBatch()));
   if (failed(derivative.run(first.getValue(), first.getCotangent(), gradients))) return failure();
@@ -78,10 +90,8 @@ LogicalResult differentiateNode(NodeOp node) {
     if (left.empty()) return success();
     bool any = false;
     for (Group &g : left) {
-      SmallVector<Value> variables;
-      for (VjpOp op : g.ops) llvm::append_range(variables, op.getVariables());
       VjpOp first = g.ops[0];
-      Derivative derivative(node, first->getBlock(), variables, 0);
+      Derivative derivative(node, first->getBlock(), g.variables, 0);
       if (derivative.blocker(first.getValue())) continue;
       if (failed(take(node, g))) return failure();
       any = true;
