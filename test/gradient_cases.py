@@ -144,3 +144,22 @@ node main(x: f64[6], p: f64) -> (l: f64, d_x: f64[6], d_p: f64) {
   l = sum(y * y);
   d_x = grad(l, x);  d_p = grad(l, p);
 }""", x=numbers(6), p=0.8)
+case("axes_of_size_zero_and_one", """
+node main(x: f64[3], e: f64[0], m: f64[0, 3], a: f64[1], b: f64[1, 1]) -> (l: f64, d_x: f64[3], d_e: f64[0], d_m: f64[0, 3], d_a: f64[1],
+                                                                          d_b: f64[1, 1]) {
+  y = m @ x;
+  z = concat(x, e);
+  scan t < 0 { s = x[t] + (0 fby s); q[t] = s; }
+  scan t < 1 { u = a[t] * b[0, t] + (2 fby u); f = final u; v[t] = u; r = c eby u; c = u * u; i = initial r; }
+  w = reshape<<[0, 2]>>(x[0..0]);
+  j = [grad(z[k], x) for k < 0];
+  l = sum(y) + sum(z * z) + sum(e * e) + sum(q) + sum([sum(y * y) * x[k] for k < 3]) + sum(concat(reshape<<[0]>>(w), x)) + sum(j)
+    + sum(b @ a) + f + max(a) * v[0] + i;
+  d_x = grad(l, x);  d_e = grad(l, e);  d_m = grad(l, m);  d_a = grad(l, a);  d_b = grad(l, b);
+}""", x=numbers(3), e=numbers(0), m=numbers(0, 3), a=numbers(1), b=numbers(1, 1, seed=1))
+case("extremes_of_scalars_in_a_scan", """
+node main(x: f64[6], k: f64) -> (l: f64, d_x: f64[6], d_k: f64) {
+  scan t < 6 { e = x[t] * k; s = 0 -> (e - pre e) / 0.3; m = max(s, -1.0); y[t] = min(m, 1.0) * max(e, 0 fby e); }
+  l = sum(y * y);
+  d_x = grad(l, x);  d_k = grad(l, k);
+}""", x=numbers(6), k=0.7)

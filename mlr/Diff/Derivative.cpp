@@ -94,8 +94,16 @@ LogicalResult Derivative::run(Value value, Value cotangent, SmallVectorImpl<Valu
   return success();
 }
 
+/// Whether the operation is never executed: it stands in a scan without instants.
+static bool isIdle(Operation *op) {
+  for (auto scan = op->getParentOfType<ScanOp>(); scan; scan = scan->getParentOfType<ScanOp>())
+    if (scan.getLength() == 0) return true;
+  return false;
+}
+
 LogicalResult Derivative::contribute(Value y) {
   Operation *op = y.getDefiningOp();
+  if (isIdle(op)) return success();
   OpBuilder b = at(op->getBlock());
   if (auto cut = dyn_cast<CutOp>(op)) {
     if (activity.isActive(cut.getValue())) give(cut.getValue(), {passed(y, cut.getValue(), b), {}}, op->getBlock());

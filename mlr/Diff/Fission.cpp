@@ -140,6 +140,7 @@ static void expandChoice(Operation *op) {
 }
 
 void splitBody(Operation *op) {
+  if (isa<ScanOp>(op)) return; // what is active in it has its own turn
   SmallVector<Operation *> choices;
   op->walk([&](Operation *o) {
     if (isa<MaxOp, MinOp>(o) && isFloat(o->getResult(0))) choices.push_back(o);
