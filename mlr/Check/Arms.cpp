@@ -212,14 +212,22 @@ static void collectMentions(const ast::Block &block, Mentions &out) {
   }
 }
 
-/// Whether anything but this statement uses or defines a variable of this name: only then is it merged.
-bool Body::isMentionedOutside(std::string_view name, Span span) {
+/// Whether anything but the arms of this statement uses or defines a variable of this name: only then is it merged. Conditions of `if`,
+/// `match` and `unless` stand in front of the arms.
+bool Body::isMentionedOutside(std::string_view name, const ast::Stmt &stmt) {
   if (name.find('#') != name.npos) return true; // the checker's own
   for (const ast::Param &output : signature.decl->outputs)
     if (output.name.text == name) return true;
   if (mentions.empty()) collectMentions(signature.decl->body, mentions);
   const std::vector<uint32_t> &places = mentions[name];
-  return std::any_of(places.begin(), places.end(), [&](uint32_t at) { return at < span.begin || at >= span.end; });
+  std::vector<Span> inFront;
+  if (stmt.condition) inFront.push_back(stmt.condition->span);
+  for (const ast::Arm &arm : stmt.arms)
+    for (const ast::Transition &t : arm.unless) inFront.push_back(t.condition->span);
+  auto covers = [](Span span, uint32_t at) { return at >= span.begin && at < span.end; };
+  return std::any_of(places.begin(), places.end(), [&](uint32_t at) {
+    return !covers(stmt.span, at) || std::any_of(inFront.begin(), inFront.end(), [&](Span s) { return covers(s, at); });
+  });
 }
 
 void Body::collectArms(const ast::Stmt &stmt, std::vector<ArmText> arms, const std::string &selector, Scope &at) {
@@ -234,7 +242,7 @@ void Body::collectArms(const ast::Stmt &stmt, std::vector<ArmText> arms, const s
   }
   std::vector<std::pair<std::string_view, SymbolId>> shared;
   for (std::string_view name : sharedBy(defined, memories)) {
-    if (!isMentionedOutside(name, stmt.span)) continue;
+    if (!isMentionedOutside(name, stmt)) continue;
     ast::ExprPtr merge = mergeOf(name, arms, selector, contains(memories, name), stmt.span);
     auto made = equation(std::string(name), std::move(merge), placeOf(arms, name, stmt.span));
     const ast::Stmt &statement = keep(std::move(made));

@@ -181,7 +181,7 @@ private:
                        bool isMemory, Span span);
   std::vector<std::string_view> memoriesAround(Scope &scope) const;
   void armVariable(std::string_view name, const ArmText &arm, Scope &block, SymbolId merged, Scope &scope);
-  bool isMentionedOutside(std::string_view name, Span span);
+  bool isMentionedOutside(std::string_view name, const ast::Stmt &stmt);
   Span placeOf(const std::vector<ArmText> &arms, std::string_view name, Span fallback) const;
   bool requireInAll(std::string_view name, const std::vector<ArmText> &arms,
                     const std::vector<std::string_view> &memories, Scope &scope);

@@ -232,6 +232,13 @@ TEST(Clocks, TransitionsNameStates) { // R17.14
   expectErrors("node main(x: f32) -> (y: f32) { automaton { state S { y = x; until x > 0 then T; } state T { y = 0; unless x < 0 continue S; } } }", {});
 }
 
+TEST(Clocks, AConditionInFrontOfTheArmsUsesWhatTheyDefine) { // R17.10
+  expectErrors("node main(x: f32) -> (y: f32) { y = x; if (0.5 fby u) > 1 { u = x; } else { u = x - 1; } }", {});
+  expectErrors("node main(x: f32) -> (y: f32) { y = x; automaton { state S { z = x; unless (0.5 fby z) > 1 then T; }\n"
+               "  state T { z = -x; until x > 0 then S; } } }",
+               {});
+}
+
 TEST(Clocks, AResetMayDependOnWhatItsBlockDefines) { // R17.13
   expectErrors("node main() -> (o: i32) { reset { a = 0 -> pre a + 1; reset { b = 0 -> pre b + 1; } every true -> pre b == 4; }\n"
                "  every true -> pre a == 10; o = a + b; }",
