@@ -129,6 +129,13 @@ node main(c: bool, x: f32[3]) -> (a: f32[4] when c, b: f32[24, 3], d: f32[3]) {
   d = [sum(w2[i, j] for i < 33) for j < 3];
   w2 = window<<33>>(x, 0);
 }""", None),
+    ("a_window_is_looked_at_when_an_element_of_another_one_says_so", """
+node main(x: f32, b: bool) -> (y: f32) {
+  c = window<<90>>(b, false)[80];
+  v = window<<90>>(x, 0.0);
+  when c { s = sum(v) + v[3]; }
+  y = hold(s, 0.0);
+}""", None),
     ("a_segment_ends_early", """
 node main(x: f32, done: bool) -> (y: f32 when end, n: i32 when end, end: bool) {
   (xs, n, end) = pack<<20>>(x, until = done);

@@ -237,6 +237,7 @@ private:
   };
   void solveLater();
   void checkBlockClocks();
+  ClockTerm *writtenClock(const Later &hold);
   bool tryLater(Later &later);
   void settleClock(ClockTerm *t);
   ClockCondition *conditionOfCall(const ast::Expr &e, const ast::Decl &decl, const ast::ClockExpr &clock);

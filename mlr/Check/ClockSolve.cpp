@@ -31,6 +31,19 @@ ClockTerm *Body::enter(ClockTerm *t, Scope &block, const ast::Expr *at) {
   return entry.result;
 }
 
+/// The clock of a variable as the annotation or the block of its definition has it, if the operand of this `hold` is one; else null.
+ClockTerm *Body::writtenClock(const Later &hold) {
+  Scope *before = scope;
+  scope = hold.block;
+  const SymbolId *id = variableRead(*hold.at->args[0]);
+  scope = before;
+  if (!id || symbols[*id].isParameter) return nullptr;
+  const Symbol &symbol = symbols[*id];
+  if (symbol.declaredTerm) return symbol.declaredTerm;
+  Unit *definition = symbol.definition;
+  return definition && definition->scope->kind == Scope::Kind::When ? baseOf(*definition->scope) : nullptr;
+}
+
 bool Body::tryLater(Later &l) {
   ClockTerm *t = ClockSolver::find(l.clock);
   ClockTerm *result = nullptr;
@@ -52,7 +65,11 @@ bool Body::tryLater(Later &l) {
       reportHold(*l.at, t);
       result = l.result;
     } else {
-      result = t->parent;
+      // Of equal periodic clocks that of the definition says what is above, not one that was unified with it.
+      ClockTerm *written = t->condition->kind == Clock::Kind::Every ? writtenClock(l) : nullptr;
+      if (written && !ClockSolver::isGround(written)) return false;
+      bool isSame = written && ClockSolver::isGround(t) && ClockSolver::equal(written, t);
+      result = isSame && ClockSolver::find(written)->kind == ClockTerm::Kind::On ? ClockSolver::find(written)->parent : t->parent;
     }
   }
   l.done = true;
@@ -79,7 +96,8 @@ void Body::solveLater() {
     }
     if (moved || !open) continue;
     bool position = stuck->kind == Later::Kind::Enter && !ClockSolver::isGround(stuck->block->outer);
-    settleClock(position ? stuck->block->outer : stuck->clock);
+    bool known = ClockSolver::isGround(stuck->clock) && stuck->kind == Later::Kind::Hold; // but not where it was written
+    settleClock(position ? stuck->block->outer : known ? writtenClock(*stuck) : stuck->clock);
   }
 }
 

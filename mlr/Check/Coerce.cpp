@@ -365,6 +365,9 @@ Value Body::guessJoin(const Value &a, const Value &b, const std::vector<const as
                       const std::string &spelling) {
   if (a.unknown()) return opened(b);
   if (b.unknown()) return opened(a);
+  // A number times something unknown may be a struct.
+  if (a.isStruct() && b.plain() && b.open) return a;
+  if (b.isStruct() && a.plain() && a.open) return b;
   if (a.kind == Ty::Kind::Tuple && b.kind == a.kind && a.nominal == b.nominal && a.parts.size() == b.parts.size()) {
     Value out;
     out.kind = Ty::Kind::Tuple;

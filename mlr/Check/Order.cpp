@@ -159,6 +159,7 @@ std::string Body::plausibleType(const std::vector<Unit *> &component) {
 /// b is a with something unknown or open filled in, a literal decided, or a shape broadcast to a larger one.
 static bool refines(const Ty &a, const Ty &b) {
   if (a.kind == Ty::Kind::Unknown) return true;
+  if (a.kind == Ty::Kind::Plain && a.open && b.kind == Ty::Kind::Tuple && b.nominal) return true; // operators go through structs
   if (a.kind != b.kind || a.nominal != b.nominal || a.parts.size() != b.parts.size()) return false;
   for (size_t i = 0; i < a.parts.size(); ++i)
     if (!refines(a.parts[i], b.parts[i])) return false;

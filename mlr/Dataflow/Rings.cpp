@@ -30,12 +30,15 @@ public:
   explicit RingMaker(NodeOp node) : node(node), constants(node), looked(trueForWindows(node)) {}
 
   bool run() {
-    SmallVector<WindowOp> windows;
+    // All segments first: a condition may be a read of a window, which its ring replaces.
+    SmallVector<std::pair<WindowOp, std::optional<Counter>>> windows;
     node.walk([&](WindowOp window) {
       auto scan = dyn_cast<ScanOp>(window->getParentOp());
-      if ((!scan || scan.getResume()) && (segmentOf(window) || !isBetterMoved(window))) windows.push_back(window);
+      if (scan && !scan.getResume()) return;
+      auto segment = segmentOf(window);
+      if (segment || !isBetterMoved(window)) windows.emplace_back(window, segment);
     });
-    for (WindowOp window : windows) replace(window);
+    for (auto &[window, segment] : windows) replace(window, segment);
     return !windows.empty();
   }
 
@@ -58,10 +61,10 @@ private:
     return std::nullopt;
   }
 
-  void replace(WindowOp window) {
+  void replace(WindowOp window, const std::optional<Counter> &segment) {
     OpBuilder b(window);
     auto type = cast<RankedTensorType>(window.getResult().getType());
-    if (auto segment = segmentOf(window)) {
+    if (segment) {
       auto rows = RowsOp::create(b, window.getLoc(), type, window.getValue(), segment->now, zeroLike(b, window), window.getWhen(),
                                  Value(), false, window.getNameAttr());
       rows->setAttr("mlr.segment", b.getUnitAttr()); // for the report

@@ -150,6 +150,15 @@ TEST(Clocks, HoldBringsAStreamOneClockUp) { // R17.6
                {"clock-mismatch: `hold` needs a stream that is absent at some instants"});
 }
 
+TEST(Clocks, HoldIsAboveTheBlockOfItsOperandWhateverElseReadsIt) { // R17.6
+  expectErrors("node main(x: f32) -> (y: f32 every 3 at 1, z: f32 every 9 at 7) { z = w; y = v;\n"
+               "  when every 3 at 1 { v = max(x fby v, hold(w, 0)); when every 3 { w = 0.5 * (x fby w); } } }",
+               {});
+  expectErrors("node main(x: f32) -> (y: f32, z: f32 every 9 at 7) { z = w; y = hold(hold(w, 0), 0);\n"
+               "  w: f32 when every 3 = 0.5 * (x when every 3 at 1 when every 3); }",
+               {});
+}
+
 TEST(Clocks, BlocksSampleTheEnclosingClock) { // R17.7
   expectTyped("node main(x: f32, c: bool) -> (y: f32 when c) { when c { y = x + (0 fby y); } }", "when c == 1 {\n    y: f32 = add(x, (0.0:f32 fby y));");
 }

@@ -68,6 +68,15 @@ TEST(Structs, AsTypeArguments) {
   EXPECT_EQ(c.typeOf("main", "r.b"), "f32[3]");
 }
 
+TEST(Structs, ANumberTimesWhatIsNotKnownYetMayBeOne) { // R18.6
+  expectErrors("struct P { a: f64, b: f64 }\n"
+               "node main(c: bool, p: P) -> (y: P) {\n"
+               "  if c { u = (last u fby u) - f64(0.5) * last u; } else { u = p; }\n"
+               "  last u = P { a = 0, b = 0 }; y = u;\n"
+               "}",
+               {});
+}
+
 TEST(Structs, MistakesAreNamed) {
   expectErrors(dense + "struct P { x, y: f32, k: i32 }\nstruct E { }\n"
                        "node main(p: P, d: Dense<<2, 3>>) -> (y: f32) {\n"
