@@ -163,3 +163,128 @@ node main(x: f64[6], k: f64) -> (l: f64, d_x: f64[6], d_k: f64) {
   l = sum(y * y);
   d_x = grad(l, x);  d_k = grad(l, k);
 }""", x=numbers(6), k=0.7)
+case("windows_of_instances_that_resume", """
+node f(x: f64[4], p: f64) -> (y: f64) {
+  scan t < 4 resume { w = window<<3>>(x[t] * p, 0.2); s = w[0] * w[1] + w[2] + 0.5 * (p fby s); y = final s; }
+}
+node main(x: f64[3, 4], p: f64) -> (l: f64, d_x: f64[3, 4], d_p: f64) {
+  scan t < 3 { z[t] = f(x[t], p); }
+  l = sum(z * z);
+  d_x = grad(l, x); d_p = grad(l, p);
+}""", x=numbers(3, 4), p=0.8)
+case("windows_on_clocks_and_in_segments_of_scans_that_resume", """
+node main(x: f64[3, 4], p: f64) -> (l: f64, d_x: f64[3, 4], d_p: f64) {
+  scan k < 3 {
+  scan t < 4 resume {
+    c = x[k, t] > 0.0;
+    when c { w = window<<3>>(x[k, t] * p, 0.4); s = w[0] * w[1] + w[2] * w[2]; }
+    h = hold(s, 0.3);
+    reset { v = window<<2>>(x[k, t] * p, 0.3); r = v[0] * v[1] + v[1]; } every x[k, t] > 0.5;
+    y[t] = h * r;
+  }
+  z[k] = sum(y * y);
+  }
+  l = sum(z);
+  d_x = grad(l, x); d_p = grad(l, p);
+}""", x=numbers(3, 4), p=0.8)
+case("windows_with_flags_at_the_start_of_time", """
+node main(x: f64[4], p: f64) -> (l: f64, d_x: f64[4], d_p: f64) {
+  reset {
+  scan t < 4 resume {
+    c = x[t] > 0.0;
+    when c { w = window<<3>>(x[t] * p, 0.4); s = w[0] * w[1] + w[2] * w[2]; }
+    h = hold(s, 0.3);
+    reset { v = window<<2>>(x[t] * p, 0.3); r = v[0] * v[1] + v[1]; } every x[t] > 0.5;
+    y[t] = h * r;
+  }
+  } every true;
+  l = sum(y * y);
+  d_x = grad(l, x); d_p = grad(l, p);
+}""", x=numbers(4), p=0.8)
+case("scans_that_resume_inside_a_scan", """
+node main(x: f64[4, 3], p: f64) -> (l: f64, d_x: f64[4, 3], d_p: f64) {
+  scan k < 4 {
+    scan t < 3 resume { s = sin(x[k, t] * p) + 0.5 * (p fby s); b = s * p + 0.3 * (b eby s); y[t] = b; }
+    z[k] = sum(y * y);
+  }
+  l = sum(z);
+  d_x = grad(l, x); d_p = grad(l, p);
+}""", x=numbers(4,3), p=0.7)
+case("scans_that_resume_side_by_side", """
+node block(x: f64[3], p: f64) -> (y: f64) { scan t < 3 resume { s = sin(x[t] * p) + 0.5 * (p fby s); y = final s; } }
+node run(x: f64[4, 3], p: f64) -> (e: f64) { scan k < 4 { y[k] = block(x[k], p); } e = sum(y * y); }
+node main(x: f64[2, 4, 3], p: f64) -> (l: f64, d_x: f64[2, 4, 3], d_p: f64) {
+  r = [run(x[b], p) for b < 2];
+  l = sum(r * r);
+  d_x = grad(l, x); d_p = grad(l, p);
+}""", x=numbers(2, 4, 3), p=0.7)
+case("several_variables_outside_of_the_scan", """
+node main(x: f64[4], p: f64) -> (l: f64, d_x: f64[4], d_p: f64) {
+  v = p * p;
+  scan t < 4 { s = sin(x[t] * v) + (0 fby s); y[t] = s; }
+  w = v * y[0];
+  scan k < 3 { z = y[k] * p; e = z * z * sum(y); f = e + w; g = grad(e, p); h = grad(f, v); m = grad(f, y); r[k] = g + h + sum(m * x); }
+  l = sum(r * r);
+  d_p = grad(l, p); d_x = grad(l, x);
+}""", x=numbers(4), p=0.7)
+case("derivatives_in_nested_scans_through_a_scan_outside", """
+node main(x: f64[4], p: f64) -> (l: f64, d_x: f64[4], d_p: f64) {
+  v = p * p;
+  scan t < 4 { s = sin(x[t] * v) + (0 fby s); y[t] = s; }
+  scan k < 3 {
+    a = y[k] * v;
+    scan j < 2 { b = a * y[j] + (v fby b); q = grad(b, v); u[j] = q + b; }
+    e = sum(u);
+    r[k] = grad(e, v) + grad(e, p);
+  }
+  l = sum(r * r);
+  d_p = grad(l, p); d_x = grad(l, x);
+}""", x=numbers(4), p=0.7)
+case("through_a_scan_outside_that_resumes", """
+node main(x: f64[4], p: f64) -> (l: f64, d_x: f64[4], d_p: f64) {
+  reset {
+  scan t < 4 resume { s = sin(x[t] * p) + (0.1 fby s); w = window<<2>>(s, 0.2); y[t] = s * w[0]; }
+  scan k < 3 { z = y[k] * p; e = z * z * sum(y); g = grad(e, p); r[k] = g; }
+  } every true;
+  l = sum(r * r);
+  d_p = grad(l, p); d_x = grad(l, x);
+}""", x=numbers(4), p=0.7)
+case("scans_that_resume_in_scans_that_resume", """
+node main(x: f64[4], p: f64) -> (l: f64, d_x: f64[4], d_p: f64) {
+  scan m < 2 {
+  scan k < 3 resume {
+    scan j < 2 resume {
+      scan t < 2 resume { s = sin(x[t + j] * p) + 0.5 * (p fby s); e = final s; }
+      a = e + (0 fby a); q = final a;
+    }
+    b = q * p + (p -> pre b);
+    h = final b;
+  }
+  r[m] = h;
+  }
+  l = sum(r * r);
+  d_p = grad(l, p); d_x = grad(l, x);
+}""", x=numbers(4), p=0.7)
+case("scans_that_resume_on_clocks_with_ends_of_their_own", """
+node main(x: f64[4], p: f64) -> (l: f64, d_x: f64[4], d_p: f64) {
+  scan m < 4 {
+    c = x[m] > -0.5;
+    when c {
+      scan k < 3 resume until s > 1.5 { s = abs(x[k] * p) + 0.7 * (p fby s); h = final s; n = count(k); }
+      z = h * f64(n);
+    }
+    if x[m] > 0.0 { scan j < 2 resume { o = p + 0.3 * (0 fby o); i = final o; } u = i * x[m]; } else { u = p; }
+    r[m] = hold(z, p) + u;
+  }
+  l = sum(r * r);
+  d_p = grad(l, p); d_x = grad(l, x);
+}""", x=numbers(4), p=0.7)
+case("learning_in_a_scan_that_resumes", """
+node main(x: f64[4], p: f64) -> (l: f64, d_x: f64[4], d_p: f64) {
+  scan m < 3 {
+    scan k < 4 resume { q = p fby (q - 0.1 * g); s = square(sin(q * x[k]) - 0.2); g = grad(s, q); h = final q; }
+    r[m] = h;
+  }
+  l = sum(r * r);
+  d_p = grad(l, p); d_x = grad(l, x);
+}""", x=numbers(4), p=0.7)

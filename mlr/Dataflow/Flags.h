@@ -51,4 +51,7 @@ private:
   llvm::DenseMap<mlir::Value, mlir::Value> whens, resets; ///< of the operators' own flags
 };
 
+/// Writes a window, with its flags, as a memory of its rows that moves up at active instants.
+void makeMemory(WindowOp window);
+
 } // namespace mlr::dataflow

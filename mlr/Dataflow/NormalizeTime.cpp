@@ -75,6 +75,9 @@ void evaluateStarts(NodeOp node) {
 
 class Normalizer {
 public:
+  /// A memory of the rows that moves up at active instants.
+  void shiftWindow(WindowOp op);
+
   LogicalResult run(NodeOp node) {
     // Outer scans first: they hand their flags down.
     node.walk<WalkOrder::PreOrder>([&](ScanOp scan) { normalize(scan); });
@@ -320,47 +323,48 @@ private:
             }));
   }
 
-  /// On a clock: a memory of the rows that moves up at active instants.
-  void shiftWindow(WindowOp op) {
-    Block *block = op->getBlock();
-    Value when = op.getWhen();
-    OpBuilder b(op);
-    Location loc = op.getLoc();
-    auto type = cast<RankedTensorType>(op.getResult().getType());
-    int64_t size = type.getDimSize(0);
-    Value zero = zeroOf(b, loc, type), isFresh = fresh(b, loc, block, {when, op.getReset()});
-    auto memory = FbyOp::create(b, loc, type, zero, zero, op.getNameAttr());
-    mlir::Type i32 = b.getI32Type(), element = type.getElementType();
-    Value rows = makeEach(b, loc, type, [&](ValueRange at) -> Value {
-      Value newest = readLeading(b, loc, op.getValue(), at.drop_front());
-      if (size == 1) return newest;
-      SmallVector<AffineExpr> next;
-      for (unsigned k = 0; k < at.size(); ++k) next.push_back(b.getAffineDimExpr(k) + (k == 0));
-      SmallVector<bool> clamp(at.size(), false);
-      clamp[0] = true;
-      auto map = AffineMapAttr::get(AffineMap::get(at.size(), 0, next, b.getContext()));
-      Value older = ReadOp::create(b, loc, element, memory, map, at, b.getDenseBoolArrayAttr(clamp));
-      Value start = readLeading(b, loc, op.getInit(), at.drop_front());
-      older = SelectOp::create(b, loc, element, readLeading(b, loc, isFresh, at.drop_front()), start, older);
-      Value place = ConvertOp::create(b, loc, i32, at[0]);
-      Value last = constant(b, loc, b.getI32IntegerAttr(static_cast<int32_t>(size - 1)));
-      Value isOlder = LtOp::create(b, loc, b.getI1Type(), place, last);
-      return SelectOp::create(b, loc, element, isOlder, older, newest);
-    });
-    memory.getValueMutable().assign(makeEach(b, loc, type, [&](ValueRange at) -> Value {
-      Value on = readLeading(b, loc, when, at.drop_front());
-      Value yes = readLeading(b, loc, rows, at), no = readLeading(b, loc, memory, at);
-      return SelectOp::create(b, loc, element, on, yes, no);
-    }));
-    replace(op, rows);
-  }
-
   using Key = std::tuple<Block *, const void *, const void *>;
   using Table = std::map<Key, Value>;
   Table freshOf, continuesOf;
 };
 
+void Normalizer::shiftWindow(WindowOp op) {
+  Block *block = op->getBlock();
+  Value when = op.getWhen();
+  OpBuilder b(op);
+  Location loc = op.getLoc();
+  auto type = cast<RankedTensorType>(op.getResult().getType());
+  int64_t size = type.getDimSize(0);
+  Value zero = zeroOf(b, loc, type), isFresh = fresh(b, loc, block, {when, op.getReset()});
+  auto memory = FbyOp::create(b, loc, type, zero, zero, op.getNameAttr());
+  mlir::Type i32 = b.getI32Type(), element = type.getElementType();
+  Value rows = makeEach(b, loc, type, [&](ValueRange at) -> Value {
+    Value newest = readLeading(b, loc, op.getValue(), at.drop_front());
+    if (size == 1) return newest;
+    SmallVector<AffineExpr> next;
+    for (unsigned k = 0; k < at.size(); ++k) next.push_back(b.getAffineDimExpr(k) + (k == 0));
+    SmallVector<bool> clamp(at.size(), false);
+    clamp[0] = true;
+    auto map = AffineMapAttr::get(AffineMap::get(at.size(), 0, next, b.getContext()));
+    Value older = ReadOp::create(b, loc, element, memory, map, at, b.getDenseBoolArrayAttr(clamp));
+    Value start = readLeading(b, loc, op.getInit(), at.drop_front());
+    older = SelectOp::create(b, loc, element, readLeading(b, loc, isFresh, at.drop_front()), start, older);
+    Value place = ConvertOp::create(b, loc, i32, at[0]);
+    Value last = constant(b, loc, b.getI32IntegerAttr(static_cast<int32_t>(size - 1)));
+    Value isOlder = LtOp::create(b, loc, b.getI1Type(), place, last);
+    return SelectOp::create(b, loc, element, isOlder, older, newest);
+  });
+  memory.getValueMutable().assign(!when ? rows : makeEach(b, loc, type, [&](ValueRange at) -> Value {
+    Value on = readLeading(b, loc, when, at.drop_front());
+    Value yes = readLeading(b, loc, rows, at), no = readLeading(b, loc, memory, at);
+    return SelectOp::create(b, loc, element, on, yes, no);
+  }));
+  replace(op, rows);
+}
+
 } // namespace
+
+void makeMemory(WindowOp window) { Normalizer().shiftWindow(window); }
 
 LogicalResult normalizeTime(ModuleOp module) {
   for (NodeOp node : module.getOps<NodeOp>()) {

@@ -1,3 +1,4 @@
+#include "mlr/Dataflow/Effects.h"
 #include "mlr/Diff/Adjoint.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -81,23 +82,49 @@ bool Activity::run(Value value) {
   return true;
 }
 
+/// The operation at the level of `block` that holds `op`; null: it stands outside.
+static Operation *holderIn(Block *block, Operation *op) {
+  while (op && op->getBlock() != block) op = op->getParentOp();
+  return op;
+}
+
+/// Whether the operation, or one inside it, uses a result of one of them.
+static bool usesResultOf(const llvm::SetVector<Operation *> &sources, Operation *user) {
+  return user->walk([&](Operation *op) {
+    bool uses = llvm::any_of(op->getOperands(), [&](Value v) { return sources.contains(v.getDefiningOp()); });
+    return uses ? WalkResult::interrupt() : WalkResult::advance();
+  }).wasInterrupted();
+}
+
 FailureOr<Value> bringInside(Block *block, const Activity &activity, Value value, ArrayRef<Value> variables) {
-  llvm::SetVector<Operation *> outside;
+  llvm::SetVector<Operation *> copied, inside;
+  Operation *own = block->getParentOp();
   for (Value v : activity.values()) {
     if (llvm::is_contained(variables, v)) continue;
     Operation *op = v.getDefiningOp();
-    if (block->getParentOp()->isAncestor(op->getBlock()->getParentOp())) continue; // in it, or in a scan of it
-    while (!op->getBlock()->getParentOp()->isAncestor(block->getParentOp())) op = op->getParentOp();
-    if (auto scan = dyn_cast<ScanOp>(op); scan && scan.getResume()) {
-      scan.emitError("a derivative inside a scan cannot run through a scan of the time around it that resumes");
-      return failure();
+    if (Operation *holder = holderIn(block, op)) {
+      inside.insert(holder);
+      continue;
     }
-    outside.insert(op);
+    while (!op->getBlock()->getParentOp()->isAncestor(own)) op = op->getParentOp();
+    copied.insert(op);
+  }
+  // What needs a copy is copied in turn: other derivatives mean the originals.
+  for (bool any = !copied.empty(); any;) {
+    any = false;
+    for (Operation *op : inside)
+      if (!copied.contains(op) && usesResultOf(copied, op)) any = copied.insert(op);
   }
   IRMapping mapping;
   SmallVector<Operation *> copies;
   OpBuilder b(block, block->begin());
-  for (Operation *op : outside) copies.push_back(b.clone(*op, mapping));
+  for (Operation *op : copied) {
+    if (hasEffects(op)) {
+      op->emitError("a derivative inside a scan cannot run through a scan of the time around it that calls C functions with effects");
+      return failure();
+    }
+    copies.push_back(b.clone(*op, mapping));
+  }
   for (Operation *copy : copies)
     copy->walk([&](Operation *op) {
       for (OpOperand &operand : op->getOpOperands()) operand.set(mapping.lookupOrDefault(operand.get()));

@@ -54,7 +54,12 @@ private:
   llvm::SetVector<Value> active;
 };
 
-/// Copies what is active outside of `block` into it; the place of `value` there. Fails at a scan that resumes.
+/// Closes one scan that resumes: its state becomes one of the time around, from run to run. Those need it whose earlier runs a derivative in
+/// `block` follows, and those that it takes along into a scan; windows with flags become memories. Whether there was one; values
+/// other than `variables` may have been replaced.
+bool closeOneTime(Block *block, const Activity &activity, ArrayRef<Value> variables);
+
+/// Copies what is active outside of `block` into it; the place of `value` there.
 FailureOr<Value> bringInside(Block *block, const Activity &activity, Value value, ArrayRef<Value> variables);
 
 // ---- Fission -------------------------------------------------------------------------------------------------

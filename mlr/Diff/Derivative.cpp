@@ -119,8 +119,6 @@ LogicalResult Derivative::contribute(Value y) {
   } else if (auto eby = dyn_cast<EbyOp>(op)) {
     throughEby(eby);
   } else if (auto window = dyn_cast<WindowOp>(op)) {
-    if (window.getWhen() || window.getReset())
-      return window.emitError("a derivative cannot run through a window on a clock or in a reset of a scan that resumes");
     throughWindow(window);
   } else if (isa<FinalOp, InitialOp, StackOp>(op)) {
     throughEnd(op);

@@ -71,6 +71,11 @@ SmallVector<Group> groups(NodeOp node) {
 LogicalResult take(NodeOp node, Group &group) {
   SmallVector<Value> &variables = group.variables, gradients;
   VjpOp first = group.ops[0];
+  for (;;) {
+    Activity activity(first->getBlock(), variables);
+    if (!activity.run(first.getValue())) return activity.blocker->emitError("depends on itself");
+    if (!closeOneTime(first->getBlock(), activity, variables)) break;
+  }
   Derivative derivative(node, first->getBlock(), variables, static_cast<unsigned>(first.getBatch()));
   if (failed(derivative.run(first.getValue(), first.getCotangent(), gradients))) return failure();
   for (VjpOp op : group.ops) {
