@@ -72,7 +72,9 @@ Value Body::overLeaves(const std::vector<Value> &args, const std::function<Value
   for (size_t part = 0; part < args[shape].parts.size(); ++part) {
     std::vector<Value> own;
     for (const Value &arg : args)
-      own.push_back(arg.kind == Ty::Kind::Tuple ? arg.parts[part] : part ? copy(arg) : arg);
+      own.push_back(arg.kind == Ty::Kind::Tuple                ? arg.parts[part]
+                    : part + 1 < args[shape].parts.size() ? copy(arg) // before a leaf settles its literals
+                                                          : arg);
     out.parts.push_back(overLeaves(own, leaf));
     if (out.parts.back().unknown()) return Value();
   }

@@ -39,6 +39,20 @@ TEST(Structs, OfFloatsTakeOperatorsAndElementWiseFuns) {
   expectContains(c.printed(), "relu<<S = [], T = f64>>");
 }
 
+TEST(Structs, EveryLeafHasTheLiteralAsItIsWritten) {
+  Checked c("struct P { w: f32[2], k: f64, b: f32 }\nstruct Q { p: P, r: P }\n"
+            "node main(p: Q) -> (q: Q, n: i32) { n = 7 fby n; q = p fby q - 0.25 * (p * 0.5); }");
+  std::string text = c.printed();
+  EXPECT_EQ(text.find(", 7:f"), std::string::npos) << text;
+  for (const char *name : {"p.w", "p.k", "p.b", "r.w", "r.k", "r.b"}) {
+    const char *scalar = std::string(name).ends_with("k") ? "f64" : "f32";
+    bool isVector = std::string(name).ends_with("w");
+    std::string half = isVector ? "broadcast<<[2]>>(0.5:f32)" : std::string("0.5:") + scalar;
+    expectContains(text, "mul(p." + std::string(name) + ", " + half + ")");
+  }
+  for (const char *quarter : {"0.25:f32", "0.25:f64"}) expectContains(text, quarter);
+}
+
 TEST(Structs, LiteralsFillEveryLeaf) {
   expectTyped("struct P { w: f32[2], k: i8 }\nnode main(p: P) -> (q: P) { q = 1 fby p; }", "q.k: i8 = (1:i8 fby p.k)");
 }
