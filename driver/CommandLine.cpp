@@ -41,6 +41,15 @@ static void addRun(CLI::App *app, CommandLine &out) {
       ->allow_extra_args(false);
   app->add_option("--output", out.output, "streams out: .csv .npz .vcd; default: CSV on standard output");
   app->add_option("--steps", out.steps, "instants to run; default: until the input ends");
+  app->add_option("--epochs", out.epochs, "times to go over the input (default 1)")->check(CLI::Range(int64_t(1), int64_t(1) << 31));
+  app->add_option("--shuffle", out.shuffle, "a seed: the instants of the input in another order each epoch");
+  app->add_option("--select", out.select, "outputs for --output, --plot and standard output: loss,p; default: all")->delimiter(',');
+  app->add_option("--show", out.show, "scalar outputs to show beside the progress and after each epoch: loss,accuracy")->delimiter(',');
+  app->add_option("--export", out.exportTo, "the last values of the outputs, for `load` (.safetensors); at each checkpoint and at the end");
+  app->add_option("--checkpoint", out.checkpoint, "keep what it takes to go on if the run is cut off (.safetensors)");
+  app->add_option("--every", out.every, "instants from one checkpoint to the next; default: those of 30 seconds")
+      ->check(CLI::PositiveNumber);
+  app->add_flag("--resume", out.resume, "go on from the checkpoint, if there is one");
   app->add_option("--load-state", out.loadState, "begin in a state that --save-state, or C, has saved (.safetensors)");
   app->add_option("--save-state", out.saveState, "save the state after the last instant (.safetensors)");
   app->add_option("--plot", out.plot, "draw the outputs: .svg or .png, or - for the terminal");
@@ -118,6 +127,10 @@ std::optional<int> parseCommandLine(int argc, char **argv, CommandLine &out) {
   }
   if (out.steps && *out.steps < 0) {
     std::cerr << "mlrc: --steps takes a number that is not negative\n";
+    return 1;
+  }
+  if (out.checkpoint.empty() && (out.every || out.resume)) {
+    std::cerr << "mlrc: --every and --resume are of a checkpoint: give --checkpoint FILE\n";
     return 1;
   }
   if (out.file.empty() && !explain->parsed() && out.after != "list") {

@@ -22,6 +22,14 @@ struct CommandLine {
   std::string output;
   std::string plot;
   std::optional<int64_t> steps;
+  int64_t epochs = 1;
+  std::optional<uint32_t> shuffle;   ///< --shuffle SEED
+  std::vector<std::string> show;     ///< --show: scalar outputs in the progress bar
+  std::vector<std::string> select;   ///< --select: the outputs for --output, --plot and standard output; empty: all
+  std::string exportTo;              ///< --export: last values of the outputs
+  std::string checkpoint;
+  std::optional<int64_t> every;      ///< instants from one checkpoint to the next
+  bool resume = false;
   bool quiet = false;
   bool events = false;
   bool timing = false;

@@ -196,6 +196,7 @@ class Memory {
 public:
   explicit Memory(int64_t bytes) : words(static_cast<size_t>(bytes) / sizeof(Word) + 1) {}
   std::byte *data() { return words.front().bytes; }
+  const std::byte *data() const { return words.front().bytes; }
 
 private:
   struct alignas(64) Word {
@@ -240,11 +241,11 @@ public:
     jit = std::move(std::get<std::unique_ptr<target::Jit>>(compiled));
     node = jit->node(sig.node);
     if (!node) return fail("the node was lost in compilation");
-    state.emplace(node->stateBytes);
+    memory.emplace(node->stateBytes);
     scratch.emplace(node->scratchBytes);
     in.emplace(node->inBytes);
     out.emplace(node->outBytes);
-    node->reset(state->data());
+    node->reset(memory->data());
     return true;
   }
   const Signature &signature() const override { return sig; }
@@ -255,7 +256,7 @@ public:
       std::copy_n(inputs[i].data(), inputs[i].bytes(), in->data() + offset);
       offset += sig.inputs[i].type.bytes();
     }
-    node->step(state->data(), scratch->data(), in->data(), out->data());
+    node->step(memory->data(), scratch->data(), in->data(), out->data());
     std::vector<Array> values;
     offset = 0;
     for (size_t i = 0; i < outputs.size(); ++i) {
@@ -270,14 +271,15 @@ public:
     ++now;
     return values;
   }
-  std::optional<Failure> saveState(const std::string &path) override {
+  std::optional<data::Arrays> state() const override {
     data::Arrays arrays;
     for (const store::Buffer &b : stateBuffers()) {
-      const std::byte *from = state->data() + b.offset;
+      const std::byte *from = memory->data() + b.offset;
       arrays.emplace(b.name, Array(typeOf(b), std::vector<std::byte>(from, from + b.bytes())));
     }
-    return driver::saveState(path, sig.node, arrays);
+    return arrays;
   }
+  std::string fingerprint() const override { return compilation.fingerprint; }
   std::optional<Failure> loadState(const std::string &path) override {
     std::vector<StateField> fields;
     for (const store::Buffer &b : stateBuffers()) fields.push_back({b.name, typeOf(b)});
@@ -285,7 +287,7 @@ public:
     if (auto *failure = std::get_if<Failure>(&loaded)) return *failure;
     const auto &arrays = std::get<data::Arrays>(loaded);
     for (const store::Buffer &b : stateBuffers())
-      std::copy_n(arrays.at(b.name).data(), b.bytes(), state->data() + b.offset);
+      std::copy_n(arrays.at(b.name).data(), b.bytes(), memory->data() + b.offset);
     return std::nullopt;
   }
   std::string checkReport(int64_t instants) const override {
@@ -347,7 +349,7 @@ private:
   std::vector<Port> outputs;  ///< those of the signature, then the run-time checks
   std::vector<CheckFailure> checks;
   int64_t now = 0;
-  std::optional<Memory> state, scratch, in, out;
+  std::optional<Memory> memory, scratch, in, out;  ///< memory: of NODE_state
 };
 
 } // namespace

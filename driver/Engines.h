@@ -15,13 +15,14 @@ public:
   virtual std::variant<std::vector<Array>, Failure> step(const std::vector<Array> &inputs) = 0;
   /// What run-time checks (--checks) found so far, as diagnostics in order of position; empty if they all hold.
   virtual std::string checkReport(int64_t instants) const = 0;
-  /// --save-state and --load-state. Loading comes before the first step.
-  virtual std::optional<Failure> saveState(const std::string &path) {
-    return Failure{"--save-state " + path + ": interpreters have no state to save; use mlrc run"};
-  }
+  /// What the node remembers now, by source path; nothing: the engine does not say.
+  virtual std::optional<data::Arrays> state() const { return std::nullopt; }
+  /// Begins with a state from a file, before the first step.
   virtual std::optional<Failure> loadState(const std::string &path) {
-    return Failure{"--load-state " + path + ": interpreters begin at the first instant; use mlrc run"};
+    return Failure{path + ": interpreters begin at the first instant; use mlrc run"};
   }
+  /// Of the program with its parameters, for --checkpoint: other programs have another one.
+  virtual std::string fingerprint() const { return ""; }
   /// By output, whether it had a value at the last instant; empty: all had.
   const std::vector<bool> &present() const { return presence; }
 

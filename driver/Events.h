@@ -1,7 +1,7 @@
 // --events: what happens in a run, told while it runs.
 #pragma once
 
-#include "driver/Streams.h"
+#include "driver/Inputs.h"
 
 namespace mlr::driver {
 

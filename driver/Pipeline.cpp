@@ -12,6 +12,7 @@
 
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
+#include "llvm/Support/SHA256.h"
 
 #include <filesystem>
 #include <fstream>
@@ -88,6 +89,15 @@ static void noteUnfused(Compilation &c) {
   if (c.unfused) (*c.module)->setAttr(attribute, mlir::UnitAttr::get(c.context.get()));
 }
 
+static std::string printModule(const Compilation &c);
+
+/// The IR before anything that depends on the machine.
+static void noteFingerprint(Compilation &c) {
+  if (c.options.checkpoint.empty()) return;
+  std::string text = printModule(c);
+  c.fingerprint = llvm::toHex(llvm::SHA256::hash(llvm::arrayRefFromStringRef(text)), /*LowerCase=*/true);
+}
+
 static bool importDataflow(Compilation &c) {
   if (c.options.checks) {
     c.checks = dataflow::addChecks(c.program);
@@ -98,6 +108,7 @@ static bool importDataflow(Compilation &c) {
   c.module = dataflow::importProgram(c.program, c.sources, *c.context);
   if (c.module) dataflow::noteChecks(*c.module, c.program, c.checks, c.sources);
   if (c.module) noteUnfused(c);
+  if (c.module) noteFingerprint(c);
   return c.module && mlir::succeeded(mlir::verify(*c.module));
 }
 
@@ -311,7 +322,7 @@ static bool readSource(Compilation &c) {
 static bool readModule(Compilation &c) {
   makeContext(c);
   c.module = mlir::parseSourceString<mlir::ModuleOp>(c.sources.text(1), mlir::ParserConfig(c.context.get()), c.options.file);
-  if (c.module) return noteUnfused(c), true;
+  if (c.module) return noteUnfused(c), noteFingerprint(c), true;
   std::fprintf(stderr, "mlrc: %s\n", c.bug.empty() ? "not a module" : c.bug.c_str());
   return false;
 }

@@ -33,6 +33,7 @@ struct Compilation {
   bool hasAdd64 = true;        ///< whether f64 is added rightly there
   std::string report;          ///< what `mlrc report` prints, collected where it is known
   std::vector<Signature> signatures;  ///< of the root nodes, once they are planned
+  std::string fingerprint;     ///< of the program with its parameters and constants, for --checkpoint: SHA-256 of its IR, in hexadecimal
   bool refused = false;        ///< a stage told the user on standard error why it cannot go on
   std::string bug;             ///< why a stage failed although the user made no mistake
 };

@@ -1,114 +1,302 @@
 // run and interp: feed a node from files, instant by instant.
+#include "driver/Checkpoint.h"
 #include "driver/Commands.h"
 #include "driver/Engines.h"
 #include "driver/Events.h"
+#include "driver/Progress.h"
+#include "driver/State.h"
 
-#include <chrono>
+#include <algorithm>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fmt/format.h>
-#include <unistd.h>
 
 namespace mlr::driver {
-
-static double seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-/// A line on standard error that redraws itself at most ten times a second; nothing when that is not a terminal.
-class Progress {
-public:
-  Progress(int64_t total, bool quiet) : total(total), visible(!quiet && isatty(STDERR_FILENO)), start(seconds()) {}
-  ~Progress() { clear(); }
-  /// Makes room for a line of output; the bar comes back.
-  void clear() {
-    if (drawn) std::fputs("\r\033[K", stderr);
-    drawn = false;
-  }
-  void at(int64_t done) {
-    if (!visible) return;
-    double now = seconds();
-    if (now - start < 0.2 || now - last < 0.1) return;
-    last = now;
-    drawn = true;
-    int width = 40, filled = total > 0 ? static_cast<int>(width * done / total) : 0;
-    std::fprintf(stderr, "\r[%.*s%*s] %lld of %lld instants, %.0f/s ", filled, "########################################",
-                 width - filled, "", static_cast<long long>(done), static_cast<long long>(total), done / (now - start));
-  }
-
-private:
-  int64_t total;
-  bool visible, drawn = false;
-  double start, last = 0;
-};
 
 static int fail(const std::string &message) {
   std::fprintf(stderr, "mlrc: %s\n", message.c_str());
   return 1;
 }
 
+/// Set by SIGINT and SIGTERM in runs with checkpoints: they end after the instant, with a checkpoint.
+static volatile std::sig_atomic_t stopAsked = 0;
+static void askToStop(int) { stopAsked = 1; }
+
+namespace {
+
+/// The outputs that names mean, by number; a struct is all of its leaves. The name that means none.
+std::variant<std::vector<size_t>, std::string> outputsNamed(const std::vector<std::string> &names, const Signature &signature) {
+  std::vector<size_t> found;
+  for (const std::string &name : names) {
+    size_t before = found.size();
+    for (size_t i = 0; i < signature.outputs.size(); ++i)
+      if (signature.outputs[i].name == name || signature.outputs[i].name.starts_with(name + ".")) found.push_back(i);
+    if (found.size() == before) return name;
+  }
+  return found;
+}
+
+bool isNumber(const Port &port) { return port.type.shape.empty() && port.constructors.empty(); }
+
+class Run {
+public:
+  Run(const CommandLine &options, Engine &engine) : options(options), engine(engine), signature(engine.signature()) {}
+
+  /// The exit code.
+  int run() {
+    for (auto step : {&Run::chooseOutputs, &Run::openInputs, &Run::begin, &Run::loop, &Run::finish})
+      if (auto f = (this->*step)()) return progress.reset(), fail(f->message);
+    return stopped ? 130 : 0;
+  }
+  int64_t instants() const { return now - first; }
+
+private:
+  std::optional<Failure> unknownOutput(const char *option, const std::string &name) const {
+    std::string have;
+    for (const Port &port : signature.outputs) have += (have.empty() ? "" : ", ") + port.name;
+    return Failure{fmt::format("{} {}: node `{}` has no such output; it has {}", option, name, signature.node, have.empty() ? "none" : have)};
+  }
+
+  std::optional<Failure> chooseOutputs() {
+    auto selection = outputsNamed(options.select, signature), show = outputsNamed(options.show, signature);
+    if (auto *name = std::get_if<std::string>(&selection)) return unknownOutput("--select", *name);
+    if (auto *name = std::get_if<std::string>(&show)) return unknownOutput("--show", *name);
+    selected = std::get<std::vector<size_t>>(selection);
+    if (options.select.empty())
+      for (size_t i = 0; i < signature.outputs.size(); ++i) selected.push_back(i);
+    written = signature;
+    written.outputs.clear();
+    for (size_t i : selected) written.outputs.push_back(signature.outputs[i]);
+    shown = std::get<std::vector<size_t>>(show);
+    for (size_t i : shown)
+      if (!isNumber(signature.outputs[i]))
+        return Failure{fmt::format("--show {}: only scalars fit beside the progress", signature.outputs[i].name)};
+    constexpr size_t shownUnasked = 3;
+    if (shown.empty())
+      for (size_t i = 0; i < signature.outputs.size() && shown.size() < shownUnasked; ++i)
+        if (isNumber(signature.outputs[i]) && isFloat(signature.outputs[i].type.scalar)) shown.push_back(i);
+    isFile = !options.output.empty() || !options.plot.empty();
+    isPrinted = !isFile && !options.events && options.exportTo.empty();
+    last.resize(signature.outputs.size());
+    return std::nullopt;
+  }
+
+  std::optional<Failure> openInputs() {
+    auto opened = InputStreams::open(options.inputs, signature, {options.epochs, options.shuffle});
+    if (auto *f = std::get_if<Failure>(&opened)) return *f;
+    inputs.emplace(std::move(std::get<InputStreams>(opened)));
+    end = options.steps.value_or(inputs->length().value_or(1));
+    if (inputs->length() && end > *inputs->length())
+      return Failure{fmt::format("--steps {}: the input ends after {} instants", end, *inputs->length())};
+    if (!options.steps && !inputs->warning.empty()) std::fprintf(stderr, "mlrc: warning: %s\n", inputs->warning.c_str());
+    pace = paceOf(*inputs, signature);
+    if (signature.rate > 0 && inputs->blocksPerSecond > 0 && std::abs(signature.rate / inputs->blocksPerSecond - 1) > 1e-6)
+      std::fprintf(stderr, "mlrc: warning: node `%s` runs at %g Hz, the recording gives it %g blocks a second\n", signature.node.c_str(),
+                   signature.rate, inputs->blocksPerSecond);
+    events.emplace(signature, pace);
+    if (options.events && !events->any())
+      return Failure{fmt::format("--events: node `{}` has no bool output and none on a slower clock", signature.node)};
+    return std::nullopt;
+  }
+
+  Mark mark() const {
+    return {signature.node, engine.fingerprint(), now, inputs->epochLength().value_or(0),
+            options.shuffle ? std::to_string(*options.shuffle) : ""};
+  }
+
+  /// The state, the instant and the outputs with which the run begins.
+  std::optional<Failure> begin() {
+    // What goes to standard output is printed now and then, so that the length of a run needs no memory.
+    outputs.emplace(written, isFile ? end : std::min(end, printedAtOnce));
+    std::string stateFile = options.loadState;
+    if (!options.checkpoint.empty()) {
+      if (!engine.state()) return Failure{"--checkpoint: interpreters have no state to keep; use mlrc run"};
+      auto found = readCheckpoint(options.checkpoint, mark());
+      if (auto *f = std::get_if<Failure>(&found)) return options.resume ? *f : Failure{options.checkpoint + " exists, and is not of this run: remove it"};
+      if (auto &at = std::get<std::optional<Mark>>(found)) {
+        if (!options.resume)
+          return Failure{fmt::format("{} exists, after {} instants: --resume goes on from it; remove it to begin again", options.checkpoint, at->instants)};
+        first = now = at->instants;
+        stateFile = options.checkpoint;
+        if (now > end) return Failure{fmt::format("{} is after {} instants, this run has {}", options.checkpoint, now, end)};
+      }
+    }
+    if (!stateFile.empty())
+      if (auto f = engine.loadState(stateFile)) return f;
+    if (auto f = openLog()) return f;
+    if (now > 0) recallExport();
+    progress.emplace(signature, shown, !options.show.empty(), Extent{now, end, options.epochs > 1 ? *inputs->epochLength() : 0}, options.quiet);
+    checkpointAt = seconds();
+    return std::nullopt;
+  }
+
+  /// With checkpoints, the outputs for files are kept on the disk as well.
+  std::optional<Failure> openLog() {
+    std::string path = options.checkpoint + ".outputs";
+    std::error_code ignored;
+    if (!options.checkpoint.empty() && now == 0) std::filesystem::remove(path, ignored);  // of another run
+    if (options.checkpoint.empty() || !isFile) return std::nullopt;
+    if (now > 0) {
+      auto resumed = OutputLog::resume(path, written, now, *outputs);
+      if (auto *f = std::get_if<Failure>(&resumed)) return *f;
+      log = std::move(std::get<std::unique_ptr<OutputLog>>(resumed));
+      if (!log) outputs.emplace(written, end - now);
+    }
+    if (!log) {
+      auto begun = OutputLog::begin(path, written, now);
+      if (auto *f = std::get_if<Failure>(&begun)) return *f;
+      log = std::move(std::get<std::unique_ptr<OutputLog>>(begun));
+    }
+    if (log->first() > 0)
+      std::fprintf(stderr, "mlrc: warning: the outputs of the first %lld instants were not kept: %s begins after them\n",
+                   static_cast<long long>(log->first()), (options.output.empty() ? options.plot : options.output).c_str());
+    return std::nullopt;
+  }
+
+  std::optional<Failure> loop() {
+    if (!options.checkpoint.empty()) {
+      std::signal(SIGINT, askToStop);
+      std::signal(SIGTERM, askToStop);
+    }
+    while (now < end && !stopAsked) {
+      auto row = inputs->at(now);
+      if (auto *f = std::get_if<Failure>(&row)) return Failure{fmt::format("instant {}: {}", now, f->message)};
+      auto result = engine.step(std::get<std::vector<Array>>(row));
+      if (auto *f = std::get_if<Failure>(&result)) return Failure{fmt::format("instant {}: {}", now, f->message)};
+      if (auto f = take(std::get<std::vector<Array>>(result))) return f;
+      ++now;
+      progress->at(now, last);
+      if (isCheckpointDue())
+        if (auto f = keep()) return f;
+    }
+    stopped = now < end;
+    return std::nullopt;
+  }
+
+  /// The outputs of the instant `now`.
+  std::optional<Failure> take(const std::vector<Array> &values) {
+    const std::vector<bool> &present = engine.present();
+    for (size_t i = 0; i < values.size(); ++i)
+      if (present.empty() || present[i]) last[i] = values[i];
+    if (isFile || isPrinted) {
+      std::vector<Array> kept;
+      std::vector<bool> presence;
+      for (size_t i : selected) {
+        kept.push_back(values[i]);
+        if (!present.empty()) presence.push_back(present[i]);
+      }
+      outputs->add(kept, presence);
+      if (log)
+        if (auto f = log->add(kept, presence)) return f;
+    }
+    if (isPrinted && outputs->collected() == printedAtOnce) {
+      progress->clear();
+      if (auto f = outputs->print()) return f;
+    }
+    if (std::string line = options.events ? events->at(now, values, present) : ""; !line.empty()) {
+      progress->clear();
+      std::printf("%s\n", line.c_str());
+      std::fflush(stdout);
+    }
+    return std::nullopt;
+  }
+
+  bool isCheckpointDue() const {
+    constexpr double secondsApart = 30;
+    if (options.checkpoint.empty() || now == end) return false; // the last one comes anyway
+    return options.every ? now % *options.every == 0 : seconds() - checkpointAt > secondsApart;
+  }
+
+  /// A checkpoint. What it says to have been done is on the disk before it.
+  std::optional<Failure> keep() {
+    if (log)
+      if (auto f = log->sync()) return f;
+    if (auto f = writeExport()) return f;
+    auto state = engine.state();
+    checkpointAt = seconds();
+    return writeCheckpoint(options.checkpoint, mark(), *state);
+  }
+
+  std::optional<Failure> writeExport() const {
+    if (options.exportTo.empty()) return std::nullopt;
+    data::Arrays arrays;
+    for (size_t i = 0; i < last.size(); ++i)
+      if (last[i].data()) arrays.emplace(signature.outputs[i].name, last[i]);
+    if (arrays.empty()) return now < end ? std::nullopt : std::optional(Failure{fmt::format("--export {}: no output had a value", options.exportTo)});
+    if (auto error = data::saveSafetensors(options.exportTo, arrays)) return Failure{fmt::format("{}: {}", options.exportTo, error->message)};
+    return std::nullopt;
+  }
+
+  /// An output on a slower clock may have had its last value before the checkpoint.
+  void recallExport() {
+    std::error_code ignored;
+    if (options.exportTo.empty() || !std::filesystem::exists(options.exportTo, ignored)) return;
+    auto loaded = data::loadAll(options.exportTo);
+    auto *arrays = std::get_if<data::Arrays>(&loaded);
+    for (size_t i = 0; arrays && i < last.size(); ++i)
+      if (auto it = arrays->find(signature.outputs[i].name); it != arrays->end() && it->second.type() == signature.outputs[i].type) last[i] = it->second;
+  }
+
+  std::optional<Failure> finish() {
+    progress->clear();
+    if (isPrinted)
+      if (auto f = outputs->print()) return f;
+    if (!options.checkpoint.empty()) {
+      if (auto f = keep()) return f;
+      if (stopped)
+        return std::fprintf(stderr, "mlrc: stopped after %lld of %lld instants; --resume goes on\n", static_cast<long long>(now), static_cast<long long>(end)),
+               std::nullopt;
+    } else if (auto f = writeExport()) {
+      return f;
+    }
+    if (!options.output.empty())
+      if (auto f = outputs->save(options.output)) return f;
+    if (!options.saveState.empty()) {
+      auto state = engine.state();
+      if (!state) return Failure{"--save-state " + options.saveState + ": interpreters have no state to save; use mlrc run"};
+      if (auto f = saveState(options.saveState, signature.node, *state)) return f;
+    }
+    if (!options.plot.empty())
+      if (auto f = outputs->plot(options.plot, options.file, pace.period, pace.first)) return f;
+    return std::nullopt;
+  }
+
+  static constexpr int64_t printedAtOnce = 4096;
+  const CommandLine &options;
+  Engine &engine;
+  const Signature &signature;
+  Signature written;               ///< with the selected outputs alone
+  std::vector<size_t> selected, shown;
+  std::optional<InputStreams> inputs;
+  std::optional<Events> events;
+  std::optional<OutputStreams> outputs;
+  std::unique_ptr<OutputLog> log;
+  std::optional<Progress> progress;
+  Pace pace;
+  std::vector<Array> last;         ///< of each output; Array() where it had no value yet
+  int64_t first = 0, now = 0, end = 0;  ///< instants
+  double checkpointAt = 0;
+  bool isFile = false, isPrinted = false, stopped = false;
+};
+
+} // namespace
+
 int runProgram(const CommandLine &options) {
   double begin = seconds();
-  auto made = options.command == Command::Interp ? makeInterpreter(options) : makeJit(options);
-  if (!made) return 1;
+  auto engine = options.command == Command::Interp ? makeInterpreter(options) : makeJit(options);
+  if (!engine) return 1;
   double compiled = seconds();
-  Engine &engine = *made;
-  const Signature &signature = engine.signature();
-  if (!options.loadState.empty())
-    if (auto f = engine.loadState(options.loadState)) return fail(f->message);
-  auto opened = InputStreams::open(options.inputs, signature);
-  if (auto *f = std::get_if<Failure>(&opened)) return fail(f->message);
-  auto &inputs = std::get<InputStreams>(opened);
-  int64_t steps = options.steps.value_or(inputs.length().value_or(1));
-  if (inputs.length() && steps > *inputs.length())
-    return fail(fmt::format("--steps {}: the input ends after {} instants", steps, *inputs.length()));
-  if (!options.steps && !inputs.warning.empty()) std::fprintf(stderr, "mlrc: warning: %s\n", inputs.warning.c_str());
-
-  Pace pace = paceOf(inputs, signature);
-  if (signature.rate > 0 && inputs.blocksPerSecond > 0 && std::abs(signature.rate / inputs.blocksPerSecond - 1) > 1e-6)
-    std::fprintf(stderr, "mlrc: warning: node `%s` runs at %g Hz, the recording gives it %g blocks a second\n", signature.node.c_str(),
-                 signature.rate, inputs.blocksPerSecond);
-  Events events(signature, pace);
-  if (options.events && !events.any())
-    return fail(fmt::format("--events: node `{}` has no bool output and none on a slower clock", signature.node));
-
-  // What goes to standard output is printed now and then, so that the length of a run needs no memory.
-  constexpr int64_t printedAtOnce = 4096;
-  bool isFile = !options.output.empty() || !options.plot.empty(), isPrinted = !isFile && !options.events;
-  OutputStreams outputs(signature, isFile ? steps : std::min(steps, printedAtOnce));
-  {
-    Progress progress(steps, options.quiet);
-    for (int64_t t = 0; t < steps; ++t) {
-      auto result = engine.step(inputs.at(t));
-      if (auto *f = std::get_if<Failure>(&result)) return fail(fmt::format("instant {}: {}", t, f->message));
-      const auto &values = std::get<std::vector<Array>>(result);
-      if (isFile || isPrinted) outputs.add(values, engine.present());
-      if (isPrinted && outputs.collected() == printedAtOnce) {
-        progress.clear();
-        if (auto f = outputs.print()) return fail(f->message);
-      }
-      if (std::string line = options.events ? events.at(t, values, engine.present()) : ""; !line.empty()) {
-        progress.clear();
-        std::printf("%s\n", line.c_str());
-        std::fflush(stdout);
-      }
-      progress.at(t + 1);
-    }
-  }
+  Run run(options, *engine);
+  int code = run.run();
+  if (code == 1) return code;
   double ran = seconds();
-  if (isPrinted)
-    if (auto f = outputs.print()) return fail(f->message);
-  if (!options.output.empty())
-    if (auto f = outputs.save(options.output)) return fail(f->message);
-  if (!options.saveState.empty())
-    if (auto f = engine.saveState(options.saveState)) return fail(f->message);
-  if (!options.plot.empty())
-    if (auto f = outputs.plot(options.plot, options.file, pace.period, pace.first)) return fail(f->message);
-  std::fputs(engine.checkReport(steps).c_str(), stderr);
+  std::fputs(engine->checkReport(run.instants()).c_str(), stderr);
   if (options.timing)
     std::fprintf(stderr, "compile %.3f s, run %.3f s, %.1f ns an instant\n", compiled - begin, ran - compiled,
-                 steps ? (ran - compiled) / steps * 1e9 : 0.0);
-  return 0;
+                 run.instants() ? (ran - compiled) / static_cast<double>(run.instants()) * 1e9 : 0.0);
+  return code;
 }
 
 } // namespace mlr::driver

@@ -22,7 +22,7 @@ std::optional<Failure> saveState(const std::string &path, const std::string &nod
 }
 
 std::variant<data::Arrays, Failure> loadState(const std::string &path, const std::vector<StateField> &fields) {
-  if (!isSafetensors(path)) return Failure{fmt::format("--load-state {}: states are .safetensors files", path)};
+  if (!isSafetensors(path)) return Failure{fmt::format("{}: states are .safetensors files", path)};
   auto loaded = data::loadAll(path);
   if (auto *error = std::get_if<data::Error>(&loaded)) return Failure{fmt::format("{}: {}", path, error->message)};
   auto &arrays = std::get<data::Arrays>(loaded);

@@ -1,4 +1,4 @@
-// Streams of a run: files in and out, matched to the ports of a node by name.
+// Ports of a node, and the outputs of a run.
 #pragma once
 
 #include "runtime/DataFile.h"
@@ -37,39 +37,6 @@ struct Signature {
 /// A message for the user.
 struct Failure {
   std::string message;
-};
-
-/// The inputs of a run, all in memory; instant k is row k of the leading axis.
-class InputStreams {
-public:
-  /// Reads the files and matches them to the ports. Errors name the file and the column or array: missing, of another
-  /// type or shape, of different lengths. A stream on a slower clock has its present instants only, in a .csv empty cells
-  /// at the others; that has to agree with its clock where inputs determine it. Enums may be names in a .csv. A .wav or .npy serves the only input: i16 samples, or blocks if it is a tensor.
-  static std::variant<InputStreams, Failure> open(const std::vector<std::string> &files, const Signature &signature);
-  /// Instants that the files hold; nothing when the node has no inputs.
-  std::optional<int64_t> length() const { return instants; }
-  /// What a run to the end of the files leaves unread, for the user; empty if nothing.
-  std::string warning;
-  /// Instants a second of a recording (.wav); 0: none is among the inputs.
-  double blocksPerSecond = 0;
-  /// The values of one instant, in order of the ports; Array() where absent.
-  std::vector<Array> at(int64_t instant) const;
-
-private:
-  struct Stream {
-    Array values;
-    Type type;
-    std::vector<bool> present;   ///< of a .csv on a slower clock, by line
-    std::vector<int64_t> rows;   ///< on a slower clock, by instant: the row of `values`; -1: absent
-    int64_t next = 0;            ///< row of the next present instant, if there are only those
-    std::vector<int64_t> passed; ///< by condition of its clock: instants at which it was asked
-  };
-  std::optional<Failure> place(const Signature &signature);
-  std::optional<Failure> placeOne(const Port &port, Stream &stream, int64_t t, bool isOpen);
-  std::optional<bool> isPresent(const Port &port, Stream &stream, int64_t t) const;
-  std::vector<Stream> streams;
-  bool ended = false;  ///< a stream on a slower clock has no more values
-  std::optional<int64_t> instants;
 };
 
 /// An element as a number; bools are 0 and 1.

@@ -1,5 +1,6 @@
 // .csv: comma-separated numbers, one line an instant, optionally under a line of names. Quotes as in RFC
 // 4180.
+#include "runtime/Convert.h"
 #include "runtime/Formats.h"
 #include "support/Half.h"
 
@@ -65,6 +66,7 @@ public:
     }
   }
   size_t number = 0; ///< of the line last read, one-based
+  size_t place() const { return at; }
 
 private:
   bool atSeparator() const { return text[at] == ',' || text[at] == '\n' || text[at] == '\r'; }
@@ -195,11 +197,9 @@ void applyRules(Table &table, const std::map<std::string, CellRule> &rules) {
   }
 }
 
-Result<Table> parseTable(Bytes bytes, const std::map<std::string, CellRule> &rules = {}) {
-  Table table;
-  CellReader reader(bytes);
+/// Reads lines into a table: with `first`, the first one that is not blank may hold names.
+std::optional<Error> readLines(CellReader &reader, Table &table, bool first, const std::map<std::string, CellRule> &rules) {
   std::vector<std::string> cells;
-  bool first = true;
   while (!reader.done()) {
     if (auto error = reader.line(cells)) return *error;
     bool mayBeEmpty = table.columns == 1 && !table.rules.empty() && table.rules[0] && table.rules[0]->mayBeEmpty;
@@ -218,6 +218,13 @@ Result<Table> parseTable(Bytes bytes, const std::map<std::string, CellRule> &rul
     }
     if (auto error = addRow(table, cells, reader.number)) return *error;
   }
+  return std::nullopt;
+}
+
+Result<Table> parseTable(Bytes bytes, const std::map<std::string, CellRule> &rules = {}) {
+  Table table;
+  CellReader reader(bytes);
+  if (auto error = readLines(reader, table, true, rules)) return *error;
   if (table.columns == 0) return Error{"the file is empty"};
   return table;
 }
@@ -375,35 +382,69 @@ Result<Arrays> parseCsv(Bytes bytes) {
 }
 
 /// By line, whether a group's cells are filled; an error where only some are.
-static Result<std::vector<bool>> presenceOf(const Table &table, const Group &group) {
+static Result<std::vector<bool>> presenceOf(const Table &table, const Group &group, int64_t rowsBefore) {
   std::vector<bool> present(table.rows);
   for (size_t r = 0; r < table.rows; ++r) {
     size_t filled = 0;
     for (size_t column : group.columns) filled += !table.empty[r * table.columns + column];
     if (filled != 0 && filled != group.columns.size())
-      return Error{"some cells of '" + group.name.substr(0, 60) + "' are empty in line " + std::to_string(r + 2)};
+      return Error{"some cells of '" + group.name.substr(0, 60) + "' are empty in line " +
+                   std::to_string(static_cast<size_t>(rowsBefore) + r + 2)};
     present[r] = filled != 0;
   }
   return present;
 }
 
-Result<Streams> parseCsvStreams(Bytes bytes, const std::map<std::string, CellRule> &rules) {
-  auto parsed = parseTable(bytes, rules);
-  if (auto *error = std::get_if<Error>(&parsed)) return *error;
-  const Table &table = std::get<Table>(parsed);
+/// The columns of a table as streams, converted where the rules say to what. `rowsBefore`: of the file, before the table.
+static Result<Streams> streamsOf(const Table &table, const std::map<std::string, CellRule> &rules, int64_t rowsBefore) {
   if (table.names.empty()) return Error{"the first line has no column names"};
   auto groups = groupsOf(table);
   if (auto *error = std::get_if<Error>(&groups)) return *error;
   Streams streams;
   for (const Group &group : std::get<std::vector<Group>>(groups)) {
-    streams.arrays.emplace(group.name, exactArrayOf(table, group));
+    Array array = exactArrayOf(table, group);
     auto rule = rules.find(group.name);
+    if (rule != rules.end() && rule->second.type) {
+      auto converted = convertColumn(array, *rule->second.type, "`" + group.name.substr(0, 60) + "`", rowsBefore);
+      if (auto *error = std::get_if<Error>(&converted)) return *error;
+      array = std::get<Array>(converted);
+    }
+    streams.arrays.emplace(group.name, array);
     if (rule == rules.end() || !rule->second.mayBeEmpty) continue;
-    auto present = presenceOf(table, group);
+    auto present = presenceOf(table, group, rowsBefore);
     if (auto *error = std::get_if<Error>(&present)) return *error;
     streams.present.emplace(group.name, std::get<std::vector<bool>>(std::move(present)));
   }
   return streams;
+}
+
+Result<Streams> parseCsvStreams(Bytes bytes, const std::map<std::string, CellRule> &rules) {
+  auto parsed = parseTable(bytes, rules);
+  if (auto *error = std::get_if<Error>(&parsed)) return *error;
+  return streamsOf(std::get<Table>(parsed), rules, 0);
+}
+
+size_t csvHeaderEnd(Bytes bytes, size_t &linesRead) {
+  CellReader reader(bytes);
+  std::vector<std::string> cells;
+  while (!reader.done()) {
+    if (reader.line(cells)) break;
+    if (cells.size() > 1 || !cells[0].empty()) break;
+  }
+  linesRead = reader.number;
+  return reader.place();
+}
+
+Result<Streams> parseCsvPart(const CsvPart &part, const std::map<std::string, CellRule> &rules, size_t &linesRead) {
+  Table table;
+  CellReader header(part.header), reader(part.lines);
+  reader.number = part.linesBefore;
+  auto error = readLines(header, table, true, rules);
+  if (!error && table.names.empty()) return streamsOf(table, rules, 0); // says so
+  if (!error) error = readLines(reader, table, false, rules);
+  if (error) return *error;
+  linesRead = reader.number - part.linesBefore;
+  return streamsOf(table, rules, part.rowsBefore);
 }
 
 Result<Array> parseCsvColumn(Bytes bytes, std::string_view name) {

@@ -1,5 +1,5 @@
 // Files and extensions; the formats themselves are in their own files, over bytes.
-#include "runtime/DataFile.h"
+#include "runtime/Files.h"
 #include "runtime/Formats.h"
 
 #include <algorithm>
@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 namespace mlr::data {
-namespace {
 
 std::string lowerExtension(const std::string &path) {
   size_t dot = path.find_last_of("./");
@@ -23,33 +22,68 @@ std::string lowerExtension(const std::string &path) {
   return extension;
 }
 
+namespace {
+
 struct Descriptor {
-  int fd = -1;
+  Descriptor(int fd = -1) : fd(fd) {}
+  Descriptor(const Descriptor &) = delete;
+  Descriptor &operator=(const Descriptor &) = delete;
   ~Descriptor() {
     if (fd >= 0) ::close(fd);
   }
+  int fd;
 };
 
-/// The whole of a regular file. Devices and pipes are refused: they have no size to bound by.
-Result<std::string> readFile(const std::string &path) {
-  auto failed = [] { return Error{std::string("cannot be read: ") + std::strerror(errno)}; };
-  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  struct stat status;
-  if (file.fd < 0 || ::fstat(file.fd, &status) != 0) return failed();
-  if (S_ISDIR(status.st_mode)) return Error{"is a directory"};
-  if (!S_ISREG(status.st_mode)) return Error{"is not a regular file"};
-  std::string bytes(static_cast<size_t>(status.st_size), '\0');
-  size_t got = 0;
-  while (got < bytes.size()) {
-    ssize_t n = ::read(file.fd, bytes.data() + got, bytes.size() - got);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return failed();
-    if (n == 0) break;
-    got += static_cast<size_t>(n);
+Error cannotRead() { return Error{std::string("cannot be read: ") + std::strerror(errno)}; }
+
+class FileSource : public ByteSource {
+public:
+  FileSource(const std::string &path) : file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
+  std::optional<Error> check() {
+    struct stat status;
+    if (file.fd < 0 || ::fstat(file.fd, &status) != 0) return cannotRead();
+    if (S_ISDIR(status.st_mode)) return Error{"is a directory"};
+    if (!S_ISREG(status.st_mode)) return Error{"is not a regular file"};
+    bytes = static_cast<uint64_t>(status.st_size);
+    return std::nullopt;
   }
-  bytes.resize(got);
+  uint64_t size() const override { return bytes; }
+  std::optional<Error> read(uint64_t at, std::byte *out, size_t count) override {
+    while (count > 0) {
+      ssize_t n = ::pread(file.fd, out, count, static_cast<off_t>(at));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return cannotRead();
+      if (n == 0) return Error{"is shorter than it was"};
+      at += static_cast<uint64_t>(n);
+      out += n;
+      count -= static_cast<size_t>(n);
+    }
+    return std::nullopt;
+  }
+
+private:
+  Descriptor file;
+  uint64_t bytes = 0;
+};
+
+} // namespace
+
+Result<std::shared_ptr<ByteSource>> openFile(const std::string &path) {
+  auto source = std::make_shared<FileSource>(path);
+  if (auto error = source->check()) return *error;
+  return std::shared_ptr<ByteSource>(source);
+}
+
+Result<std::string> readFile(const std::string &path) {
+  auto file = openFile(path);
+  if (auto *error = std::get_if<Error>(&file)) return *error;
+  auto &source = *std::get<std::shared_ptr<ByteSource>>(file);
+  std::string bytes(source.size(), '\0');
+  if (auto error = source.read(0, reinterpret_cast<std::byte *>(bytes.data()), bytes.size())) return *error;
   return bytes;
 }
+
+namespace {
 
 std::optional<Error> writeWhole(int fd, const std::string &bytes) {
   for (size_t done = 0; done < bytes.size();) {
@@ -183,6 +217,12 @@ Result<Streams> loadStreams(const std::string &path, const std::map<std::string,
   return streams;
 }
 
+Result<std::map<std::string, std::string>> loadMetadata(const std::string &path) {
+  auto read = readFile(path);
+  if (auto *error = std::get_if<Error>(&read)) return *error;
+  return parseMetadata(std::get<std::string>(read));
+}
+
 std::optional<Error> saveNpz(const std::string &path, const Arrays &arrays) {
   return writeResult(path, formatNpz(arrays));
 }
@@ -198,6 +238,30 @@ std::optional<Error> saveCsv(const std::string &path, const std::vector<Column> 
 }
 std::optional<Error> saveText(const std::string &path, const std::string &text) {
   return writeFile(path, text);
+}
+
+/// The folder remembers a name in it only when it is written itself.
+static void syncFolder(const std::string &path) {
+  size_t slash = path.find_last_of('/');
+  Descriptor folder{::open(slash == std::string::npos ? "." : path.substr(0, slash + 1).c_str(), O_RDONLY | O_CLOEXEC)};
+  if (folder.fd >= 0) ::fsync(folder.fd);
+}
+
+std::optional<Error> saveCheckpoint(const std::string &path, const Arrays &arrays, const std::map<std::string, std::string> &metadata) {
+  auto bytes = formatSafetensors(arrays, metadata);
+  if (auto *error = std::get_if<Error>(&bytes)) return *error;
+  auto failed = [] { return Error{std::string("cannot be written: ") + std::strerror(errno)}; };
+  std::string temporary = path + ".part";
+  {
+    Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
+    if (file.fd < 0) return failed();
+    auto error = writeWhole(file.fd, std::get<std::string>(bytes));
+    if (!error && ::fsync(file.fd) != 0) error = failed();
+    if (error) return ::unlink(temporary.c_str()), error;
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return failed();
+  syncFolder(path);
+  return std::nullopt;
 }
 
 } // namespace mlr::data

@@ -36,6 +36,7 @@ Result<Arrays> loadAll(const std::string &path);
 struct CellRule {
   std::vector<std::string> names; ///< read as their positions, 0, 1, ..
   bool mayBeEmpty = false;
+  std::optional<Scalar> type = {}; ///< to which the cells are converted, with an error where that does not hold one; nothing: as loadAll
 };
 struct Streams {
   Arrays arrays;
@@ -52,6 +53,12 @@ std::optional<Error> saveNpz(const std::string &path, const Arrays &arrays);
 std::optional<Error> saveNpy(const std::string &path, const Array &array);
 std::optional<Error> saveSafetensors(const std::string &path, const Arrays &arrays,
                                      const std::map<std::string, std::string> &metadata = {});
+/// As saveSafetensors, and on the disk when it returns: killed at any moment, or without current, what stands under `path` is whole, the
+/// old or the new. FILE.part may be left behind.
+std::optional<Error> saveCheckpoint(const std::string &path, const Arrays &arrays,
+                                    const std::map<std::string, std::string> &metadata);
+/// The texts beside the arrays of a .safetensors.
+Result<std::map<std::string, std::string>> loadMetadata(const std::string &path);
 /// A stream as columns of a .csv.
 struct Column {
   std::string name;

@@ -47,12 +47,25 @@ Result<Array> parseNpzEntry(Bytes bytes, std::string_view name);
 Result<std::string> formatNpz(const Arrays &arrays);
 
 Result<Arrays> parseSafetensors(Bytes bytes);
+/// The strings under __metadata__; none if there are none.
+Result<std::map<std::string, std::string>> parseMetadata(Bytes bytes);
 Result<Array> parseSafetensorsEntry(Bytes bytes, std::string_view name);
 Result<std::string> formatSafetensors(const Arrays &arrays, const std::map<std::string, std::string> &metadata = {});
 
 Result<Arrays> parseCsv(Bytes bytes);
 Result<Array> parseCsvColumn(Bytes bytes, std::string_view name);
 Result<Streams> parseCsvStreams(Bytes bytes, const std::map<std::string, CellRule> &rules);
+/// Lines of a .csv that begin in its middle.
+struct CsvPart {
+  Bytes header;           ///< the line of names
+  Bytes lines;            ///< whole ones
+  size_t linesBefore = 0; ///< of the file, for messages: before `lines`
+  int64_t rowsBefore = 0; ///< of values
+};
+/// As parseCsvStreams; also counts the lines.
+Result<Streams> parseCsvPart(const CsvPart &part, const std::map<std::string, CellRule> &rules, size_t &linesRead);
+/// The bytes up to the end of the first line that is not blank.
+size_t csvHeaderEnd(Bytes bytes, size_t &linesRead);
 Result<std::string> formatCsv(const std::vector<Column> &columns);
 
 Result<Array> parseWav(Bytes bytes);

@@ -1,6 +1,7 @@
 // .npz: a zip archive of .npy entries, stored or deflated. libzip does the container; what a header of the
 // archive declares is believed only as far as the file's real size can back it (deflate expands at most 1032
 // times).
+#include "runtime/Files.h"
 #include "runtime/Formats.h"
 
 #include <algorithm>
@@ -43,11 +44,12 @@ struct Entry {
   std::string name; ///< without ".npy"
   zip_uint64_t index = 0;
   uint64_t size = 0, packed = 0;
+  bool isStored = false; ///< not compressed
 };
 
 /// The entries with plausible sizes: packed sizes add up to no more than the archive, none unpacks to more
 /// than its method allows.
-std::optional<Error> list(zip_t *zip, size_t archiveBytes, std::vector<Entry> &entries) {
+std::optional<Error> list(zip_t *zip, uint64_t archiveBytes, std::vector<Entry> &entries) {
   zip_int64_t count = zip_get_num_entries(zip, 0);
   uint64_t packed = 0, unpacked = 0;
   for (zip_int64_t i = 0; i < count; ++i) {
@@ -71,7 +73,7 @@ std::optional<Error> list(zip_t *zip, size_t archiveBytes, std::vector<Entry> &e
       return Error{"the archive would unpack to more than " + std::to_string(largeRatio) +
                    " times its size; save it uncompressed"};
     if (name.size() > 4 && name.compare(name.size() - 4, 4, ".npy") == 0) name.resize(name.size() - 4);
-    entries.push_back({name, static_cast<zip_uint64_t>(i), stat.size, stat.comp_size});
+    entries.push_back({name, static_cast<zip_uint64_t>(i), stat.size, stat.comp_size, stat.comp_method == ZIP_CM_STORE});
   }
   return std::nullopt;
 }
@@ -110,7 +112,71 @@ Result<Array> readEntry(zip_t *zip, const Entry &entry) {
   return array;
 }
 
+/// An entry that is not compressed, at any place. Its check sum is that of the whole, so it is not looked at.
+class StoredEntry : public ByteSource {
+public:
+  StoredEntry(std::shared_ptr<Archive> archive, Entry entry)
+      : archive(std::move(archive)), entry(std::move(entry)),
+        file(zip_fopen_index(this->archive->zip, this->entry.index, ZIP_FL_COMPRESSED)) {}
+  StoredEntry(const StoredEntry &) = delete;
+  StoredEntry &operator=(const StoredEntry &) = delete;
+  ~StoredEntry() override {
+    if (file) zip_fclose(file);
+  }
+  uint64_t size() const override { return entry.size; }
+  std::optional<Error> read(uint64_t at, std::byte *out, size_t count) override {
+    std::string shown = "entry '" + entry.name.substr(0, 60) + "'";
+    if (!file) return Error{shown + " cannot be opened: " + zip_strerror(archive->zip)};
+    if (at != place && zip_fseek(file, static_cast<zip_int64_t>(at), SEEK_SET) != 0)
+      return Error{shown + " cannot be read: " + zip_file_strerror(file)};
+    place = at;
+    while (count > 0) {
+      zip_int64_t n = zip_fread(file, out, count);
+      if (n < 0) return Error{shown + " cannot be read: " + zip_file_strerror(file)};
+      if (n == 0) return Error{shown + " is shorter than it was"};
+      place += static_cast<uint64_t>(n);
+      out += n;
+      count -= static_cast<size_t>(n);
+    }
+    return std::nullopt;
+  }
+
+private:
+  std::shared_ptr<Archive> archive;
+  Entry entry;
+  zip_file_t *file;
+  uint64_t place = 0;
+};
+
 } // namespace
+
+Result<std::map<std::string, NpzMember>> openNpzMembers(const std::string &path) {
+  auto opened = openFile(path); // which says why a file cannot be read
+  if (auto *error = std::get_if<Error>(&opened)) return *error;
+  uint64_t bytes = std::get<std::shared_ptr<ByteSource>>(opened)->size();
+  if (bytes < 22) return Error{"not a .npz archive: shorter than the smallest"}; // libzip takes 0 bytes as empty
+  auto archive = std::make_shared<Archive>();
+  int code = 0;
+  archive->zip = zip_open(path.c_str(), ZIP_RDONLY, &code);
+  if (!archive->zip) {
+    zip_error_t error;
+    zip_error_init_with_code(&error, code);
+    std::string message = std::string("not a .npz archive: ") + zip_error_strerror(&error);
+    zip_error_fini(&error);
+    return Error{message};
+  }
+  std::vector<Entry> entries;
+  if (auto error = list(archive->zip, bytes, entries)) return *error;
+  std::map<std::string, NpzMember> members;
+  for (const Entry &entry : entries) {
+    NpzMember member;
+    if (entry.isStored) member.bytes = std::make_shared<StoredEntry>(archive, entry);
+    member.load = [archive, entry] { return readEntry(archive->zip, entry); };
+    if (!members.emplace(entry.name, std::move(member)).second)
+      return Error{"the archive has two arrays named '" + entry.name.substr(0, 60) + "'"};
+  }
+  return members;
+}
 
 Result<Arrays> parseNpz(Bytes bytes) {
   Archive archive;

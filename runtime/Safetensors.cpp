@@ -115,6 +115,18 @@ Result<Array> parseSafetensorsEntry(Bytes bytes, std::string_view name) {
   return noSuchName("tensor", name, names);
 }
 
+Result<std::map<std::string, std::string>> parseMetadata(Bytes bytes) {
+  auto parsed = parseLayout(bytes); // refuses what is no such file
+  if (auto *error = std::get_if<Error>(&parsed)) return *error;
+  Bytes text = bytes.substr(8, readLittle<uint64_t>(bytes.data()));
+  Json header = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
+  std::map<std::string, std::string> metadata;
+  if (!header.contains("__metadata__") || !header["__metadata__"].is_object()) return metadata;
+  for (auto &[name, value] : header["__metadata__"].items())
+    if (value.is_string()) metadata.emplace(name, value.get<std::string>());
+  return metadata;
+}
+
 Result<std::string> formatSafetensors(const Arrays &arrays, const std::map<std::string, std::string> &metadata) {
   Json header = Json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
