@@ -38,6 +38,8 @@ PROGRAMS = {
                                "node main(i: i32) -> (y: i32[3]) { y = [f(i - k) for k < 3]; }", 2),
     "instances that end apart": ("fun f(i: i32) -> (y: i32) { x = [1, 2, 3, 4]; scan t < 9 until n >= i { n = 0 fby n + 2; s = x[n] + (0 fby s); y = final s; } } "
                                  "node main(i: i32) -> (y: i32[3]) { y = [f(i - k) for k < 3]; }", 1),
+    "what is remembered, whatever is chosen": ("node main(i: i32) -> (y: i32[2]) { x = [1, 2, 3]; z = if i > 2 then 0 else (1 fby (x[i] fby z) + x[i + 1]); "
+                                              "scan t < 2 { c = (0 fby x[i + t]) -> (if i > 0 then 1 else x[i - t] eby 2); y[t] = z + c; } }", 3),
     "the first value of a stream": ("node main(i: i32) -> (y: i32) { x = [1, 2, 3]; y = x[i - 5] fby x[i]; }", 2),
     "the default of at": ("node main(i: i32) -> (y: i32) { x = [1, 2, 3]; y = at(x, i, x[i]); }", 1),
     "what nobody reads": ("node main(i: i32) -> (y: i32) { x = [1, 2, 3]; z = x[i]; y = i; }", 1),

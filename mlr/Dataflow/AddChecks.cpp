@@ -148,10 +148,22 @@ private:
       add(to, c.origin, op(OpKind::Or, {idle, conjunction(c.terms)}, c.origin.span));
     }
   }
-  void collectGuarded(Conditions &to, const Expr &e, const Expr &guard) {
+  void collectGuarded(Conditions &to, const Expr &e, const Expr &guard) { addGuarded(to, guarded(to, e), guard); }
+  /// The conditions of `e` that a guard is for. What a time operator in it remembers counts at every instant: see collectState.
+  Conditions guarded(Conditions &to, const Expr &e) {
     Conditions inner;
+    Conditions *before = always;
+    if (!always) always = &to;
     collect(inner, e);
-    addGuarded(to, std::move(inner), guard);
+    always = before;
+    return inner;
+  }
+  /// An operand that a later or earlier instant needs, whatever this one chooses.
+  void collectState(Conditions &to, const Expr &e) {
+    Conditions *before = always;
+    always = nullptr;
+    collect(before ? *before : to, e);
+    always = before;
   }
 
   /// Whether one index is inside its axis; null where no value of its type leaves it.
@@ -190,8 +202,7 @@ private:
   void collectSelect(Conditions &to, const Expr &e) {
     collect(to, *e.args[0]);
     for (size_t arm = 1; arm <= 2; ++arm) {
-      Conditions inner;
-      collect(inner, *e.args[arm]);
+      Conditions inner = guarded(to, *e.args[arm]);
       if (inner.empty()) continue;
       const Expr *c = e.args[0];
       if (c->kind == ExprKind::Broadcast && c->args[0]->type.isScalar()) c = c->args[0];
@@ -261,12 +272,13 @@ private:
       return collectGuarded(to, *e.args[1], *temporal(ExprKind::Arrow, false, true, e.span));
     case ExprKind::Fby:
       collectGuarded(to, *e.args[0], *temporal(ExprKind::Arrow, true, false, e.span));
-      return collect(to, *e.args[1]);
+      return collectState(to, *e.args[1]);
+    case ExprKind::Pre: return collectState(to, *e.args[0]);
     case ExprKind::Eby:
-      collect(to, *e.args[0]);
+      collectState(to, *e.args[0]);
       return collectGuarded(to, *e.args[1], *temporal(ExprKind::Eby, false, true, e.span));
     case ExprKind::Window:
-      collect(to, *e.args[0]);
+      collectState(to, *e.args[0]);
       return collectGuarded(to, *e.args[1], *temporal(ExprKind::Arrow, true, false, e.span));
     default: break;
     }
@@ -390,6 +402,7 @@ private:
 
   NodeInstance &node;
   std::map<const NodeInstance *, NodeChecks> &done;
+  Conditions *always = nullptr; ///< inside a guard: where conditions go that do not depend on it
 };
 
 /// Names that no other output has: check_SUBJECT_1, ..

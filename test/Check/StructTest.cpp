@@ -82,7 +82,7 @@ TEST(Structs, AsTypeArguments) {
   EXPECT_EQ(c.typeOf("main", "r.b"), "f32[3]");
 }
 
-TEST(Structs, ANumberTimesWhatIsNotKnownYetMayBeOne) { // R18.6
+TEST(Structs, ANumberTimesWhatIsNotKnownYetMayBeOne) { // R18.7
   expectErrors("struct P { a: f64, b: f64 }\n"
                "node main(c: bool, p: P) -> (y: P) {\n"
                "  if c { u = (last u fby u) - f64(0.5) * last u; } else { u = p; }\n"
