@@ -1,5 +1,5 @@
 // The work stack, and what makes a cell ready.
-#include "mlr/Eval/Machine.h"
+#include "mlr/Eval/Duals.h"
 
 #include <algorithm>
 #include <cstring>
@@ -68,6 +68,10 @@ bool Machine::drain(size_t base) {
   while (stack.size() > base) {
     size_t place = stack.size() - 1;
     CellRef cell = stack.back();
+    if (cell.tags) {
+      if (!duals->run(cell, place)) return false;
+      continue;
+    }
     if (!room(*cell.frame, cell.t)) return false;
     CellState now = state(*cell.frame, cell.slot, cell.t);
     if (now == CellState::Ready || now == CellState::Undefined) {
@@ -102,7 +106,7 @@ bool Machine::drain(size_t base) {
 /// with effects must not be evaluated again.)
 void Machine::release(const CellRef &cell) {
   const Slot &slot = cell.frame->plan->slots[cell.slot];
-  if (slot.kind != Slot::Kind::ScanResult) return;
+  if (slot.kind != Slot::Kind::ScanResult || plans.takesDerivatives) return;
   Frame::Runs &all = cell.frame->scans[slot.part];
   if (cell.t < all.first) return;
   std::unique_ptr<Activation> &run = all.runs[static_cast<size_t>(cell.t - all.first)];
@@ -132,6 +136,7 @@ void Machine::compute(const CellRef &cell, Value &value) {
   case Slot::Kind::CallResult: return computeCallResult(cell, value);
   case Slot::Kind::ScanResult: return computeScanResult(cell, value);
   case Slot::Kind::Extern: return computeForeign(cell, value);
+  case Slot::Kind::Derivative: return duals->derivative(cell, value);
   }
 }
 

@@ -1,5 +1,5 @@
 // Frames and activations: where an instant lies, which one comes before it and which is the last.
-#include "mlr/Eval/Machine.h"
+#include "mlr/Eval/Duals.h"
 
 #include <algorithm>
 
@@ -13,7 +13,10 @@ constexpr int64_t maxFrameBytes = int64_t(8) << 30; ///< memo cells of one frame
 Machine::Machine(Plans &plans, Options options) : plans(plans), options(options) {
   caches.resize(plans.caches());
   pools.resize(plans.size());
+  if (plans.takesDerivatives) duals = std::make_unique<Duals>(*this);
 }
+
+Machine::~Machine() = default;
 
 void Machine::open(Frame &frame, const RegionPlan &plan, Activation &time, int64_t ring) {
   frame.plan = &plan;

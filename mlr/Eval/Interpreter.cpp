@@ -1,5 +1,5 @@
 #include "mlr/Eval/Interpreter.h"
-#include "mlr/Eval/Machine.h"
+#include "mlr/Eval/Duals.h"
 
 #include <cstring>
 
@@ -39,6 +39,7 @@ struct Interpreter::Impl {
   bool run(const std::vector<Array> &inputs, std::vector<Array> &outputs) {
     Frame &frame = base->body;
     machine->now = now;
+    if (machine->duals) machine->duals->begin();
     if (!machine->beginInstant(frame, now)) return false;
     values.clear();
     for (size_t i = 0; i < inputs.size(); ++i) {
@@ -109,8 +110,9 @@ Interpreter::Interpreter(const NodeInstance &node, Options options)
     : impl(std::make_unique<Impl>(node, options)) {}
 Interpreter::~Interpreter() = default;
 
-std::variant<std::vector<Array>, Error> Interpreter::step(const std::vector<Array> &inputs) {
+std::variant<std::vector<Array>, Error> Interpreter::step(const std::vector<Array> &inputs, const std::vector<Array> *taken) {
   if (auto error = impl->badInputs(inputs)) return *error;
+  if (impl->machine->duals) impl->machine->duals->taken = taken;
   std::vector<Array> outputs;
   if (impl->run(inputs, outputs)) return outputs;
   impl->isBroken = true;
@@ -122,6 +124,13 @@ const std::vector<bool> &Interpreter::present() const { return impl->present; }
 std::vector<CheckFailure> Interpreter::failures() const {
   std::vector<CheckFailure> list;
   for (const auto &[place, failure] : impl->machine->failures) list.push_back(failure);
+  return list;
+}
+
+std::vector<DerivativeReport> Interpreter::derivatives() const {
+  std::vector<DerivativeReport> list;
+  if (!impl->machine->duals) return list;
+  for (const auto &[place, report] : impl->machine->duals->reports) list.push_back(report);
   return list;
 }
 

@@ -8,6 +8,7 @@
 #include "mlr/Eval/Plan.h"
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <tuple>
@@ -28,6 +29,8 @@ struct Value {
 enum class CellState : uint8_t { Empty, Active, Ready, Undefined };
 
 struct Activation;
+struct TagSet;
+class Duals;
 
 /// The cells of one region in one activation of its time: a scan's body within one instant of the enclosing
 /// time, a clock's body, or the body of one instance of a node.
@@ -105,6 +108,7 @@ struct Place {
 class Machine {
 public:
   Machine(Plans &plans, Options options);
+  ~Machine();
 
   /// Prepares a frame for a region in a time.
   void open(Frame &frame, const RegionPlan &plan, Activation &time, int64_t ring);
@@ -130,17 +134,20 @@ public:
   Value get(const Frame &frame, uint32_t slot, int64_t t) const;
 
   Error error;
+  std::unique_ptr<Duals> duals; ///< of a program with derivatives
   const std::vector<std::optional<Value>> *inputs = nullptr; ///< of the root at this instant; none: absent
   int64_t now = 0; ///< instant of the base clock
   std::map<std::tuple<uint32_t, uint32_t, uint32_t>, CheckFailure> failures; ///< by file, begin, end
   Span undefinedAt; ///< the `pre` behind the last undefined value that was met
 
 private:
+  friend class Duals;
   enum class Status : uint8_t { Ok, Wait, Undefined, Failed };
   struct CellRef {
     Frame *frame;
     uint32_t slot;
     int64_t t;
+    TagSet *tags = nullptr; ///< not the value, but its coefficient of these tags (Duals.h)
   };
   enum class Past : uint8_t { None, There, Unknown }; ///< Unknown: status tells why
   struct Target {
@@ -261,7 +268,7 @@ private:
   Bits reduceAll(const Term &term, Frame &frame, int64_t t);
   Bits element(const Term &term, Frame &frame, int64_t t);
   bool placeOn(const Term &term, size_t axis, Frame &frame, int64_t t, int64_t &place, bool &outside);
-  template <class Body> int64_t forIndices(const Term &term, Frame &frame, Body body);
+  int64_t forIndices(const Term &term, Frame &frame, const std::function<void(int64_t)> &body);
 
   Plans &plans;
   Options options;

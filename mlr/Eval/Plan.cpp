@@ -31,6 +31,7 @@ public:
     declareRegion(node.body, plan.body);
     orderEffects(node.body, plan.body);
     fillRegion(node.body, plan.body);
+    joinCuts();
     for (VarId v : node.inputs) plan.inputs.push_back(route(v, plan.body));
     for (VarId v : node.outputs) plan.outputs.push_back(output(v));
     plan.isConstant = node.isFun && node.inputs.empty();
@@ -210,7 +211,6 @@ private:
   }
 
   Term *build(const Expr &e, RegionPlan &region, int depth) {
-    if (e.kind == ExprKind::Stop) return build(*e.args[0], region, depth); // says something to derivatives only
     Term &term = plan.terms.emplace_back();
     term.expr = &e;
     term.kind = e.kind;
@@ -242,8 +242,11 @@ private:
     term.args.assign(args.begin(), args.end());
     if (!args.empty()) term.operand = args[0]->scalar;
     finish(term, args, *inside);
-    return e.kind == ExprKind::Merge || e.kind == ExprKind::Hold ? remembered(term, region) : &term;
+    return hasSlot(e.kind) ? remembered(term, region) : &term;
   }
+
+  static bool isDerivative(ExprKind kind) { return kind == ExprKind::Vjp || kind == ExprKind::Jvp; }
+  static bool hasSlot(ExprKind kind) { return kind == ExprKind::Merge || kind == ExprKind::Hold || isDerivative(kind); }
 
   static bool isOnOtherClock(const Expr &e, size_t arg) {
     return (e.kind == ExprKind::Merge && arg > 0) || (e.kind == ExprKind::Hold && arg == 0);
@@ -262,13 +265,16 @@ private:
     return &term;
   }
 
-  /// Merge and hold have slots of their own: only there is it known at which instant what is absent.
+  /// Merge and hold have slots of their own, as only there is it known at which instant what is absent; derivatives, as they
+  /// take many evaluations.
   Term *remembered(Term &term, RegionPlan &region) {
     if (!term.free.empty())
       plans.refusal = "the interpreter has no hold with an init for each comprehension index";
-    Slot::Kind kind = term.kind == ExprKind::Hold ? Slot::Kind::Hold : Slot::Kind::Term;
-    addSlot(region, term.expr->type, kind, term.expr->span, kind == Slot::Kind::Hold ? "a hold" : "a merge")
-        .term = &term;
+    Slot::Kind kind = term.kind == ExprKind::Hold    ? Slot::Kind::Hold
+                      : isDerivative(term.kind) ? Slot::Kind::Derivative
+                                                : Slot::Kind::Term;
+    const char *name = kind == Slot::Kind::Hold ? "a hold" : kind == Slot::Kind::Term ? "a merge" : "a derivative";
+    addSlot(region, term.expr->type, kind, term.expr->span, name).term = &term;
     Term &use = plan.terms.emplace_back();
     use.expr = term.expr;
     use.kind = ExprKind::Var;
@@ -277,6 +283,16 @@ private:
     use.elements = term.elements;
     use.slot = static_cast<uint32_t>(region.slots.size() - 1);
     return &use;
+  }
+
+  /// The derivatives that one expression of the source takes with respect to several variables: each of these is cut in all.
+  void joinCuts() {
+    for (Term *term : derivatives)
+      for (const Term *other : derivatives) {
+        const Expr &a = *term->expr, &b = *other->expr;
+        bool isSame = a.span.file == b.span.file && a.span.begin == b.span.begin && a.span.end == b.span.end;
+        if (isSame && a.args[0]->var == b.args[0]->var) term->cut.push_back(other->args[2]);
+      }
   }
 
   void inherit(Term &term, const Term &part) {
@@ -308,6 +324,7 @@ private:
     case ExprKind::Concat: term.isHeavy = true; break;
     case ExprKind::Call:
       term.callee = &plans.of(*e.callee);
+      if (e.callee->derivative) term.rule = &plans.of(*e.callee->derivative);
       term.isHeavy = true;
       break;
     case ExprKind::Fby: keep(*args[1], region, "fby"); break;
@@ -316,6 +333,11 @@ private:
     case ExprKind::Final: keep(*args[0], region, "final"); break;
     case ExprKind::Initial: keep(*args[0], region, "initial"); break;
     case ExprKind::Window: window(term, args, region); break;
+    case ExprKind::Vjp:
+    case ExprKind::Jvp:
+      plans.takesDerivatives = true;
+      derivatives.push_back(&term);
+      break;
     default: break;
     }
     bool trivial = e.kind == ExprKind::Const || e.kind == ExprKind::Var || e.kind == ExprKind::Index;
@@ -467,6 +489,7 @@ private:
   const NodeInstance &node;
   std::map<const Clock *, RegionPlan *> regionOf;                   ///< looked up only
   std::map<std::pair<const RegionPlan *, VarId>, uint32_t> samples; ///< looked up only
+  std::vector<Term *> derivatives;
   size_t bound = 0; ///< comprehension indices around the term that is being built
 };
 

@@ -52,6 +52,8 @@ struct Term {
   std::vector<IndexId> free;    ///< comprehension indices that it depends on, sorted
   Bits constant = 0;            ///< Const of empty shape
   NodePlan *callee = nullptr;
+  NodePlan *rule = nullptr;     ///< Call: the derivative that the callee states
+  std::vector<const Term *> cut; ///< Vjp, Jvp: all variables with respect to which the derivative is taken
 };
 
 struct Slot {
@@ -63,11 +65,12 @@ struct Slot {
     Sample,
     CallResult,
     ScanResult,
-    Extern
+    Extern,
+    Derivative
   } kind = Kind::Term;
   Type type;
   int32_t tensor = -1;          ///< number among the region's tensor slots; -1: a scalar
-  const Term *term = nullptr;   ///< Term, Latch, Hold
+  const Term *term = nullptr;   ///< Term, Latch, Hold, Derivative
   const Route *route = nullptr; ///< Sample
   uint32_t up = 0;              ///< Input, CallResult: clocks outwards to the node's body, to the call
   uint32_t part = 0;            ///< Input: argument number; CallResult: call; ScanResult: scan
@@ -149,6 +152,8 @@ public:
   int64_t reach() const { return maxReach; } ///< maximum over all plans
   /// Why the program cannot be interpreted; empty if it can.
   std::string refusal;
+  /// Some term is a derivative: what stands in scans is asked for again, in other directions.
+  bool takesDerivatives = false;
 
 private:
   friend class PlanBuilder;

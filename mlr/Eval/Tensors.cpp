@@ -147,7 +147,7 @@ Tensor Machine::window(const Term &term, Frame &frame, int64_t t) {
 
 /// Calls body(n) for each tuple of the term's indices, the last fastest, with the environment set, until
 /// `status` changes. Returns the number of tuples.
-template <class Body> int64_t Machine::forIndices(const Term &term, Frame &frame, Body body) {
+int64_t Machine::forIndices(const Term &term, Frame &frame, const std::function<void(int64_t)> &body) {
   NodePlan &plan = *frame.plan->node;
   const std::vector<IndexId> &indices = term.expr->indices;
   int64_t count = 1;

@@ -1,5 +1,5 @@
 // One term at one instant: variables, operators, and the operators that reach into other instants.
-#include "mlr/Eval/Machine.h"
+#include "mlr/Eval/Duals.h"
 
 #include <algorithm>
 #include <utility>
@@ -212,6 +212,7 @@ Bits Machine::scalarUncached(const Term &term, Frame &frame, int64_t t) {
   case ExprKind::Count:
     if (bodyAround(term, frame).ring) fail("a count where time has no end", term.expr->span);
     return status == Status::Ok ? static_cast<Bits>(count(*bodyAround(term, frame).time)) : 0;
+  case ExprKind::Stop: return scalar(*term.args[0], frame, t);
   case ExprKind::Broadcast:
   case ExprKind::Reshape:
   case ExprKind::Build: {
@@ -264,6 +265,7 @@ Tensor Machine::tensorUncached(const Term &term, Frame &frame, int64_t t) {
     return result;
   }
   case ExprKind::Concat: return concat(term, frame, t);
+  case ExprKind::Stop: return tensor(*term.args[0], frame, t);
   case ExprKind::Read: return slice(term, frame, t);
   case ExprKind::Build: return build(term, frame, t);
   case ExprKind::Reduce: return reduceElements(term, frame, t);
@@ -324,6 +326,7 @@ bool Machine::runFun(NodePlan &plan, std::vector<Value> &args, uint32_t result, 
   auto *outerRecord = std::exchange(record, isFirst ? &order : nullptr);
   Frame *outerFrame = std::exchange(recordFrame, &body);
   bool good = true;
+  if (duals) duals->enter();
   for (size_t i = 0; good && i < pool.order.size(); ++i) good = this->run(body, pool.order[i], 0);
   if (plan.isConstant)
     for (const Route &output : plan.outputs) good = good && this->run(body, output.slot, 0);
@@ -331,6 +334,7 @@ bool Machine::runFun(NodePlan &plan, std::vector<Value> &args, uint32_t result, 
   if (options.checks) good = good && runAll(body, 0);
   record = outerRecord;
   recordFrame = outerFrame;
+  if (duals) duals->leave();
   if (!good) return false;
   if (isFirst) pool.order = std::move(order);
   bool defined = state(body, plan.outputs[result].slot, 0) == CellState::Ready;
