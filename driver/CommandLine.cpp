@@ -75,6 +75,13 @@ std::optional<int> parseCommandLine(int argc, char **argv, CommandLine &out) {
   CLI::App *interp = app.add_subcommand("interp", "run in the reference interpreter");
   addProgram(interp, out, params);
   addRun(interp, out);
+  std::vector<int64_t> directions;
+  CLI::Option *checkGradients =
+      interp->add_option("--check-gradients", directions,
+                         "compare each derivative at each instant with dual numbers: in all directions, or in N random ones (=N)")
+          ->expected(0, 1)
+          ->allow_extra_args(false)
+          ->check(CLI::PositiveNumber);
   CLI::App *build = app.add_subcommand("build", "write C99, an object, a shared library or IR");
   addProgram(build, out, params);
   build->add_option("--emit", out.emit, "c, obj, shared, llvm, mlir or mlr-ir")
@@ -125,6 +132,7 @@ std::optional<int> parseCommandLine(int argc, char **argv, CommandLine &out) {
     std::cerr << "mlrc: --param is of one node: say which with --node\n";
     return 1;
   }
+  if (checkGradients->count()) out.checkGradients = directions.empty() ? 0 : directions[0];
   if (out.steps && *out.steps < 0) {
     std::cerr << "mlrc: --steps takes a number that is not negative\n";
     return 1;

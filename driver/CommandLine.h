@@ -32,6 +32,7 @@ struct CommandLine {
   bool resume = false;
   bool quiet = false;
   bool events = false;
+  std::optional<int64_t> checkGradients;  ///< interp: directions of each derivative; 0: all
   bool timing = false;
   std::string loadState, saveState;
   bool state = false;              ///< build: NODE_state.h and NODE_state.c too

@@ -1,11 +1,13 @@
 #include "driver/Engines.h"
 
 #include "driver/CheckReport.h"
+#include "driver/DerivativeReport.h"
 #include "driver/Libraries.h"
 #include "driver/State.h"
 #include "mlr/Dataflow/Constants.h"
 #include "mlr/Dataflow/Machine.h"
 #include "mlr/Eval/Interpreter.h"
+#include "mlr/Eval/Numbers.h"
 #include "mlr/Store/Plan.h"
 #include "mlr/Target/Jit.h"
 
@@ -67,6 +69,25 @@ void foreignOf(const NodeInstance &root, std::set<std::string> &symbols) {
   }
 }
 
+std::string locate(const Compilation &c, const eval::Error &e) {
+  if (!e.span.valid()) return e.message;
+  LineColumn at = c.sources.lineColumn(e.span.file, e.span.begin);
+  return fmt::format("{}:{}:{}: {}", c.sources.path(e.span.file), at.line, at.column, e.message);
+}
+
+/// To the bit; NaNs count as one.
+bool sameValues(const Array &a, const Array &b) {
+  if (a.type() != b.type()) return false;
+  size_t width = byteSize(a.type().scalar);
+  for (size_t i = 0; i * width < a.bytes(); ++i) {
+    if (std::equal(a.data() + i * width, a.data() + (i + 1) * width, b.data() + i * width)) continue;
+    auto at = static_cast<int64_t>(i);
+    Scalar s = a.type().scalar;
+    if (!eval::isNaN(s, eval::load(s, a.data(), at)) || !eval::isNaN(s, eval::load(s, b.data(), at))) return false;
+  }
+  return true;
+}
+
 class InterpreterEngine : public Engine {
 public:
   explicit InterpreterEngine(const CommandLine &options) : compilation(options) {}
@@ -102,12 +123,7 @@ public:
   std::variant<std::vector<Array>, Failure> step(const std::vector<Array> &inputs) override {
     auto result = interpreter->step(inputs);
     if (auto *e = std::get_if<eval::Error>(&result)) {
-      std::string where;
-      if (e->span.valid()) {
-        LineColumn at = compilation.sources.lineColumn(e->span.file, e->span.begin);
-        where = fmt::format("{}:{}:{}: ", compilation.sources.path(e->span.file), at.line, at.column);
-      }
-      return Failure{where + e->message};
+      return Failure{locate(compilation, *e)};
     }
     presence = interpreter->present();
     return std::get<std::vector<Array>>(std::move(result));
@@ -150,9 +166,20 @@ public:
     sig.rate = node.rate;
     sig.inputs = portsOf(node, node.inputs);
     sig.outputs = portsOf(node, node.outputs);
+    own = sig.outputs.size();
+    if (compilation.options.checkGradients) own = compilation.exposed.own.at(&node);
     root = mlir::SymbolTable(*compilation.module).lookup<dataflow::NodeOp>(node.name);
     if (!root) return false;
     machine.emplace(root);
+    all = sig.outputs;
+    sig.outputs.resize(own);
+    if (!compilation.options.checkGradients) return true;
+    auto check = std::make_shared<eval::DerivativeCheck>();
+    check->exposed = compilation.exposed;
+    check->directions = *compilation.options.checkGradients;
+    eval::Options options{.unfused = compilation.options.unfused};
+    options.derivatives = check;
+    interpreter.emplace(node, options);
     return true;
   }
   const Signature &signature() const override { return sig; }
@@ -168,7 +195,7 @@ public:
     llvm::thread run(std::optional<unsigned>(stackBytes), [&] { out = machine->step(std::move(in)); });
     run.join();
     std::vector<Array> values;
-    presence.assign(sig.outputs.size(), true);
+    presence.assign(all.size(), true);
     size_t next = 0;
     for (const dataflow::Bytes &bytes : out) {
       bool isFlag = root.getPresence() && (*root.getPresence())[next++] >= 0;
@@ -176,17 +203,42 @@ public:
         presence[values.size() - 1] = bytes[0];
         continue;
       }
-      const Type &type = sig.outputs[values.size()].type;
+      const Type &type = all[values.size()].type;
       auto from = reinterpret_cast<const std::byte *>(bytes.data());
       values.emplace_back(type, std::vector<std::byte>(from, from + bytes.size()));
     }
+    if (interpreter)
+      if (auto failure = compare(inputs, values)) return *failure;
+    values.resize(own);
+    presence.resize(own);
     return values;
   }
   std::string checkReport(int64_t) const override { return ""; }
+  std::pair<std::string, bool> derivativeReport() const override {
+    if (!interpreter) return {"", true};
+    bool isGood = true;
+    std::string text = renderDerivatives(compilation, interpreter->derivatives(), isGood);
+    return {text, isGood};
+  }
 
 private:
+  /// The typed program itself, with the derivatives of the differentiated one, has the same outputs.
+  std::optional<Failure> compare(const std::vector<Array> &inputs, const std::vector<Array> &values) {
+    auto result = interpreter->step(inputs, &values);
+    if (auto *e = std::get_if<eval::Error>(&result)) return Failure{locate(compilation, *e)};
+    const auto &others = std::get<std::vector<Array>>(result);
+    for (size_t i = 0; i < own; ++i) {
+      if (!presence[i] || sameValues(values[i], others[i])) continue;
+      return Failure{fmt::format("output `{}` of the differentiated program is not that of the program", all[i].name)};
+    }
+    return std::nullopt;
+  }
+
   Compilation compilation;
   Signature sig;
+  size_t own = 0;        ///< outputs of the source, before those that --check-gradients adds
+  std::vector<Port> all; ///< and these
+  std::optional<eval::Interpreter> interpreter; ///< with --check-gradients
   dataflow::NodeOp root;
   std::optional<dataflow::Machine> machine;
 };
@@ -363,7 +415,11 @@ std::unique_ptr<Engine> makeJit(const CommandLine &options) {
 std::unique_ptr<Engine> makeInterpreter(const CommandLine &options) {
   auto engine = std::make_unique<InterpreterEngine>(options);
   if (!engine->prepare()) return nullptr;
-  if (!engine->takesDerivatives()) return engine;
+  if (!engine->takesDerivatives()) {
+    if (!options.checkGradients) return engine;
+    std::fprintf(stderr, "mlrc: --check-gradients: %s takes no derivatives\n", options.file.c_str());
+    return nullptr;
+  }
   auto differentiated = std::make_unique<DataflowEngine>(options);
   if (!differentiated->prepare()) return nullptr;
   return differentiated;

@@ -104,6 +104,11 @@ static bool importDataflow(Compilation &c) {
     std::vector<std::string> broken = verify(c.program);
     if (!broken.empty()) return c.bug = "run-time checks: " + broken.front(), false;
   }
+  if (c.options.checkGradients) {
+    c.exposed = exposeDerivatives(c.program);
+    std::vector<std::string> broken = verify(c.program);
+    if (!broken.empty()) return c.bug = "derivatives as outputs: " + broken.front(), false;
+  }
   makeContext(c);
   c.module = dataflow::importProgram(c.program, c.sources, *c.context);
   if (c.module) dataflow::noteChecks(*c.module, c.program, c.checks, c.sources);

@@ -5,6 +5,7 @@
 #include "driver/Streams.h"
 #include "mlr/Ast/Ast.h"
 #include "mlr/Check/Check.h"
+#include "mlr/Check/ExposeDerivatives.h"
 #include "mlr/Dataflow/RuntimeChecks.h"
 #include "support/Diagnostics.h"
 
@@ -24,6 +25,7 @@ struct Compilation {
   Program program;
   bool unfused = false;        ///< --unfused, or so says the IR that was read
   std::vector<std::vector<dataflow::RuntimeCheck>> checks;  ///< with --checks, of each root of the program
+  ExposedDerivatives exposed;  ///< with --check-gradients
   std::unique_ptr<mlir::MLIRContext> context;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   unsigned vectorBits = 0;     ///< for kernels; 0 gives the scalar code that C takes

@@ -293,10 +293,12 @@ int runProgram(const CommandLine &options) {
   if (code == 1) return code;
   double ran = seconds();
   std::fputs(engine->checkReport(run.instants()).c_str(), stderr);
+  auto [derivatives, areRight] = engine->derivativeReport();
+  std::fputs(derivatives.c_str(), stderr);
   if (options.timing)
     std::fprintf(stderr, "compile %.3f s, run %.3f s, %.1f ns an instant\n", compiled - begin, ran - compiled,
                  run.instants() ? (ran - compiled) / static_cast<double>(run.instants()) * 1e9 : 0.0);
-  return code;
+  return areRight ? code : 1;
 }
 
 } // namespace mlr::driver

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Derivatives (rules R25) against central differences in f64, and the same bits in all engines.
+"""Derivatives (R20) against central differences in f64 and dual numbers, and the same bits in all engines.
 
 Each program has a scalar output `l` and, for some of its inputs v, an output `d_v`: the gradient of l with respect to v. All nodes here keep
 no state from one instant to the next, so that one run over many instants evaluates l at all the places that the differences need.
@@ -8,6 +8,7 @@ usage: gradients.py MLRC [--only NAME..]
 """
 import argparse
 import pathlib
+import subprocess
 import sys
 import tempfile
 
@@ -248,6 +249,17 @@ def run_all(mlrc, folder, name, program, streams):
     return results["run"]
 
 
+def compare_with_duals(mlrc, folder, name, inputs):
+    """All derivatives of the program at the first instant, in all directions and in two random ones."""
+    data = folder / f"{name}.one.npz"
+    np.savez(data, **{key: np.asarray(value)[None] for key, value in inputs.items()})
+    for option in ("--check-gradients", "--check-gradients=2"):
+        done = subprocess.run([mlrc, "interp", folder / f"{name}.mlr", "--input", data, "--output", folder / "duals.npz", option],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode or not ("agrees with dual numbers" in done.stdout or "not linear" in done.stdout):
+            raise AssertionError(f"{option}: {done.stdout}")
+
+
 PLACES = 24  # elements of an input that are moved; of larger ones some are drawn
 
 
@@ -293,6 +305,7 @@ def main():
                 continue
             try:
                 error = differences(mlrc, folder, name, program, inputs, step)
+                compare_with_duals(mlrc, folder, name, inputs)
                 good = error < tolerance
                 print(f"{'ok  ' if good else 'FAIL'} {name}: {error:.1e} of central differences")
             except (AssertionError, engines.EngineError) as e:
@@ -304,6 +317,7 @@ def main():
                 continue
             try:
                 out = run_all(mlrc, folder, name, program, {k: np.asarray(v)[None] for k, v in inputs.items()})
+                compare_with_duals(mlrc, folder, name, inputs)
                 good = all(np.array_equal(np.asarray(out[k])[0], np.asarray(v, dtype=np.float64)) for k, v in want.items())
                 print(f"{'ok  ' if good else 'FAIL'} {name}" + ("" if good else f": {out}"))
             except (AssertionError, engines.EngineError) as e:

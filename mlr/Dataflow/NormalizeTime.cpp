@@ -4,6 +4,8 @@
 #include "mlr/Dataflow/Passes.h"
 #include "mlr/Dataflow/Rewrite.h"
 
+#include "llvm/ADT/SetVector.h"
+
 #include <map>
 
 using namespace mlir;
@@ -21,9 +23,29 @@ bool startsOnce(Block *block) {
 
 bool isCaptured(Value v, Block *block) { return v.getParentBlock() != block; }
 
+/// Whether a derivative that is taken in the block, or in a scan inside, is with respect to something that the value needs. At the
+/// first instant it looks at starting values, at others at none: they have to be told apart.
+bool isVaried(Value v, Block *block) {
+  llvm::SmallPtrSet<Value, 4> variables;
+  for (Operation &op : *block)
+    op.walk([&](Operation *inner) {
+      if (auto vjp = dyn_cast<VjpOp>(inner)) variables.insert(vjp.getVariables().begin(), vjp.getVariables().end());
+      if (auto jvp = dyn_cast<JvpOp>(inner)) variables.insert(jvp.getVariables().begin(), jvp.getVariables().end());
+    });
+  if (variables.empty()) return false;
+  llvm::SetVector<Value> needed;
+  needed.insert(v);
+  for (size_t next = 0; next < needed.size(); ++next) {
+    if (variables.contains(needed[next])) return true;
+    if (Operation *op = needed[next].getDefiningOp())
+      op->walk([&](Operation *inner) { needed.insert(inner->operand_begin(), inner->operand_end()); });
+  }
+  return false;
+}
+
 /// Known before the first instant of the block's time.
 bool isKnownStart(Value v, Block *block) {
-  return isConstant(v) || (!startsOnce(block) && isCaptured(v, block));
+  return isConstant(v) || (!startsOnce(block) && isCaptured(v, block) && !isVaried(v, block));
 }
 
 Value constant(OpBuilder &b, Location loc, TypedAttr value) { return ConstOp::create(b, loc, value); }
@@ -237,7 +259,7 @@ private:
     if (!isa<ScanOp>(block->getParentOp()))
       return op.emitOpError("stands outside of any scan: its time has no end");
     Value end = op.getEnd(), when = op.getWhen(), reset = op.getReset();
-    bool isTensor = isa<RankedTensorType>(op.getType()), isKnown = isConstant(end) || isCaptured(end, block);
+    bool isTensor = isa<RankedTensorType>(op.getType()), isKnown = isConstant(end) || (isCaptured(end, block) && !isVaried(end, block));
     if (isKnown && !when && !reset) return success();
     OpBuilder b(op);
     Location loc = op.getLoc();

@@ -53,39 +53,34 @@ bool Duals::run(const CellRef &cell, size_t place) {
   return true;
 }
 
-/// The direction of the variable. It is a constant, but for that of a jvp.
-Tangent Duals::seed(const Tag &tag, TagSet &set) {
-  if (!tag.along) return set.tags.size() == 1 ? tag.direction : nullptr;
-  size_t count = static_cast<size_t>(tag.along->elements);
-  std::vector<double> all(count, 0);
+/// The direction of a variable. It is a constant, but for that of a jvp.
+Tangent Duals::seed(const Tag &tag, size_t number, TagSet &set) {
+  const Tag::Cut &cut = tag.cuts[number];
+  if (!cut.along) return number == 0 && set.tags.size() == 1 ? tag.direction : nullptr;
+  size_t elements = static_cast<size_t>(cut.frame->plan->slots[cut.slot].type.elements()),
+         first = static_cast<size_t>(tag.pass) * elements;
+  std::vector<double> own(elements, 0);
   Frame &frame = *tag.place.frame;
   if (set.tags.size() > 1) {
-    Tangent varied = variable(*tag.along, frame, tag.place.t, *set.subsets[set.full() >> 1]);
+    Tangent varied = variable(*cut.along, frame, tag.place.t, *set.subsets[set.full() >> 1]);
     if (!isOk() || !varied) return nullptr;
-    all = *varied;
+    for (size_t i = 0; i < elements; ++i) own[i] = (*varied)[first + i];
   } else {
-    Value value = primal(*tag.along, frame, tag.place.t);
+    Value value = primal(*cut.along, frame, tag.place.t);
     if (!isOk()) return nullptr;
-    Scalar scalar = tag.along->scalar;
-    for (size_t i = 0; i < count; ++i)
-      all[i] = toDouble(scalar, tag.along->isScalar ? value.bits : load(scalar, value.tensor.data, static_cast<int64_t>(i)));
+    Scalar scalar = cut.along->scalar;
+    for (size_t i = 0; i < elements; ++i)
+      own[i] = toDouble(scalar, cut.along->isScalar ? value.bits : load(scalar, value.tensor.data, static_cast<int64_t>(first + i)));
   }
-  return std::make_shared<const std::vector<double>>(std::move(all));
+  return std::make_shared<const std::vector<double>>(std::move(own));
 }
 
 Tangent Duals::compute(const CellRef &cell) {
   Frame &frame = *cell.frame;
   TagSet &set = *cell.tags;
   const Tag &inner = *set.tags.back();
-  for (const Tag::Cut &cut : inner.cuts) {
-    if (!(cut == Tag::Cut{&frame, cell.slot, cell.t})) continue;
-    if (&cut != &inner.cuts[0]) return nullptr;
-    Tangent all = seed(inner, set);
-    if (!all || !inner.along) return all;
-    auto from = all->begin() + inner.first;
-    auto elements = frame.plan->slots[cell.slot].type.elements();
-    return std::make_shared<const std::vector<double>>(from, from + elements);
-  }
+  for (size_t k = 0; k < inner.cuts.size(); ++k)
+    if (inner.cuts[k].is(&frame, cell.slot, cell.t)) return seed(inner, k, set);
   const Slot &slot = frame.plan->slots[cell.slot];
   Place place;
   Tangent out;

@@ -73,7 +73,7 @@ std::optional<Tag::Cut> Duals::cutOf(const Term &var, Frame &frame, int64_t t) {
     slot = route.slot;
   }
   if (!isOk()) return std::nullopt;
-  return Tag::Cut{place.frame, slot, place.t};
+  return Tag::Cut{place.frame, slot, place.t, nullptr};
 }
 
 TagSet *Duals::setOf(std::vector<Tag *> tags) {
@@ -122,8 +122,8 @@ static int64_t leading(const Term &term, const Type &type) {
 /// All elements of a derivative, or of its coefficient of the cell's tags; nothing while something is missing.
 std::optional<std::vector<double>> Duals::derivativeOf(const CellRef &cell, const Value *given) {
   const Term &term = *cell.frame->plan->slots[cell.slot].term;
-  primal(*term.args[0], *cell.frame, cell.t); // a chain of derivatives is on the stack before the first pass begins
-  primal(*term.args[1], *cell.frame, cell.t);
+  for (const Term *arg : term.args) // a chain of derivatives is on the stack before the first pass begins
+    if (isOk()) primal(*arg, *cell.frame, cell.t);
   if (!isOk()) return std::nullopt;
   ProgressKey key{cell.frame, cell.slot, cell.t, cell.tags};
   Progress &progress = open_[key];
@@ -152,23 +152,20 @@ std::optional<std::vector<double>> Duals::derivativeOf(const CellRef &cell, cons
 /// A fresh tag. False while it is not known what it varies.
 bool Duals::open(const CellRef &cell, const Term &term, Progress &progress) {
   auto tag = std::make_unique<Tag>();
-  auto own = cutOf(*term.args[2], *cell.frame, cell.t);
-  if (!own) return false;
-  tag->cuts.push_back(*own);
-  for (const Term *other : term.cut) {
-    auto cut = cutOf(*other, *cell.frame, cell.t);
+  bool isReverse = term.kind == ExprKind::Vjp;
+  for (size_t k = 2; k < term.args.size(); k += isReverse ? 1 : 2) {
+    auto cut = cutOf(*term.args[k], *cell.frame, cell.t);
     if (!cut) return false;
-    if (!(*cut == *own)) tag->cuts.push_back(*cut);
+    if (!isReverse) cut->along = term.args[k - 1];
+    tag->cuts.push_back(*cut);
   }
-  if (term.kind == ExprKind::Vjp) {
+  tag->place = {cell.frame, cell.t};
+  tag->pass = progress.pass;
+  if (isReverse) {
     std::vector<double> unit(static_cast<size_t>(term.args[2]->elements), 0);
     if (progress.isRandom) unit = direction(cell, progress.pass, unit.size());
     else unit[static_cast<size_t>(progress.pass)] = 1;
     tag->direction = std::make_shared<const std::vector<double>>(std::move(unit));
-  } else {
-    tag->along = term.args[1];
-    tag->place = {cell.frame, cell.t};
-    tag->first = progress.pass * term.args[2]->elements;
   }
   for (Place place{cell.frame, cell.t};;) {
     auto base = baseOf(*place.frame, place.t);

@@ -26,14 +26,13 @@ struct Tag {
     const Frame *frame = nullptr;
     uint32_t slot = 0;
     int64_t t = 0;
-    bool operator==(const Cut &) const = default;
+    const Term *along = nullptr; ///< Jvp: its direction, which may itself be differentiated; pass by pass
+    bool is(const Frame *f, uint32_t s, int64_t instant) const { return frame == f && slot == s && t == instant; }
   };
-  std::vector<Cut> cuts; ///< the first is the variable, in the direction; the others stay as they are
+  std::vector<Cut> cuts; ///< Vjp: the first is the variable, in the direction; the others stay as they are
   Tangent direction;
-  /// Jvp: the direction may itself be differentiated: elements of this term from `first` on.
-  const Term *along = nullptr;
-  Place place;
-  int64_t first = 0;
+  Place place; ///< of the derivative
+  int64_t pass = 0;
   /// The times around the derivative, the innermost first, each with the instant: what belongs to other instants is constant.
   std::vector<std::pair<const Activation *, int64_t>> times;
   const NodeInstance *notLinear = nullptr; ///< a stated derivative that the pass met, and that no dual number can follow
@@ -115,7 +114,7 @@ private:
   bool ready(Frame &frame, uint32_t slot, int64_t t, TagSet &set, Tangent &out);
   TagSet::Cell &cellOf(Frame &frame, uint32_t slot, int64_t t, TagSet &set);
   Tangent compute(const CellRef &cell);
-  Tangent seed(const Tag &tag, TagSet &set);
+  Tangent seed(const Tag &tag, size_t cut, TagSet &set);
   Tangent input(const CellRef &cell);
   Tangent callResult(const CellRef &cell);
   Tangent scanResult(const CellRef &cell);

@@ -31,7 +31,6 @@ public:
     declareRegion(node.body, plan.body);
     orderEffects(node.body, plan.body);
     fillRegion(node.body, plan.body);
-    joinCuts();
     for (VarId v : node.inputs) plan.inputs.push_back(route(v, plan.body));
     for (VarId v : node.outputs) plan.outputs.push_back(output(v));
     plan.isConstant = node.isFun && node.inputs.empty();
@@ -285,16 +284,6 @@ private:
     return &use;
   }
 
-  /// The derivatives that one expression of the source takes with respect to several variables: each of these is cut in all.
-  void joinCuts() {
-    for (Term *term : derivatives)
-      for (const Term *other : derivatives) {
-        const Expr &a = *term->expr, &b = *other->expr;
-        bool isSame = a.span.file == b.span.file && a.span.begin == b.span.begin && a.span.end == b.span.end;
-        if (isSame && a.args[0]->var == b.args[0]->var) term->cut.push_back(other->args[2]);
-      }
-  }
-
   void inherit(Term &term, const Term &part) {
     term.isHeavy |= part.isHeavy;
     std::vector<IndexId> both;
@@ -334,10 +323,7 @@ private:
     case ExprKind::Initial: keep(*args[0], region, "initial"); break;
     case ExprKind::Window: window(term, args, region); break;
     case ExprKind::Vjp:
-    case ExprKind::Jvp:
-      plans.takesDerivatives = true;
-      derivatives.push_back(&term);
-      break;
+    case ExprKind::Jvp: plans.takesDerivatives = true; break;
     default: break;
     }
     bool trivial = e.kind == ExprKind::Const || e.kind == ExprKind::Var || e.kind == ExprKind::Index;
@@ -489,7 +475,6 @@ private:
   const NodeInstance &node;
   std::map<const Clock *, RegionPlan *> regionOf;                   ///< looked up only
   std::map<std::pair<const RegionPlan *, VarId>, uint32_t> samples; ///< looked up only
-  std::vector<Term *> derivatives;
   size_t bound = 0; ///< comprehension indices around the term that is being built
 };
 

@@ -53,7 +53,6 @@ struct Term {
   Bits constant = 0;            ///< Const of empty shape
   NodePlan *callee = nullptr;
   NodePlan *rule = nullptr;     ///< Call: the derivative that the callee states
-  std::vector<const Term *> cut; ///< Vjp, Jvp: all variables with respect to which the derivative is taken
 };
 
 struct Slot {

@@ -1,0 +1,145 @@
+// Dual numbers: arithmetic of coefficients, and derivatives of programs built by hand.
+#include "mlr/Eval/DualNumbers.h"
+#include "mlr/Eval/Interpreter.h"
+#include "test/ProgramBuilder.h"
+
+#include <cmath>
+#include <gtest/gtest.h>
+
+namespace mlr::eval {
+namespace {
+
+using namespace mlr::test;
+
+// With two tags: value, d/ds, d/dt, d2/dsdt.
+TEST(Dual, SecondDerivativesOfOperators) {
+  double x = 1.5, a[] = {x, 1, 1, 0}, two[] = {2, 0, 0, 0};
+  EXPECT_DOUBLE_EQ(combine(OpKind::Mul, 3, a, a, nullptr), 2);
+  EXPECT_DOUBLE_EQ(combine(OpKind::Div, 3, two, a, nullptr), 4 / (x * x * x));
+  EXPECT_DOUBLE_EQ(combine(OpKind::Sqrt, 3, a, nullptr, nullptr), -0.25 * std::pow(x, -1.5));
+  EXPECT_DOUBLE_EQ(combine(OpKind::Fma, 3, a, a, a), 2);
+}
+
+TEST(Dual, WhatHasNoPartAddsNothing) { // R20.4
+  double zero[] = {0, 0}, infinite[] = {INFINITY, 0};
+  EXPECT_EQ(combine(OpKind::Mul, 1, zero, infinite, nullptr), 0);
+  EXPECT_EQ(combine(OpKind::Sqrt, 1, zero, nullptr, nullptr), 0);
+  EXPECT_EQ(combine(OpKind::Div, 1, zero, zero, nullptr), 0);
+}
+
+TEST(Dual, TiesGoToTheSecondOperandAndToTheFirstElement) { // R20.4
+  double a[] = {2, 10}, b[] = {2, 20};
+  EXPECT_EQ(combine(OpKind::Max, 1, a, b, nullptr), 20);
+  EXPECT_EQ(combine(OpKind::Min, 1, a, b, nullptr), 20);
+  DualChain chain(ReduceKind::Max, 1);
+  chain.add(a);
+  chain.add(b);
+  EXPECT_EQ(chain.finish(2), 10);
+}
+
+TEST(Dual, ProductsOverElementsNeedNoDivision) {
+  DualChain chain(ReduceKind::Prod, 1);
+  double factors[][2] = {{3, 0}, {0, 1}, {5, 0}};
+  for (auto &factor : factors) chain.add(factor);
+  EXPECT_EQ(chain.finish(3), 15);
+}
+
+const Type F64{Scalar::F64, {}};
+
+struct Programs {
+  Program p;
+  NodeBuilder b{p, "main"};
+  Expr *number(double value) { return b.constant(arrayOf<double>(F64, {value})); }
+  Expr *op(OpKind kind, const Expr *x, const Expr *y) {
+    Expr *e = b.expr(ExprKind::Op, F64, {x, y});
+    e->op = kind;
+    return e;
+  }
+  Expr *mul(VarId x, VarId y) { return op(OpKind::Mul, b.get(x), b.get(y)); }
+  Expr *add(const Expr *x, const Expr *y) { return op(OpKind::Add, x, y); }
+  Expr *grad(VarId e, VarId v) {
+    VarId one = b.var("one", F64);
+    b.define(one, number(1));
+    return b.expr(ExprKind::Vjp, F64, {b.get(e), b.get(one), b.get(v)});
+  }
+  std::vector<double> run(int steps, double x) {
+    for (const std::string &broken : verify(p)) ADD_FAILURE() << broken << "\n" << print(p);
+    Interpreter interpreter(*p.roots[0], {});
+    std::vector<double> last;
+    for (int i = 0; i < steps; ++i) {
+      auto result = interpreter.step({arrayOf<double>(F64, {x})});
+      if (auto *error = std::get_if<Error>(&result)) {
+        ADD_FAILURE() << error->message;
+        return {0};
+      }
+      last.clear();
+      for (const Array &a : std::get<std::vector<Array>>(result)) last.push_back(*a.as<double>());
+    }
+    return last;
+  }
+};
+
+// d/dx (x * d/dy (x + y)) is 1, not 2: the tags of the two derivatives are not one.
+TEST(Dual, NestedDerivativesAreNotConfused) {
+  Programs m;
+  VarId x = m.b.input("x", F64), g = m.b.output("g", F64), y = m.b.var("y", F64), s = m.b.var("s", F64), d = m.b.var("d", F64),
+        e = m.b.var("e", F64);
+  m.b.define(y, m.number(1));
+  m.b.define(s, m.add(m.b.get(x), m.b.get(y)));
+  m.b.define(d, m.grad(s, y));
+  m.b.define(e, m.mul(x, d));
+  m.b.define(g, m.grad(e, x));
+  EXPECT_EQ(m.run(1, 3), (std::vector<double>{1}));
+}
+
+TEST(Dual, TheValueOfAnotherInstantIsAConstant) { // R20.3
+  Programs m;
+  VarId x = m.b.input("x", F64), g = m.b.output("g", F64), e = m.b.var("e", F64);
+  m.b.define(e, m.op(OpKind::Mul, m.b.get(x), m.b.expr(ExprKind::Fby, F64, {m.number(7), m.b.get(x)})));
+  m.b.define(g, m.grad(e, x));
+  EXPECT_EQ(m.run(1, 3), (std::vector<double>{7}));
+  EXPECT_EQ(m.run(2, 3), (std::vector<double>{3}));
+}
+
+TEST(Dual, AnInnerScanIsCrossed) { // sum of x^k
+  Programs m;
+  VarId x = m.b.input("x", F64), g = m.b.output("g", F64), l = m.b.var("l", F64);
+  ScanTime &scan = m.b.scan(3);
+  VarId s = m.b.var("s", F64);
+  m.b.define(s, m.op(OpKind::Mul, m.b.get(x), m.b.expr(ExprKind::Fby, F64, {m.b.get(x), m.b.get(s)})));
+  m.b.close();
+  m.b.result(scan, ScanResult::Kind::Final, l, m.b.get(s));
+  m.b.define(g, m.grad(l, x));
+  EXPECT_EQ(m.run(1, 2), (std::vector<double>{4 * 8}));
+}
+
+TEST(Dual, ALongScanNeedsNoNativeStack) {
+  Programs m;
+  VarId x = m.b.input("x", F64), g = m.b.output("g", F64), l = m.b.var("l", F64);
+  ScanTime &scan = m.b.scan(100'000);
+  VarId s = m.b.var("s", F64);
+  m.b.define(s, m.add(m.b.get(x), m.b.expr(ExprKind::Fby, F64, {m.number(0), m.b.get(s)})));
+  m.b.close();
+  m.b.result(scan, ScanResult::Kind::Final, l, m.b.get(s));
+  m.b.define(g, m.grad(l, x));
+  EXPECT_EQ(m.run(1, 2), (std::vector<double>{100'000}));
+}
+
+// q = q - 0.1 d/dq (q q): 0.8 q an instant; the derivative at the end needs those of all instants.
+TEST(Dual, AChainOfDerivativesNeedsNoNativeStack) {
+  Programs m;
+  VarId x = m.b.input("x", F64), g = m.b.output("g", F64), l = m.b.var("l", F64);
+  ScanTime &scan = m.b.scan(10'000);
+  VarId q = m.b.var("q", F64), e = m.b.var("e", F64), d = m.b.var("d", F64), n = m.b.var("n", F64);
+  m.b.define(q, m.b.expr(ExprKind::Fby, F64, {m.b.get(x), m.b.get(n)}));
+  m.b.define(e, m.mul(q, q));
+  m.b.define(d, m.grad(e, q));
+  m.b.define(n, m.op(OpKind::Sub, m.b.get(q), m.op(OpKind::Mul, m.number(0.0001), m.b.get(d))));
+  m.b.close();
+  m.b.result(scan, ScanResult::Kind::Final, l, m.b.get(n));
+  m.b.define(g, m.grad(l, x));
+  EXPECT_NEAR(m.run(1, 2)[0], std::pow(0.9998, 10'000), 1e-9);
+}
+
+} // namespace
+} // namespace mlr::eval
