@@ -46,6 +46,9 @@ node f(x: f32, wt: f32[3]) -> (y: f32, m: f32[3]) { m = window<<3>>(x, 0.5); y =
     ("calls_in_calls", """
 node g(x: f32) -> (y: f32) { y = x + (0 fby y) * 0.5; }
 node f(x: f32, k: i32) -> (y: f32) { a = g(x); b = g(a + f32(k)); y = b - (a fby b); }"""),
+    ("a_literal_by_a_fun_of_the_instance", """
+fun g(x: f32) -> (a: f32, b: f32[2]) { a = x; b = 0.5; }
+node f(x: f32) -> (y: f32) { (a, b) = g(x); p = b fby p + x; y = sum(p) + a; }"""),
     ("instances_in_instances", """
 node g(x: f32, k: i32) -> (y: f32) { y = x * f32(k) + (0 fby y) * 0.5; }
 node f(x: f32[3], k: i32) -> (y: f32[3], z: f32) {

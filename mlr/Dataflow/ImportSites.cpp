@@ -198,7 +198,8 @@ mlir::Value Importer::valueIn(Position at, const Expr &e, const Context &ctx) {
   bool isStream = e.kind == ExprKind::Var || isTemporal(e.kind) || (e.kind == ExprKind::Call && e.callee->isExtern);
   if (isStream && contextOf(at, e) == ctx) {
     Site *site = siteOf(at, e);
-    if (site->contextAxis == 0) return valueOf(site);
+    // What a fun makes of literals alone depends on no index although its arguments do.
+    if (site->contextAxis == 0 && site->context == ctx) return valueOf(site);
   }
   return makeGen(at, e, ctx);
 }
