@@ -29,6 +29,15 @@ def compare_with_bounds(name, values, bounds):
             yield f"{name}: {largest} between {b['from']} and {b['to']}"
 
 
+def compare_with_lower_bounds(name, values, bounds):
+    """The same where a value is smaller, in size."""
+    for b in bounds:
+        smallest = float(np.min(np.abs(values[b["from"]:b["to"]])))
+        print(f"    {name}, {b['from']} .. {b['to']}: at least {smallest:.3g}, required {b['value']:g}")
+        if not smallest >= b["value"]:
+            yield f"{name}: {smallest} between {b['from']} and {b['to']}"
+
+
 def compare_with_array(name, got, expected, want):
     skip = want.get("skip", 0)
     got = got[skip:]
@@ -53,6 +62,7 @@ def compare_with_reference(case, folder, outputs):
         if "true_at" in want and np.flatnonzero(outputs[name]).tolist() != want["true_at"]:
             problems.append(f"{name}: true at {np.flatnonzero(outputs[name])}, expected {want['true_at']}")
         problems += compare_with_bounds(name, outputs[name], want.get("at_most", []))
+        problems += compare_with_lower_bounds(name, outputs[name], want.get("at_least", []))
         if "array" in want:
             problems += compare_with_array(name, outputs[name], reference[want["array"]], want)
     return problems
@@ -66,6 +76,7 @@ def describe(mlrc, program, folder, **arguments):
 
 def run_case(mlrc, folder, name, case, chosen):
     """Runs one case; returns its outputs by the JIT and a list of problems."""
+    chosen = [e for e in chosen if e in case.get("engines", chosen)]
     program, inputs = folder / case["program"], [folder / case["input"]] if "input" in case else []
     arguments = dict(node=case["node"], params=case.get("params"))
     jit = engines.mlrc_run(mlrc, "run", program, inputs=inputs, steps=case.get("steps"), **arguments)
