@@ -288,3 +288,85 @@ node main(x: f64[4], p: f64) -> (l: f64, d_x: f64[4], d_p: f64) {
   l = sum(r * r);
   d_p = grad(l, p); d_x = grad(l, x);
 }""", x=numbers(4), p=0.7)
+case("stated_derivatives_of_tensors_in_comprehensions", """
+fun soft(x: f64[3]) -> (y: f64[3]) derivative dsoft { y = x / (1.0 + sum(x * x)); }
+fun dsoft(x, y, g: f64[3]) -> (r: f64[3]) { s = 1.0 + sum(x * x); d = sum(x * g); r = [g[i] / s - 2.0 * x[i] * d / (s * s) for i < 3]; }
+fun two(x: f64[3], w: f64) -> (y: f64) { y = sum(soft(soft(x * w) * x)); }
+node main(x: f64[2, 3], w: f64) -> (l: f64, d_x: f64[2, 3], d_w: f64) {
+  e = sum(two([x[a, j] * x[b, j] for j < 3], w) for a < 2, b < 2);
+  g = grad(e, x);
+  h = [grad(g[0, i], x) for i < 3];
+  l = sum(g * g) + sum(h * h) + e;
+  d_x = grad(l, x); d_w = grad(l, w);
+}""", x=numbers(2, 3), w=0.7)
+case("stated_derivatives_of_several_results", """
+fun two(x: f64[2], k: f64) -> (a: f64[2], b: f64) derivative dtwo { a = x * k * k; b = sum(x) * k; }
+fun dtwo(x: f64[2], k: f64, a: f64[2], b: f64, ga: f64[2], gb: f64) -> (r: f64[2], s: f64) {
+  r = ga * k * k + gb * k; s = sum(ga * x) * 2.0 * k + gb * sum(x); }
+node main(x: f64[3, 2], k: f64) -> (l: f64, d_x: f64[3, 2], d_k: f64) {
+  (a, b) = two(x[0], k);
+  (c, d) = two(a * b, k);
+  y = [one(x[i], k) for i < 3];
+  (u, v) = two(x[1], k * 0.5);
+  j = [grad(u[i], x) for i < 2];
+  l = sum(a * a) * b + sum(c) * d + sum(y * y) + sum(j * j) + v;
+  d_x = grad(l, x); d_k = grad(l, k);
+}
+fun one(x: f64[2], k: f64) -> (y: f64) { (a, b) = two(x * x, k); y = sum(a) * b; }""", x=numbers(3, 2), k=0.7)
+case("stated_derivatives_of_several_scalars", """
+fun two(x: f64, k: f64) -> (a, b: f64) derivative dtwo { a = x * k * k; b = sin(x) * k; }
+fun dtwo(x, k, a, b, ga, gb: f64) -> (r: f64, s: f64) { r = ga * k * k + gb * k * cos(x); s = ga * x * 2.0 * k + gb * sin(x); }
+node main(x: f64[3], k: f64) -> (l: f64, d_x: f64[3], d_k: f64) {
+  (a, b) = two(x[0], k);
+  y = [one(x[i], k) for i < 3];
+  j = [grad(y[i], x) for i < 3];
+  l = a * a * b + sum(y * y) + sum(j * j);
+  d_x = grad(l, x); d_k = grad(l, k);
+}
+fun one(x: f64, k: f64) -> (y: f64) { (a, b) = two(x * x, k); y = a * b; }""", x=numbers(3), k=0.7)
+case("implicit_functions", """
+fun root(a: f64) -> (x: f64) derivative droot { scan k < 12 { y = 1.0 fby y - (y * y * y + y - a) / (3.0 * y * y + 1.0); x = final y; } }
+fun droot(a, x, g: f64) -> (r: f64) { r = g / (3.0 * x * x + 1.0); }
+node main(a: f64[3], w: f64) -> (l: f64, d_a: f64[3], d_w: f64) {
+  x = [root(a[i] * w) * a[i] for i < 3];
+  z = root(w);
+  e = sum(root(a[m] * a[n]) for m < 3, n < 2);
+  scan t < 3 { s = root(a[t] * w + (0 fby s)); q[t] = s; }
+  j = [grad(x[i], a) for i < 3];
+  l = sum(x * x) + z + e + sum(q * q) + sum(j * j);
+  d_a = grad(l, a); d_w = grad(l, w);
+}""", a=numbers(3), w=0.7)
+case("stated_derivatives_of_tensors_of_a_scalar", """
+fun powers(a: f64) -> (x: f64[3]) derivative dpowers { x = [a, a * a, a * a * a]; }
+fun dpowers(a: f64, x, g: f64[3]) -> (r: f64) { r = g[0] + 2.0 * a * g[1] + 3.0 * a * a * g[2]; }
+node main(a: f64[3], w: f64) -> (l: f64, d_a: f64[3], d_w: f64) {
+  x = [powers(a[i] * w) for i < 3];
+  z = powers(w);
+  j = [grad(z[i], w) for i < 3];
+  l = sum(x * x) + sum(z * j);
+  d_a = grad(l, a); d_w = grad(l, w);
+}""", a=numbers(3), w=0.7)
+case("stated_derivatives_in_scans_side_by_side", """
+fun soft(x: f64[3]) -> (y: f64[3]) derivative dsoft { y = x / (1.0 + sum(x * x)); }
+fun dsoft(x, y, g: f64[3]) -> (r: f64[3]) { s = 1.0 + sum(x * x); d = sum(x * g); r = [g[i] / s - 2.0 * x[i] * d / (s * s) for i < 3]; }
+node f(x: f64[3], w: f64) -> (y: f64) {
+  scan t < 4 until y0 > 100.0 { c = t % 2 == 0; when c { s = soft(x * w + (0.5 fby s)); } h = hold(s, 0.1); y0 = sum(h); q = final h; }
+  g = grad(sum(q), x);
+  j = [grad(q[i], x) for i < 3];
+  y = sum(q) + sum(g * x) + sum(j * j); }
+node main(x: f64[2, 3], w: f64) -> (l: f64, d_x: f64[2, 3], d_w: f64) {
+  y = [f(x[b], w) for b < 2];
+  l = sum(y * y);
+  d_x = grad(l, x); d_w = grad(l, w);
+}""", x=numbers(2, 3), w=0.7)
+case("directions_through_stated_derivatives", """
+fun soft(x: f64[3]) -> (y: f64[3]) derivative dsoft { y = x / (1.0 + sum(x * x)); }
+fun dsoft(x, y, g: f64[3]) -> (r: f64[3]) { s = 1.0 + sum(x * x); d = sum(x * g); r = [g[i] / s - 2.0 * x[i] * d / (s * s) for i < 3]; }
+node main(x: f64[2, 3], w: f64) -> (l: f64, d_x: f64[2, 3], d_w: f64) {
+  y = [soft(x[b] * w) for b < 2];
+  t = jvp(y, x, x * 0.3);
+  z = soft(x[0] * w);
+  u = [jvp(z, w, f64(k)) for k < 2];
+  l = sum(y * t) + sum(u * u);
+  d_x = grad(l, x); d_w = grad(l, w);
+}""", x=numbers(2, 3), w=0.7)

@@ -100,7 +100,7 @@ mlir::Value Importer::variable(Frame &frame, VarId v, Indices indices) {
   const Expr *e = nullptr;
   if (d.kind == Definition::Kind::Input) e = frame.arguments[d.position];
   else if (d.kind == Definition::Kind::Define && !frame.isRoot) e = d.value;
-  else if (d.kind == Definition::Kind::Call && !d.equation->each.empty())
+  else if (d.kind == Definition::Kind::Call && (!d.equation->each.empty() || d.equation->callee->derivative))
     return readSite(siteOf(frame, v), indices);
   else if (d.kind == Definition::Kind::Call && !d.equation->callee->isExtern && (d.equation->callee->isFun || !frame.isRoot)) {
     Frame &callee = calleeFrame(frame, *d.equation);

@@ -45,7 +45,7 @@ Site *Importer::foreignSite(Position at, const void *key, const NodeInstance &ca
     if (callee.hasEffects) add(at.frame->lanes); // each instance makes its own call, whatever it depends on
     if (equation)
       for (IndexId i : equation->each) add({binderOf(*at.frame, i)});
-    if (at.clock) add(at.clock->context);
+    if (at.clock && callee.isExtern) add(at.clock->context);
     llvm::sort(call->context, [](Binder *a, Binder *b) { return a->order < b->order; });
     call->results.resize(callee.outputs.size());
   }
@@ -79,7 +79,8 @@ mlir::Value Importer::foreignFlag(const ForeignCall &call) {
 
 mlir::Value Importer::foreignValue(Site *site) {
   ForeignCall &call = *site->foreign;
-  if (call.op) return call.op.getResult(site->result);
+  if (!call.values.empty()) return call.values[site->result];
+  if (!call.callee->isExtern) return ruleValue(site);
   const NodeInstance &callee = *call.callee;
   SmallVector<mlir::Value> inputs;
   SmallVector<mlir::Type> own, ownResults, results;
@@ -104,11 +105,12 @@ mlir::Value Importer::foreignValue(Site *site) {
   mlir::Value when = foreignFlag(call);
   SmallVector<int64_t> rank;
   if (callee.hasEffects) rank = rankOf(call.position, call.equation->order);
-  call.op = ExternOp::create(builder(), location, results, callee.symbol, inputs, when, b.getFunctionType(own, ownResults),
+  auto op = ExternOp::create(builder(), location, results, callee.symbol, inputs, when, b.getFunctionType(own, ownResults),
                              b.getArrayAttr(argNames), b.getArrayAttr(resultNames), each, rank, callee.isFun,
                              b.getStringAttr(call.position.frame->path + callee.symbol));
   ++operations;
-  return call.op.getResult(site->result);
+  call.values.assign(op.getResults().begin(), op.getResults().end());
+  return call.values[site->result];
 }
 
 } // namespace mlr::dataflow

@@ -1,4 +1,5 @@
 // Import of derivatives, and of calls of functions that state theirs: these stay calls until Diff.
+#include "mlr/Dataflow/EachCall.h"
 #include "mlr/Dataflow/Importer.h"
 
 #include <numeric>
@@ -114,34 +115,43 @@ mlir::Value Importer::derivative(Site *site) {
 
 bool Importer::isRule(const Expr &call) const { return call.kind == ExprKind::Call && call.callee->derivative; }
 
-/// With tensors: at the level of time.
-mlir::Value Importer::callRule(Position at, const Expr &call) {
+/// Whether a body can call it for one of its elements: all others are calls at the level of time.
+bool isScalarRule(const NodeInstance &function) {
+  auto isScalar = [&](VarId v) { return function.vars[v].type.isScalar(); };
+  return function.outputs.size() == 1 && isScalar(function.outputs[0]) && llvm::all_of(function.inputs, isScalar);
+}
+
+/// The results of a call, for each tuple of its context.
+mlir::Value Importer::ruleValue(Site *site) {
+  ForeignCall &call = *site->foreign;
   const NodeInstance &callee = *call.callee;
   rules.push_back(&callee);
-  SmallVector<mlir::Value> inputs;
-  SmallVector<mlir::Type> types;
-  for (const Expr *arg : call.args) inputs.push_back(regionValue(at, *arg));
-  for (VarId v : callee.outputs) types.push_back(typeOf(callee.vars[v].type));
+  SmallVector<mlir::Value> operands;
+  SmallVector<mlir::Type> inputs, outputs;
+  for (auto [arg, v] : llvm::zip(*call.args, callee.inputs)) {
+    bool isShared = contextOf(call.position, *arg).empty();
+    operands.push_back(isShared ? regionValue(call.position, *arg) : valueIn(call.position, *arg, call.context));
+    inputs.push_back(typeOf(callee.vars[v].type));
+  }
+  for (VarId v : callee.outputs) outputs.push_back(typeOf(callee.vars[v].type));
+  SmallVector<int64_t> sizes;
+  for (Binder *binder : call.context) sizes.push_back(binder->size);
   location = locationOf(call.span);
-  ++operations;
-  return CallOp::create(builder(), location, types, callee.name, inputs, nullptr, nullptr).getResult(call.result);
+  operations += 1 + sizes.size() * (outputs.size() + 2);
+  call.values = callEach(builder(), location, callee.name, operands, inputs, outputs, sizes);
+  return call.values[site->result];
 }
 
 /// An element of the result.
 mlir::Value Importer::callRule(Position at, const Expr &call, Indices indices) {
   const NodeInstance &callee = *call.callee;
-  bool scalars = true;
-  for (VarId v : callee.inputs) scalars = scalars && callee.vars[v].type.isScalar();
-  for (VarId v : callee.outputs) scalars = scalars && callee.vars[v].type.isScalar();
-  if (!scalars) return readSite(siteOf(at, call), indices);
+  if (!isScalarRule(callee)) return readSite(siteOf(at, call), indices);
   rules.push_back(&callee);
   SmallVector<mlir::Value> inputs;
-  SmallVector<mlir::Type> types;
   for (const Expr *arg : call.args) inputs.push_back(element(at, *arg, {}));
-  for (VarId v : callee.outputs) types.push_back(typeOf(callee.vars[v].type));
   location = locationOf(call.span);
   ++operations;
-  return CallOp::create(builder(), location, types, callee.name, inputs, nullptr, nullptr).getResult(call.result);
+  return CallOp::create(builder(), location, typeOf(call.type), callee.name, inputs, nullptr, nullptr).getResult(0);
 }
 
 /// The functions that are still called, and what they call in turn; each knows its derivative.

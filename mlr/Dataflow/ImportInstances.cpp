@@ -18,6 +18,7 @@ const Expr &Importer::instanceResult(Frame &frame, const Definition &d) {
   call.callee = eq.callee;
   call.result = d.position;
   call.type = eq.callee->vars[eq.callee->outputs[d.position]].type;
+  if (eq.callee->derivative) call.args = eq.args; // it stays a call
   if (eq.callee->isExtern)
     frame.expressions[&call] = foreignSite(positionOf(frame, d), &eq, *eq.callee, eq.args, eq.span, &eq, d.position);
   else frame.calls[&call] = &calleeFrame(frame, eq);

@@ -52,6 +52,7 @@ Site *Importer::siteOf(Position at, const Expr &e) {
   Site *&site = at.frame->expressions[&e];
   if (!site && e.kind == ExprKind::Call && e.callee->isExtern)
     site = foreignSite(at, &e, *e.callee, e.args, e.span, nullptr, e.result);
+  if (!site && isRule(e) && !isScalarRule(*e.callee)) site = foreignSite(at, &e, *e.callee, e.args, e.span, nullptr, e.result);
   if (!site) site = newSite(at, &e, contextOf(at, e), typeOf(e.type));
   return site;
 }
@@ -68,7 +69,7 @@ Site *Importer::siteOf(Frame &frame, VarId v) {
     if (!site->namedFrame && d.value->kind != ExprKind::Var) site->namedFrame = &frame, site->namedVar = v;
     break;
   case Definition::Kind::Call:
-    if (d.equation->callee->isExtern && d.equation->each.empty()) {
+    if ((d.equation->callee->isExtern || d.equation->callee->derivative) && d.equation->each.empty()) {
       const Equation &call = *d.equation;
       site = foreignSite(positionOf(frame, d), &call, *call.callee, call.args, call.span, &call, d.position);
       site->namedFrame = &frame, site->namedVar = v;
@@ -150,8 +151,6 @@ mlir::Value Importer::compute(Site *site) {
   const Expr &e = *site->expr;
   if (isTemporal(e.kind)) return temporal(site);
   if (site->context.empty()) return regionValue(site->position, e);
-  if (isRule(e) && !e.type.isScalar())
-    return fail(e.span, "a function of tensors that states its derivative cannot be called in a comprehension yet", site->type);
   return makeGen(site->position, e, site->context);
 }
 
@@ -163,8 +162,8 @@ mlir::Value Importer::regionValue(Position at, const Expr &e) {
     if (e.type.isScalar()) break;
     return emit<StopOp>(typeOf(e.type), regionValue(at, *e.args[0]));
   case ExprKind::Call: {
-    if (isRule(e)) return callRule(at, e);
-    if (e.callee->isExtern) return valueOf(siteOf(at, e));
+    if (isRule(e) && isScalarRule(*e.callee)) return element(at, e, {});
+    if (e.callee->isExtern || isRule(e)) return valueOf(siteOf(at, e));
     Frame &callee = calleeFrame(at, e);
     return variableValue(callee, e.callee->outputs[e.result]);
   }

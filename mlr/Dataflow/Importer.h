@@ -56,13 +56,13 @@ struct Site {
   /// What a site without an expression is: a flag of the clock position.clock, or how many instants it has.
   enum class Flag : uint8_t { None, On, Reset, First, Count } flag = Flag::None;
   Site *cutOf = nullptr;       ///< the value of a variable of derivatives, which this is
-  ForeignCall *foreign = nullptr; ///< with `result`: a result of a C function
+  ForeignCall *foreign = nullptr; ///< with `result`: a result of a call that is not expanded
   uint32_t result = 0;
   Frame *namedFrame = nullptr; ///< with namedVar: the variable that the site computes
   VarId namedVar = 0;
 };
 
-/// A call of a C function.
+/// A call of a C function, or of a function that states its derivative.
 struct ForeignCall {
   const NodeInstance *callee = nullptr;
   const std::vector<const Expr *> *args = nullptr;
@@ -71,10 +71,11 @@ struct ForeignCall {
   Position position;
   Context context;
   std::vector<Site *> results;
-  ExternOp op; ///< once computed
+  llvm::SmallVector<mlir::Value> values; ///< of the results, once computed
 };
 
 struct ScanState;
+bool isScalarRule(const NodeInstance &function);
 void addContext(Context &to, const Context &from);
 void sortContext(Context &c);
 
@@ -190,7 +191,7 @@ private:
   mlir::Value permuted(mlir::Value value, llvm::ArrayRef<unsigned> order);
   mlir::Value derivative(Site *site);
   bool isRule(const Expr &call) const;
-  mlir::Value callRule(Position at, const Expr &call);
+  mlir::Value ruleValue(Site *site);
   mlir::Value callRule(Position at, const Expr &call, Indices indices);
   void importRules();
 

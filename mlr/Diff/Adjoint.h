@@ -81,6 +81,10 @@ struct Body {
   bool isInside(Value v) const;
 };
 Body bodyOfComputation(Operation *op);
+/// A call of a function that is no scalar one of scalars: its derivative is taken for all results at once.
+bool isWholeCall(Operation *op);
+/// Takes a call out of the body that it stands in: it is made for each tuple of the indices that it depends on.
+void takeOut(CallOp call);
 
 /// Expands the calls that are left, of functions with a derivative of their own and of those derivatives.
 LogicalResult inlineRules(ModuleOp module);

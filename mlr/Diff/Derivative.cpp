@@ -1,5 +1,6 @@
 #include "mlr/Diff/Derivative.h"
 
+#include "mlr/Dataflow/EachCall.h"
 #include "mlr/Dataflow/Flags.h"
 
 namespace mlr::diff {
@@ -122,9 +123,8 @@ LogicalResult Derivative::contribute(Value y) {
     throughWindow(window);
   } else if (isa<FinalOp, InitialOp, StackOp>(op)) {
     throughEnd(op);
-  } else if (auto call = dyn_cast<CallOp>(op);
-             call && llvm::any_of(op->getOperands(), [](Value v) { return isa<RankedTensorType>(v.getType()); })) {
-    return throughCall(call);
+  } else if (isWholeCall(op)) {
+    return throughCall(cast<CallOp>(op));
   } else {
     return throughBody(y);
   }
@@ -160,20 +160,29 @@ LogicalResult Derivative::throughCall(CallOp op) {
   auto callee = SymbolTable::lookupNearestSymbolFrom<NodeOp>(op, op.getCalleeAttr());
   auto rule = callee ? callee->getAttrOfType<FlatSymbolRefAttr>("derivative") : FlatSymbolRefAttr();
   if (!rule) return op.emitError("the call of `") << op.getCallee() << "` has no derivative";
-  if (batch) return op.emitError("the derivative of `") << op.getCallee() << "`, which takes tensors, cannot be taken in a comprehension";
   if (!transposed.insert(op).second) return success(); // all results at once
   OpBuilder b = at(op->getBlock());
   SmallVector<Value> inputs(op.getInputs());
   llvm::append_range(inputs, op.getResults());
-  for (Value y : op.getResults()) inputs.push_back(activity.isActive(y) ? cotangentOf(y) : zeros(y.getType()));
+  // What holds for all results masks what comes out, what holds for one of them its cotangent.
+  std::optional<Guards> common;
+  for (Value y : op.getResults())
+    if (activity.isActive(y)) meet(common, *guards[y]);
+  auto isTensor = [](const Guard &g) { return isa<RankedTensorType>(g.value.getType()); };
+  common->erase(llvm::find_if(*common, isTensor), common->end());
+  for (Value y : op.getResults()) {
+    Value g = activity.isActive(y) ? masked(cotangentOf(y), ArrayRef<Guard>(*guards[y]).drop_front(common->size()), b) : zeros(y.getType());
+    inputs.push_back(g);
+  }
   SmallVector<Type> types;
   for (Value x : op.getInputs()) types.push_back(x.getType());
-  auto made = CallOp::create(b, op.getLoc(), types, rule.getValue(), inputs, nullptr, nullptr);
-  for (auto [x, g] : llvm::zip(op.getInputs(), made.getResults())) {
+  SmallVector<Type> own(types);
+  for (unsigned turn = 0; turn < 2; ++turn) llvm::append_range(own, op.getResultTypes());
+  SmallVector<Value> made = callEach(b, op.getLoc(), rule.getValue(), inputs, own, types, batchShape);
+  for (auto [x, g] : llvm::zip(op.getInputs(), made)) {
     if (!activity.isActive(x)) continue;
     size_t shared = guards[x] ? guards[x]->size() : 0;
-    ArrayRef<Guard> own = *guards[op.getResult(0)];
-    give(x, {masked(g, own.drop_front(std::min(shared, own.size())), b), {}}, op->getBlock());
+    give(x, {masked(g, ArrayRef<Guard>(*common).drop_front(std::min(shared, common->size())), b), {}}, op->getBlock());
   }
   return success();
 }

@@ -1,3 +1,5 @@
+#include "mlr/Dataflow/EachCall.h"
+#include "mlr/Dataflow/Flags.h"
 #include "mlr/Diff/Adjoint.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -38,6 +40,12 @@ Body bodyOfComputation(Operation *op) {
   addBlock(block);
   body.yields.assign(block.getTerminator()->operand_begin(), block.getTerminator()->operand_end());
   return body;
+}
+
+bool isWholeCall(Operation *op) {
+  if (!isa<CallOp>(op)) return false;
+  auto isTensor = [](Type t) { return isa<RankedTensorType>(t); };
+  return op->getNumResults() != 1 || llvm::any_of(op->getOperandTypes(), isTensor) || llvm::any_of(op->getResultTypes(), isTensor);
 }
 
 namespace {
@@ -85,6 +93,36 @@ public:
     replace(createRead(b, loc, gen.getResult(), exprs, indices));
   }
 
+  /// Of a call: its operands become tensors, and the call is made for each of their elements.
+  void runCall() {
+    auto call = cast<CallOp>(inner);
+    need(inner);
+    while (!work.empty()) need(work.pop_back_val());
+    SmallVector<Value> indices;
+    SmallVector<int64_t> shape;
+    for (Operation *op : around)
+      for (BlockArgument a : dataflow::bodyOf(op).getArguments())
+        if (used.contains(a)) indices.push_back(a), shape.push_back(sizeOf(a));
+    Location loc = inner->getLoc();
+    OpBuilder b(root);
+    auto outside = [&](Value operand) -> Value {
+      return makeEach(b, loc, valueType(shape, operand.getType()), [&](ValueRange at) {
+        IRMapping mapping;
+        for (auto [index, i] : llvm::zip(indices, at)) mapping.map(index, i);
+        copyNeeded(b, mapping);
+        return mapping.lookupOrDefault(operand);
+      });
+    };
+    SmallVector<Value> operands;
+    for (Value operand : call.getInputs()) operands.push_back(outside(operand));
+    SmallVector<Type> inputs(call.getInputs().getTypes()), results(call.getResultTypes());
+    SmallVector<Value> made = callEach(b, loc, call.getCallee(), operands, inputs, results, shape);
+    b.setInsertionPoint(inner);
+    for (auto [result, all] : llvm::zip(inner->getResults(), made))
+      if (!result.use_empty()) result.replaceAllUsesWith(readLeading(b, loc, all, indices));
+    inner->erase();
+  }
+
 private:
   static int64_t sizeOf(BlockArgument a) {
     Operation *owner = a.getOwner()->getParentOp();
@@ -106,10 +144,14 @@ private:
     });
   }
 
-  void copyInto(OpBuilder &b, IRMapping &mapping) {
+  void copyNeeded(OpBuilder &b, IRMapping &mapping) {
     for (Operation *op : around)
       for (Operation &o : dataflow::bodyOf(op))
         if (needed.contains(&o)) b.clone(o, mapping);
+  }
+
+  void copyInto(OpBuilder &b, IRMapping &mapping) {
+    copyNeeded(b, mapping);
     b.clone(*inner, mapping);
   }
 
@@ -126,6 +168,12 @@ private:
 };
 
 } // namespace
+
+void takeOut(CallOp call) {
+  Operation *root = call->getParentOp();
+  while (isa<GenOp, ReduceOp>(root->getParentOp())) root = root->getParentOp();
+  Extraction(root, call).runCall();
+}
 
 /// max(a, b) as the selection that it is: a where a > b or a is NaN. Its derivative is that of the selection.
 static void expandChoice(Operation *op) {

@@ -82,8 +82,7 @@ void Derivative::forEachUse(Value y, llvm::function_ref<void(Value, Guards)> f) 
     for (Value v : op->getOperands()) use(v, {});
   } else if (isa<FinalOp, InitialOp>(op)) {
     use(op->getOperand(0), Guards(own));
-  } else if (isa<ReshapeOp, ConcatOp, StackOp>(op) ||
-             (isa<CallOp>(op) && llvm::any_of(op->getOperandTypes(), [](Type t) { return isa<RankedTensorType>(t); }))) {
+  } else if (isa<ReshapeOp, ConcatOp, StackOp>(op) || isWholeCall(op)) {
     for (Value v : op->getOperands()) use(v, prefix(own, isTensor));
   } else {
     Guards of(own);

@@ -7,24 +7,26 @@
 
 namespace mlr::diff {
 
-/// A copy of the callee's equations in the place of the call. In the body of a gen only scalars can stand.
-static LogicalResult expand(CallOp call, NodeOp callee, ConstantPool &constants) {
+/// Whether a body can hold its equations: only scalars can stand there.
+static bool isOfScalars(NodeOp function) {
+  return llvm::all_of(dataflow::bodyOf(function).without_terminator(), [](Operation &op) {
+    auto isTensor = [](Type t) { return isa<RankedTensorType>(t); };
+    return isa<ConstOp>(op) || (!isa<ScanOp, VjpOp, JvpOp>(op) && llvm::none_of(op.getResultTypes(), isTensor));
+  });
+}
+
+/// A copy of the callee's equations in the place of the call.
+static void expand(CallOp call, NodeOp callee, ConstantPool &constants) {
   OpBuilder b(call);
   IRMapping mapping;
   Block &body = dataflow::bodyOf(callee);
   for (auto [argument, operand] : llvm::zip(body.getArguments(), call.getInputs())) mapping.map(argument, operand);
-  bool isBody = isa<GenOp, ReduceOp>(call->getParentOp());
   SmallVector<Operation *> copies;
   for (Operation &op : body.without_terminator()) {
     if (auto constant = dyn_cast<ConstOp>(op)) {
       mapping.map(constant.getResult(), constants.get(constant.getValue()));
       continue;
     }
-    if (isBody && llvm::any_of(op.getResultTypes(), [](Type t) { return isa<RankedTensorType>(t); }))
-      return call.emitError("`") << callee.getSymName() << "` has a derivative of its own and computes with tensors inside: it cannot be called "
-                                 << "element by element in a program that takes derivatives";
-    if (op.getNumRegions() && isa<ScanOp>(op) && isBody)
-      return call.emitError("`") << callee.getSymName() << "` has a scan inside: it cannot be called element by element here";
     copies.push_back(b.clone(op, mapping));
   }
   for (Operation *copy : copies) // a graph region: operands may come later
@@ -34,7 +36,6 @@ static LogicalResult expand(CallOp call, NodeOp callee, ConstantPool &constants)
   for (auto [result, value] : llvm::zip(call.getResults(), body.getTerminator()->getOperands()))
     result.replaceAllUsesWith(mapping.lookupOrDefault(value));
   call.erase();
-  return success();
 }
 
 /// Expands calls in a node until none is left; with `ofRules`, only those of functions that have no derivative of their own.
@@ -53,7 +54,8 @@ static LogicalResult expandCalls(NodeOp node, SymbolTable &symbols, bool ofRules
     for (auto [call, callee] : calls) {
       total += static_cast<int64_t>(dataflow::bodyOf(callee).getOperations().size());
       if (total > maxOperations) return call.emitError("the program expands to more than ") << maxOperations << " operations";
-      if (failed(expand(call, callee, constants))) return failure();
+      if (isa<GenOp, ReduceOp>(call->getParentOp()) && !isOfScalars(callee)) takeOut(call);
+      else expand(call, callee, constants);
     }
   }
 }
