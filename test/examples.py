@@ -93,6 +93,9 @@ def run_case(mlrc, folder, name, case, chosen):
     if "interp" in chosen:
         n = min(steps, case.get("interp_steps", steps))
         agree("interpreter", engines.mlrc_run(mlrc, "interp", program, inputs=inputs, steps=n, **arguments))
+        if "check_gradients" in case:  # so many instants, each derivative in a random direction
+            agree("interpreter with dual numbers", engines.mlrc_run(mlrc, "interp", program, inputs=inputs, steps=case["check_gradients"],
+                                                                    extra=["--check-gradients=1"], **arguments))
     for engine in chosen:
         if not engine.startswith("cortex"):
             continue

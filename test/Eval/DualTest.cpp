@@ -141,5 +141,57 @@ TEST(Dual, AChainOfDerivativesNeedsNoNativeStack) {
   EXPECT_NEAR(m.run(1, 2)[0], std::pow(0.9998, 10'000), 1e-9);
 }
 
+// The derivative in a scan in a called node, twice side by side: 2 x t at the instants t of each.
+struct Exposed : Programs {
+  std::shared_ptr<DerivativeCheck> check = std::make_shared<DerivativeCheck>();
+
+  Exposed() {
+    NodeBuilder inner(p, "inner");
+    b.node.name = b.node.display = "main";
+    std::swap(p.nodes[0], p.nodes[1]); // callees stand before callers
+    p.roots = {&b.node};
+    VarId x = inner.input("x", F64), y = inner.output("y", F64), one = inner.var("one", F64);
+    inner.define(one, inner.constant(arrayOf<double>(F64, {1})));
+    ScanTime &scan = inner.scan(3);
+    VarId e = inner.var("e", F64), n = inner.var("n", F64);
+    inner.define(n, inner.fby(inner.constant(arrayOf<double>(F64, {0})), inner.add(inner.get(n), inner.get(one))));
+    inner.define(e, inner.mul(inner.get(n), inner.mul(inner.get(x), inner.get(x))));
+    Expr *value = inner.expr(ExprKind::Vjp, F64, {inner.get(e), inner.get(one), inner.get(x)});
+    inner.close();
+    inner.result(scan, ScanResult::Kind::Final, y, value);
+    IndexId i = b.index("i", 2);
+    VarId out = b.output("out", {Scalar::F64, {2}}), in = b.input("in", {Scalar::F64, {2}});
+    b.call({out}, inner.node, {b.read(b.get(in), {b.at(i)}, true)}, {i});
+    check->exposed = exposeDerivatives(p);
+    for (const std::string &broken : verify(p)) ADD_FAILURE() << broken << "\n" << print(p);
+  }
+  /// What the differentiated program would say at x = {1, 10}, but for one number.
+  DerivativeReport report(double changed) {
+    Options options;
+    options.derivatives = check;
+    Interpreter interpreter(*p.roots[0], options);
+    Array x = arrayOf<double>({Scalar::F64, {2}}, {1, 10});
+    std::vector<Array> taken{arrayOf<double>({Scalar::F64, {2}}, {4, 40}), arrayOf<double>({Scalar::F64, {2, 3}}, {0, 2, 4, 0, 20, 40 + changed})};
+    auto result = interpreter.step({x}, &taken);
+    if (auto *error = std::get_if<Error>(&result)) ADD_FAILURE() << error->message;
+    else EXPECT_EQ(std::get<std::vector<Array>>(result)[0].as<double>()[1], 40 + changed); // it is only compared
+    EXPECT_EQ(interpreter.derivatives().size(), 1u);
+    return interpreter.derivatives().at(0);
+  }
+};
+
+TEST(Dual, WhatTheDifferentiatedProgramSaysIsComparedInstantByInstant) {
+  DerivativeReport right = Exposed().report(0);
+  EXPECT_EQ(right.compared, 6);
+  EXPECT_EQ(right.worst, 0);
+}
+
+TEST(Dual, AWrongDerivativeIsNoticed) {
+  Exposed wrong;
+  DerivativeReport report = wrong.report(0.5);
+  EXPECT_EQ(report.compared, 6);
+  EXPECT_NEAR(report.worst, 0.5 / 40.5, 1e-12);
+}
+
 } // namespace
 } // namespace mlr::eval
