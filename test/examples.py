@@ -79,7 +79,9 @@ def run_case(mlrc, folder, name, case, chosen):
     chosen = [e for e in chosen if e in case.get("engines", chosen)]
     program, inputs = folder / case["program"], [folder / case["input"]] if "input" in case else []
     arguments = dict(node=case["node"], params=case.get("params"))
-    jit = engines.mlrc_run(mlrc, "run", program, inputs=inputs, steps=case.get("steps"), **arguments)
+    epochs = case.get("epochs", 1)
+    repeat = ["--epochs", str(epochs)] if epochs > 1 else []
+    jit = engines.mlrc_run(mlrc, "run", program, inputs=inputs, steps=case.get("steps"), extra=repeat, **arguments)
     steps = case.get("steps", max(len(v) for v in jit.values()))  # stated where all outputs are on slower clocks
     print(f"  {name}: {steps} instants")
     problems = compare_with_reference(case, folder, jit)
@@ -114,7 +116,7 @@ def run_case(mlrc, folder, name, case, chosen):
             continue
         with tempfile.TemporaryDirectory() as out:
             library, description = engines.build_c(mlrc, program, out, compiler, **arguments)
-            streams = {k: v for i in inputs for k, v in engines.load_streams(i, description).items()}
+            streams = {k: np.concatenate([v] * epochs) for i in inputs for k, v in engines.load_streams(i, description).items()}
             agree(f"C ({compiler})", engines.present_only(engines.c_run(library, description, streams, steps)))
     return jit, problems
 
