@@ -162,7 +162,8 @@ static bool splitSweeps(Compilation &c) {
   if (c.vectorBits > 0 && !c.arrays && mlir::failed(dataflow::transposeInvariants(*c.module))) return false;
   for (auto node : c.module->getOps<dataflow::NodeOp>())
     if (mlir::failed(schedule::validate(node))) return false;
-  return mlir::succeeded(dataflow::makeRings(*c.module));
+  if (mlir::failed(dataflow::makeRings(*c.module))) return false;
+  return c.vectorBits == 0 || c.arrays || mlir::succeeded(dataflow::deferUpdates(*c.module));
 }
 
 static Scalar scalarOf(mlir::Type t) {

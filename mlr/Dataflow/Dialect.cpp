@@ -377,10 +377,16 @@ ParseResult ReduceOp::parse(OpAsmParser &parser, OperationState &state) {
     return success();
   };
   Type type;
-  if (parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren, parseOne) || parseWhen(parser, state) ||
-      parser.parseOptionalAttrDictWithKeyword(state.attributes) ||
-      parser.parseRegion(*state.addRegion(), indices) || parser.parseColonType(type))
+  OpAsmParser::UnresolvedOperand init;
+  if (parser.parseCommaSeparatedList(OpAsmParser::Delimiter::Paren, parseOne)) return failure();
+  bool hasInit = succeeded(parser.parseOptionalKeyword("from"));
+  if ((hasInit && parser.parseOperand(init)) || parseWhen(parser, state)) return failure();
+  auto whens = static_cast<int32_t>(state.operands.size());
+  if (parser.parseOptionalAttrDictWithKeyword(state.attributes) ||
+      parser.parseRegion(*state.addRegion(), indices) || parser.parseColonType(type) ||
+      (hasInit && parser.resolveOperand(init, type, state.operands)))
     return failure();
+  state.addAttribute(getOperandSegmentSizeAttr(), b.getDenseI32ArrayAttr({whens, hasInit}));
   state.addAttribute("sizes", b.getDenseI64ArrayAttr(sizes));
   state.addTypes(type);
   return success();
@@ -395,8 +401,9 @@ void ReduceOp::print(OpAsmPrinter &p) {
     p << " < " << std::get<1>(pair);
   });
   p << ')';
+  if (getInit()) p << " from " << getInit();
   if (getWhen()) p << " when " << getWhen();
-  p.printOptionalAttrDictWithKeyword((*this)->getAttrs(), {"kind", "tree", "sizes"});
+  p.printOptionalAttrDictWithKeyword((*this)->getAttrs(), {"kind", "tree", "sizes", getOperandSegmentSizeAttr()});
   p << ' ';
   p.printRegion(getBody(), /*printEntryBlockArgs=*/false);
   p << " : " << getResult().getType();
@@ -415,6 +422,8 @@ LogicalResult ReduceOp::verify() {
     if (!position && v.getType() != getResult().getType())
       return emitOpError("yields values of its result type");
   if (position && !getResult().getType().isInteger(32)) return emitOpError("gives an i32 position");
+  if (getInit() && (getKind() != ReduceKind::Sum || getTree() || getInit().getType() != getResult().getType()))
+    return emitOpError("only a sum that is no tree starts from a value, of its type");
   return success();
 }
 

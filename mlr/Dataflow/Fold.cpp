@@ -326,7 +326,7 @@ private:
     bool isPosition = kind == ReduceKind::Argmax || kind == ReduceKind::Argmin;
     bool isChoice = isPosition || kind == ReduceKind::Max || kind == ReduceKind::Min;
     mlir::Type type = o.getType();
-    if (count > 1 || (count == 0 && isChoice)) return {};
+    if (count > 1 || (count == 0 && isChoice) || o.getInit()) return {};
     Value start = isChoice ? Value() : constants.get(scalarAttr(type, neutralBits(kind, type)));
     if (count == 0) return start;
     if (isPosition) return number(type, 0);

@@ -318,6 +318,7 @@ Bits Machine::reduce(ReduceOp op, const Path &path, Locals &locals) {
   ReduceKind kind = op.getKind();
   bool isPosition = kind == ReduceKind::Argmax || kind == ReduceKind::Argmin;
   std::vector<Bits> acc(16, neutralBits(kind, type));
+  if (op.getInit()) acc[0] = scalar(op.getInit(), path, locals);
   Bits best = 0;
   int64_t n = 0, position = 0;
   forEachIndex(body, op.getSizes(), locals, [&] {

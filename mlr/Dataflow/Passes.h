@@ -62,6 +62,11 @@ mlir::LogicalResult makeRings(mlir::ModuleOp module);
 /// k for each i, are copied before it as [k, i], for as many bytes of scratch. The same bits.
 mlir::LogicalResult transposeInvariants(mlir::ModuleOp module);
 
+/// For machines with vectors, after makeRings: a sum of products over the instants of a scan, of which nobody sees but the last value
+/// (the gradient of a matrix), is brought up to date once in a block of at most 32 instants, whose factors are kept. The same bits:
+/// every element adds the same products in the same order.
+mlir::LogicalResult deferUpdates(mlir::ModuleOp module);
+
 /// Re-checks what normalizeTime promises and what no single operation can see: values are used only in their
 /// own time or one nested in it, no calls, no instantaneous cycle. Emits an MLIR error on violation.
 mlir::LogicalResult verifyNormalized(mlir::ModuleOp module);

@@ -38,6 +38,7 @@ void registerPasses() {
       [](ModuleOp module) { return simplify(module); });
   add("mlr-guard-work", "say under which condition somebody looks at a tensor, reduction or scan", guardWork);
   add("mlr-transpose-invariants", "copy matrices that a scan multiplies with, transposed, before it", transposeInvariants);
+  add("mlr-defer-updates", "bring sums of products over a scan up to date once in a block of instants", deferUpdates);
   add("mlr-verify-normalized", "check times, normal form and causality", verifyNormalized);
 }
 

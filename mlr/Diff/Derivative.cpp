@@ -3,6 +3,8 @@
 #include "mlr/Dataflow/EachCall.h"
 #include "mlr/Dataflow/Flags.h"
 
+#include "mlir/IR/IRMapping.h"
+
 namespace mlr::diff {
 
 Derivative::Derivative(NodeOp node, Block *block, ArrayRef<Value> variables, unsigned batch)
@@ -191,6 +193,26 @@ Value Derivative::addTo(OpBuilder &b, Location loc, Value x, Value y) {
   return makeEach(b, loc, x.getType(), [&](ValueRange indices) -> Value {
     Value u = readLeading(b, loc, x, indices), v = readLeading(b, loc, y, indices);
     return AddOp::create(b, loc, u.getType(), u, v);
+  });
+}
+
+/// x + y; fused where x is a product, as in reductions.
+Value Derivative::addProductTo(OpBuilder &b, Location loc, Value x, Value y) {
+  Type element = elementOf(x.getType());
+  auto gen = x.getDefiningOp<GenOp>();
+  Operation *product = gen ? dataflow::bodyOf(gen).getTerminator()->getOperand(0).getDefiningOp() : x.getDefiningOp();
+  bool isProduct = product && isa<MulOp>(product) && (!gen || product->getBlock() == &dataflow::bodyOf(gen));
+  bool isUnfused = node->getParentOfType<ModuleOp>()->hasAttr("mlr.unfused");
+  if (!isProduct || isUnfused || !(element.isF32() || element.isF64())) return addTo(b, loc, x, y);
+  return makeEach(b, loc, x.getType(), [&](ValueRange indices) -> Value {
+    IRMapping mapping;
+    if (gen) {
+      mapping.map(dataflow::bodyOf(gen).getArguments(), indices);
+      for (Operation &op : dataflow::bodyOf(gen).without_terminator())
+        if (&op != product) b.clone(op, mapping);
+    }
+    auto factor = [&](unsigned k) { return mapping.lookupOrDefault(product->getOperand(k)); };
+    return FmaOp::create(b, loc, element, factor(0), factor(1), readLeading(b, loc, y, indices));
   });
 }
 

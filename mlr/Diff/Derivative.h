@@ -51,6 +51,7 @@ private:
   Contribution leaveScan(Contribution part, ScanOp scan);
   Value yieldFrom(ScanOp scan, Value inner);
   Value addTo(OpBuilder &b, Location loc, Value x, Value y);
+  Value addProductTo(OpBuilder &b, Location loc, Value x, Value y);
   Value zeros(Type type) { return constants.get(cast<TypedAttr>(zeroAttr(type))); }
   Value isLast(ScanOp scan);
   Value isStart(ScanOp scan);

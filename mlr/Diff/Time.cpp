@@ -76,7 +76,7 @@ Contribution Derivative::leaveScan(Contribution part, ScanOp scan) {
                     : EbyOp::create(b, loc, type, zero, zero, b.getStringAttr("gradient")).getResult();
   Value kept = before;
   if (up && scan.getResume()) kept = masked(before, Guards{{isStart(scan), false}}, b);
-  Value sum = addTo(b, loc, part.value, kept);
+  Value sum = addProductTo(b, loc, part.value, kept);
   if (up) before.getDefiningOp<FbyOp>().getValueMutable().assign(sum);
   else before.getDefiningOp<EbyOp>().getValueMutable().assign(sum);
   Value end = up ? FinalOp::create(b, loc, type, sum).getResult() : InitialOp::create(b, loc, type, sum).getResult();

@@ -28,6 +28,7 @@ uint64_t Kernel::computeDependence(Block &block) {
       d = computeDependence(inner);
       // The reduction's own indices do not leave it.
       d &= ~bit;
+      if (reduce.getInit()) d |= dependence(reduce.getInit());
     } else {
       for (Value v : op.getOperands()) d |= dependence(v);
     }

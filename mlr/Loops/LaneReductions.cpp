@@ -128,7 +128,7 @@ Value Kernel::emitLanes(ReduceOp op, const Domain &d, int64_t lanes) {
 /// Emits a reduction that is the same for all lanes of its kernel by lanes of its own, if that pays.
 bool Kernel::emitByLanes(ReduceOp op) {
   uint64_t dep = dependence(op.getResult());
-  if (isLaned(dep)) return false;
+  if (isLaned(dep) || op.getInit()) return false;
   Domain d = domainOf(op.getBody(), op.getSizes(), true);
   int64_t lanes = lanesOfReduce(l, op, d);
   if (lanes <= 1) return false;

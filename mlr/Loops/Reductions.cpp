@@ -99,10 +99,10 @@ Kernel::Group Kernel::groupOf(ReduceOp first) {
   group.ops.push_back(first);
   group.domains.push_back(domainOf(first.getBody(), first.getSizes(), true));
   // At the level of a time each reduction is a kernel of its own, which knows nothing of its neighbours.
-  if (!isa<GenOp, ReduceOp>(first->getParentOp())) return group;
+  if (first.getInit() || !isa<GenOp, ReduceOp>(first->getParentOp())) return group;
   for (Operation *next = first->getNextNode(); next; next = next->getNextNode()) {
     auto op = dyn_cast<ReduceOp>(next);
-    if (!op || isTree(op) || values.count(op.getResult()) || dependence(op.getResult()) & ~opened) continue;
+    if (!op || isTree(op) || op.getInit() || values.count(op.getResult()) || dependence(op.getResult()) & ~opened) continue;
     Domain domain = domainOf(op.getBody(), op.getSizes(), true);
     if (sizesOf(domain) != sizesOf(group.domains[0])) continue;
     bool ready = true;
@@ -203,8 +203,9 @@ void Kernel::emitReduces(ReduceOp first) {
     for (BlockArgument arg : d.zeros) indices[arg] = Linear(0);
     // What does not depend on the indices is computed before the loops.
     if (reduceBits[&bodyOf(op)] != uint64_t(1) << 63) emitReady(bodyOf(op));
-    forCopies(dependence(op.getResult()), [&, op = op](unsigned, unsigned, int64_t width) -> Value {
-      llvm::append_range(accumulators, neutral(op, width));
+    forCopies(dependence(op.getResult()), [&, op = op](unsigned r, unsigned c, int64_t width) mutable -> Value {
+      if (op.getInit()) accumulators.push_back(get(op.getInit(), r, c, width));
+      else llvm::append_range(accumulators, neutral(op, width));
       return {};
     });
   }

@@ -234,7 +234,7 @@ def Mlr_WindowOp : Mlr_TimeOp<"window", [AllTypesMatch<["value", "init"]>]> {
 def Mlr_RowsOp : Mlr_Op<"rows", [Pure, AttrSizedOperandSegments, AllTypesMatch<["value", "init"]>]> {
   let summary = "a memory of n rows, of which one is written an instant: the state of a window";
   let description = [{
-    Made of windows after Schedule; stands at the node's own time or in a scan that resumes. All rows are `init` at first if that
+    Made of windows after Schedule, at the node's own time or in a scan that resumes, and of deferred updates in any sweep. All rows are `init` at first if that
     is a constant, else zeros. At an instant at which `when` is true or absent all rows become `init` if `fill` is true, then row `row`
     (0..n-1) takes the value. The result is the memory after that. `mirror`: the result has 2n rows, and row
     n + r is the same as row r, so that any n rows in a circle stand in one piece.
@@ -311,7 +311,7 @@ def Mlr_GenOp : Mlr_Op<"gen", [Pure, RecursiveMemoryEffects, SingleBlock, Mlr_Na
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;
 }
-def Mlr_ReduceOp : Mlr_Op<"reduce", [Pure, RecursiveMemoryEffects, SingleBlock, Mlr_NamedArguments]> {
+def Mlr_ReduceOp : Mlr_Op<"reduce", [Pure, RecursiveMemoryEffects, SingleBlock, Mlr_NamedArguments, AttrSizedOperandSegments]> {
   let summary = "a reduction over a static domain: ascending chain, last index fastest";
   let description = [{
     `%s = mlr.reduce sum (%k < 8) { ...; mlr.yield %a, %b : f32, f32 } : f32`. Two yielded values (sum only): the chain is
@@ -319,12 +319,13 @@ def Mlr_ReduceOp : Mlr_Op<"reduce", [Pure, RecursiveMemoryEffects, SingleBlock, 
     order of the domain. Reductions of f16 and bf16 are imported as f32
     reductions of widened elements, rounded once.
     argmax, argmin yield one value and give the i32 flat position of the first of equals, a NaN wins.
+    `from %x` (sums that are no trees, in sweeps only): the chain starts from %x instead of +0.
     `when %on`: as of gen.
   }];
-  let arguments = (ins Optional<I1>:$when, Mlr_ReduceKind:$kind, DenseI64ArrayAttr:$sizes, UnitAttr:$tree);
+  let arguments = (ins Optional<I1>:$when, Optional<Mlr_Scalar>:$init, Mlr_ReduceKind:$kind, DenseI64ArrayAttr:$sizes, UnitAttr:$tree);
   let results = (outs Mlr_Scalar:$result);
   let builders = [OpBuilder<(ins "::mlir::Type":$type, "ReduceKind":$kind, "::llvm::ArrayRef<int64_t>":$sizes, "bool":$tree), [{
-    build($_builder, $_state, type, nullptr, kind, sizes, tree);
+    build($_builder, $_state, type, nullptr, nullptr, kind, sizes, tree);
   }]>];
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
