@@ -370,3 +370,16 @@ node main(x: f64[2, 3], w: f64) -> (l: f64, d_x: f64[2, 3], d_w: f64) {
   l = sum(y * t) + sum(u * u);
   d_x = grad(l, x); d_w = grad(l, w);
 }""", x=numbers(2, 3), w=0.7)
+case("matrices_of_recurrences_both_ways", """
+fun cell(w: f64[32, 40], u: f64[40, 32], s: f64[40], x: f64) -> (h: f64[32], n: f64[40]) { h = tanh(w @ s + x); n = tanh(u @ h); }
+node main(x: f64[21], p, q: f64) -> (l: f64, d_x: f64[21], d_p, d_q: f64) {
+  w = [0.2 * p * sin(f64(i) + 0.3 * f64(j)) for i < 32, j < 40];
+  u = [0.2 * q * cos(f64(i) * 0.7 - f64(j)) for i < 40, j < 32];
+  scan t < 21 {
+    (h, n) = cell(w, u, 0 fby n, x[t]);
+    (k, m) = cell(w, u, m eby 0, -x[t] * h[3]);
+    y[t] = sum(h * k) + sum(n * m);
+  }
+  l = sum(y * y);
+  d_x = grad(l, x); d_p = grad(l, p); d_q = grad(l, q);
+}""", x=numbers(21), p=0.9, q=1.1)
