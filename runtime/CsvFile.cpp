@@ -11,7 +11,7 @@ namespace mlr::data {
 namespace {
 
 constexpr size_t blockBytes = 1 << 20; ///< of text, at least, if there are as many
-constexpr size_t heldBlocks = 64;      ///< decoded; the last ones used
+constexpr size_t heldBlocks = 16;      ///< decoded; the last ones used
 
 /// Finds the ends of lines outside quotes, as the text goes by.
 class LineScanner {

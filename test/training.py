@@ -157,6 +157,17 @@ def files_larger_than_memory(folder):
     assert arrays(folder / "o.npz")["s"][4095] == np.arange(4096).sum() and len(arrays(folder / "o.npz")["s"]) == 8192
     assert used < small + 32, (small, used)
     (folder / "big.npz").unlink()
+    (folder / "p.mlr").write_text("node main(x: f64[8]) -> (s: f64 every 8192) { s = x[0] + (0 fby n) when every 8192; n = x[7] + (0 fby n); }\n")
+    lines, blocks = 8192, 700  # 128 MiB of text
+    part = "".join(f"{i},2.000000,3,4,5,6,7,0.25\n" for i in range(lines))
+    with open(folder / "big.csv", "w") as f:
+        f.write(",".join(f"x[{i}]" for i in range(8)) + "\n")
+        for _ in range(blocks):
+            f.write(part)
+    used = largest(folder, "p.mlr", "--input", "big.csv", "--output", "o.npz", "--quiet")
+    sums = arrays(folder / "o.npz")["s"]
+    assert len(sums) == blocks and sums[-1] == lines - 1 + (lines * blocks - 1) * 0.25, sums
+    assert used < small + 100 and (folder / "big.csv").stat().st_size > 1.2e8, (small, used)
 
 
 def csv_files_in_blocks(folder):
