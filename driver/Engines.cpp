@@ -150,16 +150,18 @@ class DataflowEngine : public Engine {
 public:
   explicit DataflowEngine(const CommandLine &options) : compilation(options) {}
   bool prepare() {
+    const char *what = keepsState(compilation.options) ? "when it loads or saves a state" : "in programs with derivatives";
     if (compilation.options.checks) {
-      std::fprintf(stderr, "mlrc: the interpreter does not monitor programs with derivatives: use `mlrc run --checks`\n");
+      std::fprintf(stderr, "mlrc: the interpreter does not monitor %s: use `mlrc run --checks`\n", what);
       return false;
     }
-    if (!compile(compilation, "diff")) return false;
+    // Memories have their names and places once they are planned.
+    if (!compile(compilation, keepsState(compilation.options) ? "buffers" : "diff")) return false;
     const NodeInstance &node = *compilation.program.roots[0];
     std::set<std::string> symbols;
     foreignOf(node, symbols);
     if (!symbols.empty()) {
-      std::fprintf(stderr, "mlrc: the interpreter calls no C functions in programs with derivatives: use `mlrc run`\n");
+      std::fprintf(stderr, "mlrc: the interpreter calls no C functions %s: use `mlrc run`\n", what);
       return false;
     }
     sig.node = node.name;
@@ -171,6 +173,7 @@ public:
     root = mlir::SymbolTable(*compilation.module).lookup<dataflow::NodeOp>(node.name);
     if (!root) return false;
     machine.emplace(root);
+    if (keepsState(compilation.options) && !findStates()) return false;
     all = sig.outputs;
     sig.outputs.resize(own);
     if (!compilation.options.checkGradients) return true;
@@ -190,10 +193,7 @@ public:
       const char *bytes = reinterpret_cast<const char *>(present.data());
       in.emplace_back(bytes, bytes + present.bytes());
     }
-    // Recursion goes back in time.
-    constexpr unsigned stackBytes = 2u << 30;
-    llvm::thread run(std::optional<unsigned>(stackBytes), [&] { out = machine->step(std::move(in)); });
-    run.join();
+    deeply([&] { out = machine->step(std::move(in)); });
     std::vector<Array> values;
     presence.assign(all.size(), true);
     size_t next = 0;
@@ -221,7 +221,60 @@ public:
     return {text, isGood};
   }
 
+  static bool keepsState(const CommandLine &options) { return !options.saveState.empty() || !options.loadState.empty(); }
+  std::optional<data::Arrays> state() const override {
+    data::Arrays arrays;
+    if (!keepsState(compilation.options)) return std::nullopt;
+    deeply([&] {
+      for (const State &s : states) {
+        dataflow::Bytes bytes = machine->remembered(s.op);
+        auto from = reinterpret_cast<const std::byte *>(bytes.data());
+        arrays.emplace(s.field.path, Array(s.field.type, std::vector<std::byte>(from, from + bytes.size())));
+      }
+    });
+    return arrays;
+  }
+  std::optional<Failure> loadState(const std::string &path) override {
+    std::vector<StateField> fields;
+    for (const State &s : states) fields.push_back(s.field);
+    auto loaded = driver::loadState(path, fields);
+    if (auto *failure = std::get_if<Failure>(&loaded)) return *failure;
+    for (const State &s : states) {
+      const Array &array = std::get<data::Arrays>(loaded).at(s.field.path);
+      auto from = reinterpret_cast<const char *>(array.data());
+      machine->remember(s.op, dataflow::Bytes(from, from + array.bytes()));
+    }
+    return std::nullopt;
+  }
+
 private:
+  /// A member of NODE_state, and the operator of time that it belongs to.
+  struct State {
+    StateField field;
+    mlir::Operation *op;
+  };
+
+  /// Recursion goes back in time.
+  template <class F> static void deeply(F f) {
+    constexpr unsigned stackBytes = 2u << 30;
+    llvm::thread run(std::optional<unsigned>(stackBytes), f);
+    run.join();
+  }
+
+  bool findStates() {
+    auto plan = store::read(root);
+    if (mlir::failed(plan)) return false;
+    root->walk([&](mlir::Operation *op) {
+      if (!llvm::isa<dataflow::FbyOp, dataflow::FirstOp, dataflow::WindowOp, dataflow::RowsOp>(op)) return;
+      auto at = plan->locations.find(op->getResult(0));
+      if (at == plan->locations.end()) return;
+      const store::Buffer &b = plan->buffers[static_cast<size_t>(at->second.buffer)];
+      Type type{dataflow::scalarOf(b.element).value_or(Scalar::F32), Shape(b.shape.begin(), b.shape.end())};
+      if (b.space == store::Space::State && b.elements() > 0) states.push_back({{b.name, type}, op});
+    });
+    return true;
+  }
+
   /// The typed program itself, with the derivatives of the differentiated one, has the same outputs.
   std::optional<Failure> compare(const std::vector<Array> &inputs, const std::vector<Array> &values) {
     auto result = interpreter->step(inputs, &values);
@@ -240,7 +293,8 @@ private:
   std::vector<Port> all; ///< and these
   std::optional<eval::Interpreter> interpreter; ///< with --check-gradients
   dataflow::NodeOp root;
-  std::optional<dataflow::Machine> machine;
+  mutable std::optional<dataflow::Machine> machine; ///< remembers what it has computed
+  std::vector<State> states; ///< where they are saved or loaded
 };
 
 /// Memory of one of a node's structs, aligned for vectors.
@@ -413,9 +467,13 @@ std::unique_ptr<Engine> makeJit(const CommandLine &options) {
 }
 
 std::unique_ptr<Engine> makeInterpreter(const CommandLine &options) {
+  if (options.checkGradients && DataflowEngine::keepsState(options)) {
+    std::fprintf(stderr, "mlrc: --check-gradients begins at the first instant and saves no state\n");
+    return nullptr;
+  }
   auto engine = std::make_unique<InterpreterEngine>(options);
   if (!engine->prepare()) return nullptr;
-  if (!engine->takesDerivatives()) {
+  if (!engine->takesDerivatives() && !DataflowEngine::keepsState(options)) {
     if (!options.checkGradients) return engine;
     std::fprintf(stderr, "mlrc: --check-gradients: %s takes no derivatives\n", options.file.c_str());
     return nullptr;

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Saved states (R14.11, R15.8): a run of N instants, its state saved and loaded, and a run of M more give the outputs of a run of
-N + M, to the bit: compiled in memory, in generated C, and from either to the other. States of other programs are refused by path. Two
+N + M, to the bit: compiled in memory, interpreted, in generated C, and from each to the others. States of other programs are refused by
+path. Two
 instances side by side, one of them reset in the middle, do not disturb each other.
 
 usage: state.py MLRC [NAME..]
@@ -85,6 +86,13 @@ node main(x: i32) -> (u: f32[3], k: u32[2]) {
     ("instances", """
 node count(x: i32, c: bool) -> (n: i32, m: i32) { n = x -> pre n + 1; when c { k = (0 fby k) + x; } m = hold(k, -1); }
 node main(x: i32, c: bool) -> (n: i32[3], m: i32[3]) { (n, m) = [count(x + i, c) for i < 3]; }"""),
+    ("training", """
+node main(x: i32) -> (p: f64[3], l: f64, m: f64) {
+  p = [0.1, 0.2, 0.3] fby p - 0.01 * grad(l, p);
+  scan t < 4 { s = p[0] * f64(x) * 0.1 + p[1] * (0 fby s) + p[2]; y[t] = s; }
+  l = mean(y * y);
+  scan t < 3 resume { q: f64 = 0.5 fby q - 0.1 * grad(e, q); e = (q * f64(x) - 1.0) * (q - 0.25); m = final q; }
+}"""),
     ("none", "node main(x: i32) -> (y: i32) { y = x * 2; }"),
 ]
 
@@ -208,20 +216,20 @@ def check(folder, text):
     streams = {"x": rng.integers(-20, 20, total).astype(np.int32), "c": rng.random(total) < 0.4, "r": rng.random(total) < 0.25}
     whole = program.jit(streams, 0, total)
     check_side_by_side(folder, program, streams, total)
-    engines_of = {"run": program.jit, "C": program.c}
+    engines_of = {"run": program.jit, "interp": lambda *a, **k: program.jit(*a, engine="interp", **k), "C": program.c}
     for cut in (0, 1, 7, 11, 16):
         for a, before in engines_of.items():
             state = folder / f"{a}{cut}.safetensors"
             head = before(streams, 0, cut, save=state) if cut or a == "C" else None
             if head is None:
-                program.jit(streams, 0, 0, save=state)
+                before(streams, 0, 0, save=state)
             for b, after in engines_of.items():
                 tail = after(streams, cut, total, load=state)
                 same(f"{a} {cut}, then {b}", joined(head if cut else None, tail), whole)
-        run_state, c_state = ((folder / f"{e}{cut}.safetensors").read_bytes() for e in ("run", "C"))
-        tensors = [engines_safetensors(b) for b in (run_state, c_state)]
-        if tensors[0] != tensors[1]:
-            raise Failure(f"states after {cut} instants differ: {tensors[0]} and {tensors[1]}")
+        tensors = {e: engines_safetensors((folder / f"{e}{cut}.safetensors").read_bytes()) for e in engines_of}
+        for e, found in tensors.items():
+            if found != tensors["run"]:
+                raise Failure(f"states after {cut} instants differ: {tensors['run']} and, of {e}, {found}")
 
 
 def check_side_by_side(folder, program, streams, total):

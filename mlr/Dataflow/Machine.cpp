@@ -96,6 +96,7 @@ Bytes Machine::compute(Value v, const Path &path) {
     return out;
   }
   if (auto call = dyn_cast<CallOp>(op)) return callResult(call, cast<OpResult>(v).getResultNumber(), path);
+  if (auto memory = dyn_cast<RowsOp>(op)) return rows(memory, path);
   if (isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, StackOp, FinalOp, InitialOp, CountOp>(op))
     return computeTime(op, path);
   Locals locals;
@@ -168,16 +169,22 @@ Bytes Machine::onClock(Operation *op, const Path &path, Lane lane) {
   }
   auto before = previousActive(op, path, lane);
   if (auto fby = dyn_cast<FbyOp>(op))
-    return before ? value(fby.getValue(), *before) : value(fby.getInit(), path);
+    return before ? value(fby.getValue(), *before) : starts.contains(op) ? starts[op] : value(fby.getInit(), path);
   if (auto pre = dyn_cast<PreOp>(op)) return before ? value(pre.getValue(), *before) : Bytes(bytes, 0);
-  if (isa<FirstOp>(op)) return Bytes(bytes, !before);
+  if (isa<FirstOp>(op)) return before ? Bytes(bytes, 0) : startOf(op);
   auto window = cast<WindowOp>(op);
   int64_t n = shapeOf(window.getType())[0];
   std::vector<Bytes> rows;
   std::optional<Path> at = path;
   Path first = path;
+  size_t width = bytes / static_cast<size_t>(n), kept = bytes; // of rows from before the first step, the newest last
   for (int64_t k = 0; k < n; ++k) {
     if (at) first = *at;
+    if (!at && starts.contains(op)) {
+      kept -= width;
+      rows.emplace_back(starts[op].begin() + static_cast<ptrdiff_t>(kept), starts[op].begin() + static_cast<ptrdiff_t>(kept + width));
+      continue;
+    }
     rows.push_back(at ? value(window.getValue(), *at) : value(window.getInit(), first));
     if (at) at = previousActive(op, *at, lane);
   }
@@ -236,6 +243,11 @@ int64_t Machine::lastInstant(ScanOp scan, Path path) {
   UntilOp until;
   for (auto op : bodyOf(scan).getOps<UntilOp>()) until = op;
   int64_t last = scan.getLength() - 1;
+  if (Value upto = scan.getUpto()) {
+    Path outer = path;
+    outer.pop_back();
+    last = std::min(last, static_cast<int64_t>(unpack(value(upto, outer), 0, elementBytes(upto.getType()))) - 1);
+  }
   if (!until) return last;
   path.back() = 0;
   auto key = std::make_pair(static_cast<void *>(scan.getOperation()), path);
@@ -244,6 +256,61 @@ int64_t Machine::lastInstant(ScanOp scan, Path path) {
   for (; path.back() < last; ++path.back())
     if (value(until.getCondition(), path)[0]) break;
   return lasts[key] = path.back();
+}
+
+// ---- memory of rows, and states
+
+/// What an operator of time remembers before the first instant.
+Bytes Machine::startOf(Operation *op) {
+  auto given = starts.find(op);
+  if (given != starts.end()) return given->second;
+  size_t bytes = bytesOf(op->getResult(0).getType());
+  if (isa<FirstOp>(op)) return Bytes(bytes, 1);
+  if (auto fby = dyn_cast<FbyOp>(op)) return value(fby.getInit(), {0});
+  Value init = isa<WindowOp>(op) ? cast<WindowOp>(op).getInit() : cast<RowsOp>(op).getInit();
+  Bytes out;
+  if (!init.getDefiningOp<ConstOp>()) return Bytes(bytes, 0);
+  const Bytes &row = value(init, {0});
+  while (out.size() < bytes) out.insert(out.end(), row.begin(), row.end());
+  return out;
+}
+
+Bytes Machine::rows(RowsOp op, const Path &path) {
+  auto before = previous(op->getBlock(), path);
+  Bytes memory = before ? value(op.getResult(), *before) : startOf(op);
+  if (!flag(op.getWhen(), path, {}, true)) return memory;
+  const Bytes &row = value(op.getValue(), path);
+  if (flag(op.getFill(), path, {}, false)) {
+    const Bytes &init = value(op.getInit(), path);
+    for (size_t at = 0; at < memory.size(); at += init.size()) std::copy(init.begin(), init.end(), memory.begin() + static_cast<ptrdiff_t>(at));
+  }
+  auto place = static_cast<size_t>(unpack(value(op.getRow(), path), 0, elementBytes(op.getRow().getType()))) * row.size();
+  for (size_t at = place; at < memory.size(); at += memory.size() / 2) {
+    std::copy(row.begin(), row.end(), memory.begin() + static_cast<ptrdiff_t>(at));
+    if (!op.getMirror()) break;
+  }
+  return memory;
+}
+
+std::optional<Machine::Path> Machine::lastOf(Block *block) {
+  auto scan = dyn_cast<ScanOp>(block->getParentOp());
+  if (!scan) return inputs.empty() ? std::nullopt : std::optional<Path>({static_cast<int64_t>(inputs.size()) - 1});
+  auto at = lastOf(scan->getBlock());
+  if (at && !flag(scan.getWhen(), *at, {}, true)) at = previousActive(scan, *at, {});
+  if (!at) return at;
+  at->push_back(0);
+  at->back() = lastInstant(scan, *at);
+  return at;
+}
+
+Bytes Machine::remembered(Operation *op) {
+  auto at = lastOf(op->getBlock());
+  Value when = isa<RowsOp>(op) ? Value() : flagsOf(op).when; // rows stay as they are
+  if (at && !flag(when, *at, {}, true)) at = previousActive(op, *at, {});
+  if (!at) return startOf(op);
+  if (isa<FirstOp>(op)) return Bytes(bytesOf(op->getResult(0).getType()), 0);
+  if (auto fby = dyn_cast<FbyOp>(op)) return value(fby.getValue(), *at);
+  return value(op->getResult(0), *at);
 }
 
 bool Machine::isLeftOut(Operation *op, const Path &path) {

@@ -17,6 +17,11 @@ public:
   explicit Machine(dataflow::NodeOp node) : node(node) {}
   /// The outputs of the next instant; inputs are row-major little-endian elements, bool a byte.
   std::vector<Bytes> step(std::vector<Bytes> inputs);
+  /// What an operator of time remembers after the last instant: of fby the value for the next one, of window and rows all rows, of
+  /// first whether the next instant is that. At the time of the node, or in a scan that resumes.
+  Bytes remembered(mlir::Operation *op);
+  /// What it remembers at the start, instead of its own; before the first step.
+  void remember(mlir::Operation *op, Bytes state) { starts[op] = std::move(state); }
 
 private:
   /// Instants of the enclosing times, the node's first.
@@ -45,11 +50,16 @@ private:
   std::optional<Path> nextActive(mlir::Operation *op, const Path &path, Lane lane);
   Bytes onClock(mlir::Operation *op, const Path &path, Lane lane);
   int64_t lastInstant(dataflow::ScanOp scan, Path path);
+  Bytes startOf(mlir::Operation *op);
+  Bytes rows(dataflow::RowsOp op, const Path &path);
+  /// The last instant so far of the block's time.
+  std::optional<Path> lastOf(mlir::Block *block);
 
   dataflow::NodeOp node;
   std::vector<std::vector<Bytes>> inputs;
   std::map<std::pair<void *, Path>, Bytes> memo;
   std::map<std::pair<void *, Path>, int64_t> lasts;
+  llvm::DenseMap<mlir::Operation *, Bytes> starts;
 };
 
 } // namespace mlr::dataflow
