@@ -106,8 +106,23 @@ private:
             options.shuffle ? std::to_string(*options.shuffle) : ""};
   }
 
+  /// What is written at the end of a long run had better have a place.
+  std::optional<Failure> checkPlaces() const {
+    for (const auto &[option, path] : {std::pair{"--checkpoint", &options.checkpoint}, {"--export", &options.exportTo}})
+      if (!path->empty() && !path->ends_with(".safetensors"))
+        return Failure{fmt::format("{} {}: it is written as .safetensors", option, *path)};
+    for (const std::string *path : {&options.checkpoint, &options.exportTo, &options.saveState, &options.output, &options.plot}) {
+      std::error_code ignored;
+      std::filesystem::path folder = std::filesystem::path(*path).parent_path();
+      if (!path->empty() && *path != "-" && !std::filesystem::exists(*path, ignored) && !std::filesystem::is_directory(folder.empty() ? "." : folder, ignored))
+        return Failure{fmt::format("{}: there is no folder {}", *path, folder.string())};
+    }
+    return std::nullopt;
+  }
+
   /// The state, the instant and the outputs with which the run begins.
   std::optional<Failure> begin() {
+    if (auto f = checkPlaces()) return f;
     // What goes to standard output is printed now and then, so that the length of a run needs no memory.
     outputs.emplace(written, isFile ? end : std::min(end, printedAtOnce));
     std::string stateFile = options.loadState;

@@ -310,6 +310,8 @@ def what_cannot_go_on_is_refused(folder):
                             (("p.mlr", "--input", "data.npz", "--resume"), "give --checkpoint FILE"),
                             (("p.mlr", "--input", "data.npz", "--show", "p.w"), "only scalars"),
                             (("p.mlr", "--input", "data.npz", "--show", "q"), "node `main` has no such output; it has loss, p.w, p.b, n"),
+                            (("p.mlr", "--checkpoint", "ck.bin", "--input", "data.npz"), "--checkpoint ck.bin: it is written as .safetensors"),
+                            (("p.mlr", "--export", "no/net.safetensors", "--input", "data.npz"), "no/net.safetensors: there is no folder no"),
                             (("p.mlr", "--input", "data.npz", "--epochs", 0), "")]:
         done = run(folder, *arguments, code=1)
         assert text in done.stderr, (text, done.stderr)
