@@ -123,6 +123,8 @@ struct ScanAxis {
 struct Contribution {
   Value value;
   SmallVector<ScanAxis, 2> rows;
+  /// The value speaks of `count` rows of the source's first axis only, from `begin`; 0: of all.
+  int64_t begin = 0, count = 0;
 };
 
 } // namespace mlr::diff

@@ -128,9 +128,10 @@ LogicalResult Derivative::leafContribution(const Body &body, const BodyCondition
   Block *from = body.op->getBlock();
   Location loc = body.op->getLoc();
   Transposition t = leaf.read ? transpose(body, cast<ReadOp>(leaf.read), batch, levelFor(leaf.source)) : sumOver(body, batch);
+  if (leaf.read && batch == 0) restrictToRead(t, cast<ReadOp>(leaf.read));
   SmallVector<int64_t> shape(batchShape);
   ArrayRef<int64_t> sourceShape = shapeOf(leaf.source.getType());
-  for (unsigned a : t.axes) shape.push_back(sourceShape[a]);
+  for (unsigned a : t.axes) shape.push_back(a == 0 && t.count ? t.count : sourceShape[a]);
   Type element = elementOf(leaf.source.getType());
   bool narrow = element.isF16() || element.isBF16();
 
@@ -204,7 +205,7 @@ LogicalResult Derivative::leafContribution(const Body &body, const BodyCondition
     return narrow ? ConvertOp::create(b, loc, element, sum.getResult()).getResult() : sum.getResult();
   });
   if (failed(result)) return result;
-  give(leaf.source, {part, t.rows}, from);
+  give(leaf.source, {part, t.rows, t.begin, t.count}, from);
   return success();
 }
 

@@ -216,13 +216,55 @@ Value Derivative::addProductTo(OpBuilder &b, Location loc, Value x, Value y) {
   });
 }
 
+/// Contributions to parts of the first axis become contributions to the whole: those that cover it one after the other are
+/// concatenated, others are zero elsewhere.
+void Derivative::joinSlices(Value source, OpBuilder &b) {
+  auto given = slices.find(source);
+  if (given == slices.end()) return;
+  Location loc = source.getLoc();
+  SmallVector<Contribution> parts;
+  for (const Contribution &next : given->second) {
+    auto same = llvm::find_if(parts, [&](const Contribution &p) { return p.begin == next.begin && p.count == next.count; });
+    if (same == parts.end()) parts.push_back(next);
+    else same->value = addTo(b, loc, same->value, next.value);
+  }
+  llvm::stable_sort(parts, [](const Contribution &x, const Contribution &y) { return x.begin < y.begin; });
+  SmallVector<Value> chain;
+  SmallVector<Contribution> rest;
+  int64_t end = 0, size = shapeOf(source.getType())[0];
+  for (const Contribution &part : parts) {
+    if (part.begin == end) chain.push_back(part.value), end += part.count;
+    else rest.push_back(part);
+  }
+  if (!chain.empty() && end == size) contributions[source].push_back(ConcatOp::create(b, loc, source.getType(), chain));
+  else rest = parts;
+  Value zero = constants.get(cast<TypedAttr>(zeroAttr(elementOf(source.getType()))));
+  for (const Contribution &part : rest)
+    contributions[source].push_back(makeEach(b, loc, source.getType(), [&](ValueRange at) -> Value {
+      SmallVector<AffineExpr> exprs;
+      SmallVector<bool> clamp(at.size(), false);
+      for (unsigned k = 0; k < at.size(); ++k) exprs.push_back(b.getAffineDimExpr(k));
+      exprs[0] = exprs[0] - part.begin;
+      clamp[0] = true;
+      Value e = createRead(b, loc, part.value, exprs, at, clamp);
+      Value i = ConvertOp::create(b, loc, b.getI32Type(), at[0]);
+      auto number = [&](int64_t n) { return constants.get(b.getI32IntegerAttr(static_cast<int32_t>(n))); };
+      if (part.begin > 0)
+        e = SelectOp::create(b, loc, e.getType(), GeOp::create(b, loc, b.getI1Type(), i, number(part.begin)), e, zero);
+      if (part.begin + part.count < size)
+        e = SelectOp::create(b, loc, e.getType(), LtOp::create(b, loc, b.getI1Type(), i, number(part.begin + part.count)), e, zero);
+      return e;
+    }));
+}
+
 /// Sums take the place of the forward references.
 void Derivative::settle() {
   DenseMap<Value, Value> sums; // by reference
   for (auto &[v, reference] : references) {
+    OpBuilder b = at(levelFor(v));
+    joinSlices(v, b);
     SmallVector<Value, 2> &parts = contributions[v];
     if (parts.empty()) parts.push_back(zeros(reference.getResult(0).getType()));
-    OpBuilder b = at(levelFor(v));
     Value sum = parts[0];
     for (Value part : ArrayRef<Value>(parts).drop_front()) sum = addTo(b, v.getLoc(), sum, part);
     sums[reference.getResult(0)] = sum;

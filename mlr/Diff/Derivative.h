@@ -57,6 +57,7 @@ private:
   Value isStart(ScanOp scan);
   Value indexIn(ScanOp scan);
   void settle();
+  void joinSlices(Value source, OpBuilder &b);
   void extendScans();
   OpBuilder at(Block *block) const;
 
@@ -69,6 +70,7 @@ private:
   Activity activity;
   llvm::MapVector<Value, UnrealizedConversionCastOp> references; ///< of cotangents
   DenseMap<Value, SmallVector<Value, 2>> contributions;
+  DenseMap<Value, SmallVector<Contribution>> slices; ///< those of parts of the first axis, until settled; looked up only
   DenseMap<Value, std::optional<Guards>> guards;
   struct Computation {
     Body body;

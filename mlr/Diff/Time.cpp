@@ -132,7 +132,8 @@ void Derivative::give(Value source, Contribution part, Block *from) {
       return inside ? SelectOp::create(b, loc, e.getType(), inside, e, zero).getResult() : e;
     });
   }
-  contributions[source].push_back(part.value);
+  if (part.count) slices[source].push_back(part);
+  else contributions[source].push_back(part.value);
 }
 
 void Derivative::throughFby(FbyOp op) {

@@ -158,6 +158,36 @@ Transposition transpose(const Body &body, ReadOp read, unsigned batch, Block *le
   return Solver(body, read, level).run(batch);
 }
 
+void restrictToRead(Transposition &t, ReadOp read) {
+  int64_t size = t.axes.empty() ? 0 : cast<RankedTensorType>(read.getSource().getType()).getDimSize(0);
+  if (!t.rows.empty() || size == 0) return;
+  MLIRContext *context = read.getContext();
+  AffineExpr row = getAffineDimExpr(0, context);
+  int64_t begin = 0, end = size;
+  auto offsetOf = [&](AffineExpr e) { return dyn_cast<AffineConstantExpr>(e - row); };
+  for (auto &[e, length] : t.inside)
+    if (auto offset = offsetOf(e)) {
+      begin = std::max(begin, -offset.getValue());
+      end = std::min(end, length - offset.getValue());
+    }
+  auto constant = dyn_cast<AffineConstantExpr>(read.getMap().getResult(0));
+  auto isThatRow = [&](const Transposition::Equal &equal) { return constant && equal.axis == 0 && !equal.clamp; };
+  if (llvm::any_of(t.equal, isThatRow)) {
+    begin = std::max(begin, constant.getValue());
+    end = std::min(end, constant.getValue() + 1);
+  }
+  if (begin >= end || end - begin == size) return;
+  llvm::erase_if(t.inside, [&](const Transposition::Between &between) { return bool(offsetOf(between.e)); });
+  llvm::erase_if(t.equal, isThatRow);
+  auto shift = [&](AffineExpr &e) { e = e.replace(row, row + begin); };
+  for (AffineExpr &e : t.positions) shift(e);
+  for (auto &between : t.inside) shift(between.e);
+  for (auto &multiple : t.multiples) shift(multiple.e);
+  for (auto &equal : t.equal) shift(equal.element);
+  t.begin = begin;
+  t.count = end - begin;
+}
+
 Transposition sumOver(const Body &body, unsigned batch) {
   Transposition t;
   for (unsigned i = 0; i < body.arguments.size(); ++i) {

@@ -25,10 +25,13 @@ struct Transposition {
     int64_t size;
   };
   SmallVector<Equal> equal;            ///< the read's index of the axis is the element's
+  int64_t begin = 0, count = 0;        ///< the rows of the first axis that are read at all; count 0: all
 };
 
 /// `level`: the block of the source; scans between it and the read stack what they read row by row.
 Transposition transpose(const Body &body, ReadOp read, unsigned batch, Block *level);
+/// Looks at no more of the first axis than what is read: a slice, a row. Not for batches, nor where rows are stacked.
+void restrictToRead(Transposition &t, ReadOp read);
 /// For a scalar: all arguments are free.
 Transposition sumOver(const Body &body, unsigned batch);
 
