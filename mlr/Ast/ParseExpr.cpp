@@ -183,7 +183,8 @@ ExprPtr Parser::parseUnary() {
     e->nameSpan = span(token());
     advance();
     e->text = expectName("a name after `last`").text;
-    return finish(std::move(e), e->nameSpan.begin);
+    uint32_t begin = e->nameSpan.begin;
+    return parseSuffixes(finish(std::move(e), begin), begin);
   }
   default: return parsePostfix();
   }

@@ -5,7 +5,10 @@ namespace mlr::ast {
 /// primary { "." ID | "[" index { "," index } "]" }
 ExprPtr Parser::parsePostfix() {
   uint32_t begin = token().begin;
-  ExprPtr e = parsePrimary();
+  return parseSuffixes(parsePrimary(), begin);
+}
+
+ExprPtr Parser::parseSuffixes(ExprPtr e, uint32_t begin) {
   while (at(Tok::Dot) || at(Tok::LBracket)) {
     e = parseSuffix(std::move(e), begin);
     ++height;

@@ -115,6 +115,8 @@ private:
   ExprPtr parsePrefix(Op op);
   ExprPtr parseIfExpr();
   ExprPtr parsePostfix();
+  /// What follows an operand: `.field`, `[index]`, any number of them.
+  ExprPtr parseSuffixes(ExprPtr e, uint32_t begin);
   ExprPtr parseSuffix(ExprPtr base, uint32_t begin);
   ExprPtr parseIndexing(ExprPtr base, uint32_t begin);
   Index parseIndex();
