@@ -9,6 +9,7 @@
 #include "mlr/Schedule/Schedule.h"
 #include "mlr/Store/Plan.h"
 #include "mlr/Store/Report.h"
+#include "support/DiagnosticKinds.h"
 
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
@@ -79,7 +80,34 @@ static void makeContext(Compilation &c) {
   c.context->getDiagEngine().registerHandler([&c](mlir::Diagnostic &d) {
     if (d.getSeverity() != mlir::DiagnosticSeverity::Error || !c.bug.empty()) return;
     llvm::raw_string_ostream(c.bug) << d.getLocation() << ": " << d;
+    c.bugText = d.str();
+    c.bugPlace = d.getLocation();
+    for (mlir::Diagnostic &note : d.getNotes()) c.isBugRefusal = c.isBugRefusal || note.str() == "not part of this version";
   });
+}
+
+/// The word at a place of the program; nothing where it has none.
+static std::optional<Span> spanOf(const Compilation &c, mlir::Location place) {
+  mlir::FileLineColLoc at;
+  place->walk([&](mlir::Location l) {
+    at = llvm::dyn_cast<mlir::FileLineColLoc>(l);
+    return at ? mlir::WalkResult::interrupt() : mlir::WalkResult::advance();
+  });
+  for (uint32_t file = 1; at && file <= c.sources.size(); ++file) {
+    if (c.sources.path(file) != std::string_view(at.getFilename().getValue())) continue;
+    std::string_view text = c.sources.text(file), line = c.sources.line(file, at.getLine());
+    auto begin = static_cast<uint32_t>(line.data() - text.data()) + at.getColumn() - 1, end = begin;
+    while (end < text.size() && (llvm::isAlnum(text[end]) || text[end] == '_')) ++end;
+    return Span{file, begin, std::max(end, begin + 1)};
+  }
+  return std::nullopt;
+}
+
+/// Tells the user what a stage past the checker does not take; false where the program's text is not known.
+static bool refuse(Compilation &c, const DiagnosticKind &kind, const std::string &title) {
+  std::optional<Span> span = c.bugPlace ? spanOf(c, *c.bugPlace) : std::nullopt;
+  if (span) c.diagnostics.report(kind, *span, title);
+  return span.has_value();
 }
 
 /// The IR remembers how its sums of products are meant.
@@ -111,6 +139,7 @@ static bool importDataflow(Compilation &c) {
   }
   makeContext(c);
   c.module = dataflow::importProgram(c.program, c.sources, *c.context);
+  if (!c.module && c.isBugRefusal) refuse(c, kinds::unsupported, c.bugText + ", is not part of this version of MLR");
   if (c.module) dataflow::noteChecks(*c.module, c.program, c.checks, c.sources);
   if (c.module) noteUnfused(c);
   if (c.module) noteFingerprint(c);
@@ -132,6 +161,7 @@ static bool normalizeTime(Compilation &c) {
 /// What has no derivative is the program's, not the compiler's: R20.7.
 static bool differentiate(Compilation &c) {
   if (mlir::failed(diff::differentiate(*c.module))) {
+    if (refuse(c, kinds::noDerivative, "a derivative cannot be taken: " + c.bugText)) return false;
     std::fprintf(stderr, "mlrc: %s: a derivative cannot be taken: %s\n", c.options.file.c_str(), c.bug.c_str());
     return c.refused = true, false;
   }

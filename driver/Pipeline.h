@@ -38,6 +38,9 @@ struct Compilation {
   std::string fingerprint;     ///< of the program with its parameters and constants, for --checkpoint: SHA-256 of its IR, in hexadecimal
   bool refused = false;        ///< a stage told the user on standard error why it cannot go on
   std::string bug;             ///< why a stage failed although the user made no mistake
+  std::string bugText;         ///< the same without its place
+  std::optional<mlir::Location> bugPlace;
+  bool isBugRefusal = false;   ///< it is something that this version does not compile
 };
 
 struct Stage {

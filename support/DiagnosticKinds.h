@@ -21,6 +21,7 @@ inline constexpr DiagnosticKind invalidSize{"invalid-size", Severity::Error, "A 
 inline constexpr DiagnosticKind literalRange{"literal-range", Severity::Error, "A literal does not fit its type."};  // R4.8
 inline constexpr DiagnosticKind loadFailed{"load-failed", Severity::Error, "A data file cannot be read, or holds something else."};  // R13.1
 inline constexpr DiagnosticKind missingDefinition{"missing-definition", Severity::Error, "An output has no equation."};  // R2.5
+inline constexpr DiagnosticKind noDerivative{"no-derivative", Severity::Error, "A derivative runs through something that has none."};  // R20.7
 inline constexpr DiagnosticKind notConstant{"not-constant", Severity::Error, "A value that must be known at compile time is not."};  // R2.2, R6.2
 inline constexpr DiagnosticKind outsideScan{"outside-scan", Severity::Error, "Something of a scan's time stands outside that scan."};  // R10.12
 inline constexpr DiagnosticKind programTooLarge{"program-too-large", Severity::Error, "Calls multiply the program beyond what can be compiled."};  // R3.6
@@ -36,5 +37,6 @@ inline constexpr DiagnosticKind unknownName{"unknown-name", Severity::Error, "A 
 inline constexpr DiagnosticKind unsupported{"unsupported", Severity::Error, "A part of the language that this version does not compile."};  // section 16
 inline constexpr DiagnosticKind untilNeedsEnd{"until-needs-end", Severity::Error, "The condition of `until` needs a later instant or the end of its scan."};  // R12.6
 inline constexpr DiagnosticKind wrongArguments{"wrong-arguments", Severity::Error, "Too many, too few or misnamed arguments."};  // R5.11
+inline constexpr DiagnosticKind zeroDerivative{"zero-derivative", Severity::Warning, "A derivative is 0: the value does not depend on the variable."};  // R20.3
 
 } // namespace mlr::kinds

@@ -143,7 +143,9 @@ bool Checker::analyse() {
   if (!checkExpansion(program, diagnostics)) return false;
   bool sized = checkSizes(program, diagnostics);
   bool initialised = checkInitialisation(program, diagnostics);
-  return checkCausality(program, diagnostics) && initialised && sized;
+  if (!checkCausality(program, diagnostics) || !initialised || !sized) return false;
+  std::string library = options.stdPath + "/";
+  return checkDerivatives(program, [&](uint32_t file) { return sources.path(file).starts_with(library); }, diagnostics);
 }
 
 /// Words of C, and names that generated code has for its own values: `v1`, `i2`, `state`.
@@ -210,6 +212,10 @@ void Checker::refuseDeclaration(const ast::Decl &decl) {
   if (decl.isExtern) checkExtern(decl, at);
   if (!decl.derivative.text.empty() && decl.kind != K::Fun)
     report.error(kinds::wrongArguments, decl.derivative.span, "only a `fun` states its derivative", "on a node");
+  else if (!decl.derivative.text.empty() && decl.isExtern)
+    report.unsupported(decl.derivative.span, "derivatives of C functions are")
+        .helps.push_back(fmt::format("state it of a function around the call: `fun f(..) -> (..) derivative {} {{ .. = {}(..); }}`",
+                                     decl.derivative.text, decl.name.text));
 }
 
 // ---- constants -------------------------------------------------------------------------------------------

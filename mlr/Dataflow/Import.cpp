@@ -211,6 +211,12 @@ Location Importer::locationOf(Span span) {
   return FileLineColLoc::get(&context, sources.path(span.file), at.line, at.column);
 }
 
+mlir::Value Importer::refuse(Span span, const Twine &message, mlir::Type type) {
+  if (!failed) emitError(locationOf(span)).append(message).attachNote() << "not part of this version";
+  failed = true;
+  return fail(span, message, type);
+}
+
 mlir::Value Importer::fail(Span span, const Twine &message, mlir::Type type) {
   if (!failed) emitError(locationOf(span)) << message;
   failed = true;

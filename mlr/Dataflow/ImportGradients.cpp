@@ -101,7 +101,7 @@ mlir::Value Importer::derivative(Site *site) {
   for (size_t k = 1; k < e.args.size(); k += 2) {
     isShared = isShared && contextOf(at, *e.args[k]).empty();
     if (contextOf(at, *e.args[k + 1]) != own)
-      return fail(e.span, "a `jvp` with respect to variables of an instance side by side and others is not supported yet", site->type);
+      return refuse(e.span, "a `jvp` with respect to variables of an instance in a comprehension and others together", site->type);
   }
   if (isShared) batch = 0;
   SmallVector<mlir::Value> variables, tangents;

@@ -298,6 +298,8 @@ private:
   mlir::Value constant(mlir::TypedAttr value);
   mlir::Value constantValue(const Expr &e);
   mlir::Value fail(Span span, const llvm::Twine &message, mlir::Type type);
+  /// The program is right, but has something that this version does not compile; a note of the error says so.
+  mlir::Value refuse(Span span, const llvm::Twine &message, mlir::Type type);
   mlir::Location locationOf(Span span);
   mlir::Type typeOf(const Type &type) { return valueType(type, &context); }
   mlir::OpBuilder &builder();

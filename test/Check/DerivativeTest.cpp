@@ -1,0 +1,82 @@
+// What has no derivative, and what does not depend on its variable (rules R20.3, R20.7).
+#include "Checked.h"
+
+namespace mlr::test {
+namespace {
+
+const std::string halved = "fun halved(x: f32) -> (y: f32) { y = from_bits<<f32>>(bits(x) - 0x00800000); }\n";
+
+TEST(Derivatives, BitsThatBecomeAFloatAgainAreRefused) {
+  Checked c(halved + "node main(x: f32) -> (g: f32) { a = 2 * x; b = halved(a); g = grad(b * b, x); }");
+  EXPECT_EQ(c.errors, std::vector<std::string>{"no-derivative: `bits` has no derivative, and `b * b` depends on `x` through it"});
+  expectContains(c.rendered, "from variable to value: x -> a -> bits(..) -> halved(..) -> b");
+  expectErrors("node main(x: f32) -> (g: f32) { g = grad(f32(bitand(bits(x), 255)), x); }",
+               {"no-derivative: `bits` has no derivative, and `f32(bitand(bits(x), 255))` depends on `x` through it"});
+}
+
+TEST(Derivatives, BitsThatStayIntegersOrConstantsAreNone) {
+  expectErrors("node main(x: f32) -> (g: f32) { odd = bitand(bits(x), 1) == 1; g = grad(if odd then x else 2 * x, x); }", {});
+  expectErrors(halved + "node main(x: f32) -> (g: f32) { g = grad(stop_gradient(halved(x)) * x, x); }", {});
+  expectErrors(halved + "node main(x, z: f32) -> (g: f32) { g = grad(halved(z) * x, x); }", {});
+}
+
+TEST(Derivatives, AStatedDerivativeHidesTheBits) {
+  expectErrors("fun h(x: f32) -> (y: f32) derivative d { y = from_bits<<f32>>(bits(x) - 8388608); }\n"
+               "fun d(x, y, c: f32) -> (b: f32) { b = c / 2; }\n"
+               "node main(x: f32) -> (g: f32) { g = grad(h(x), x); }", {});
+  expectErrors("node main(x: f32, y: f64) -> (g: f32, h: f64) { g = grad(tanh(exp(x)) * pow(x, x), x); h = grad(sin(y) + erf(y), y); }", {});
+}
+
+TEST(Derivatives, CFunctionsAreRefused) {
+  std::string head = "extern fun f(x: f32, n: i32) -> (y: f32);\nextern node cam(x: f32) -> (y: f32);\n";
+  expectErrors(head + "node main(x: f32) -> (g: f32) { g = grad(x * f(x, 3), x); }",
+               {"no-derivative: the C function `f` has no derivative, and `x * f(x, 3)` depends on `x` through it"});
+  expectErrors(head + "node main(x: f32) -> (g: f32) { y = cam(x); g = grad(y, x); }",
+               {"no-derivative: the C function `cam` has no derivative, and `y` depends on `x` through it"});
+  expectErrors(head + "node main(x: f32) -> (g: f32) { g = grad(x * f(2, i32(x)), x); }", {});
+}
+
+TEST(Derivatives, InsideAScanTheWayLeadsThroughTime) {
+  expectErrors(halved + "node main(x: f32) -> (g: f32) { scan t < 4 { m = x fby halved(m); y = final m; } g = grad(y, x); }",
+               {"no-derivative: `bits` has no derivative, and `y` depends on `x` through it"});
+  expectErrors(halved + "node main(x: f32) -> (g: f32) { m = 0 fby halved(x); g = grad(m + x, x); }", {});
+}
+
+void expectZero(const std::string &body, const std::string &because) {
+  Checked c("node main(x: f32, z: f32[4]) -> (g: f32) { " + body + " }");
+  ASSERT_EQ(c.errors.size(), 1u) << c.rendered;
+  EXPECT_EQ(c.errors[0].substr(0, 16), "zero-derivative:");
+  EXPECT_TRUE(c.program.has_value());
+  expectContains(c.rendered, because);
+}
+
+TEST(Derivatives, AValueThatDoesNotDependOnItsVariableDrawsAWarning) {
+  expectZero("y = z[0]; g = grad(y, x);", "`y` does not depend on `x`: its derivative is 0");
+  expectZero("g = grad(floor(x), x);", "the derivative of `floor` is 0");
+  expectZero("g = grad(f32(x > 2), x);", "the derivative of `comparison` is 0");
+  expectZero("g = grad(f32(i32(x)), x);", "the derivative of `i32` is 0");
+  expectZero("g = grad(f32(argmax(z * x)), x);", "the derivative of `argmax` is 0");
+  expectZero("g = grad(if x > 2 then 1.0 else 2.0, x);", "a condition only chooses");
+  expectZero("g = grad(z[i32(x)], x);", "an index only chooses");
+  expectZero("g = grad(stop_gradient(x), x);", "`stop_gradient` makes it a constant");
+  expectZero("m = 0 fby m + x; g = grad(m, x);", "a constant: `fby` gives the value of another instant");
+  expectZero("g = jvp(floor(x), x, 1);", "the derivative of `floor` is 0");
+}
+
+TEST(Derivatives, OneInfluenceIsEnough) {
+  std::string s = "struct P { a: f32, b: f32[2] }\n";
+  expectErrors(s + "node main(p: P) -> (g: P) { g = grad(p.a, p); }", {});
+  expectErrors("node f<<N: size>>(x: f32[N], k: f32) -> (g: f32) { g = grad(if N > 2 then k else 0.0, k); }\n"
+               "node main(k: f32) -> (a, b: f32) { a = f([k], k); b = f([k, k, k], k); }", {});
+  Checked c("node main(x, y: f32) -> (a, b: f32) { (a, b) = grad(x * x, (x, y)); }");
+  EXPECT_EQ(c.errors, std::vector<std::string>{"zero-derivative: `x * x` does not depend on `y`: its derivative is 0"});
+}
+
+TEST(Derivatives, OtherInstantsOfAnInnerScanCount) {
+  expectErrors("node main(x: f32) -> (g: f32) { scan t < 4 { m = 0 fby m + x; y = final m; } g = grad(y, x); }", {});
+  expectErrors("node acc(x: f32) -> (y: f32) { y = 0 fby y + x; }\n"
+               "node main(x: f32) -> (g: f32) { scan t < 4 { y = final acc(x); } g = grad(y, x); }", {});
+}
+
+} // namespace
+} // namespace mlr::test
