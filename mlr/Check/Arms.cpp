@@ -79,11 +79,11 @@ std::string_view Body::keep(std::string text) { return texts.emplace_back(std::m
 
 const ast::Stmt &Body::keep(std::unique_ptr<ast::Stmt> stmt) { return *made.emplace_back(std::move(stmt)); }
 
-const ast::ClockExpr &Body::armClock(std::string selector, ast::ClockExpr::Kind kind, std::string constructor,
-                                     Span span) {
+const ast::ClockExpr &Body::armClock(std::string selector, Span selectorSpan, ast::ClockExpr::Kind kind,
+                                     std::string constructor, Span span) {
   ast::ClockExpr &clock = madeClocks.emplace_back();
   clock.kind = kind;
-  clock.condition = nameExpr(std::move(selector), span);
+  clock.condition = nameExpr(std::move(selector), selectorSpan);
   clock.constructor = {std::move(constructor), span};
   clock.span = span;
   return clock;
@@ -107,9 +107,9 @@ void Body::collectIf(const ast::Stmt &stmt, Scope &at) {
   Span span = stmt.condition->span;
   std::vector<ArmText> arms(2);
   arms[0].block = &stmt.body;
-  arms[0].clock = &armClock(c, ast::ClockExpr::Kind::When, "", span);
+  arms[0].clock = &armClock(c, span, ast::ClockExpr::Kind::When, "", span);
   arms[1].block = &stmt.other;
-  arms[1].clock = &armClock(c, ast::ClockExpr::Kind::WhenNot, "", span);
+  arms[1].clock = &armClock(c, span, ast::ClockExpr::Kind::WhenNot, "", span);
   if (!stmt.hasOther) arms[1].display = "the missing `else`";
   collectArms(stmt, std::move(arms), c, at);
 }
@@ -121,7 +121,7 @@ void Body::collectMatch(const ast::Stmt &stmt, Scope &at) {
   for (const ast::Arm &arm : stmt.arms) {
     ArmText &a = arms.emplace_back();
     a.block = &arm.body;
-    a.clock = &armClock(m, ast::ClockExpr::Kind::WhenIs, arm.name.text, arm.name.span);
+    a.clock = &armClock(m, stmt.condition->span, ast::ClockExpr::Kind::WhenIs, arm.name.text, arm.name.span);
     a.constructor = arm.name.text;
     a.display = fmt::format("the arm `{}`", arm.name.text);
   }
@@ -135,7 +135,7 @@ ast::ExprPtr Body::mergeOf(std::string_view name, const std::vector<ArmText> &ar
   ast::ExprPtr merge = nameExpr("", span);
   merge->kind = enumerated ? ast::ExprKind::MergeEnum : ast::ExprKind::MergeBool;
   merge->text = "#arms"; // coverage is the block's matter
-  merge->args.push_back(nameExpr(selector, span));
+  merge->args.push_back(nameExpr(selector, arms[0].clock->condition->span));
   for (const ArmText &arm : arms) {
     if (contains(arm.defines, name)) {
       merge->args.push_back(nameExpr(fmt::format("{}#{}", name, arm.number), span));
@@ -152,7 +152,7 @@ ast::ExprPtr Body::mergeOf(std::string_view name, const std::vector<ArmText> &ar
     } else {
       return nullptr;
     }
-    if (enumerated) merge->argNames.push_back({arm.constructor, span});
+    if (enumerated) merge->argNames.push_back({arm.constructor, arm.clock->constructor.span});
   }
   return merge;
 }

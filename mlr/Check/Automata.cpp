@@ -97,9 +97,10 @@ void Body::collectAutomaton(const ast::Stmt &stmt, Scope &at) {
   }
   define(".state", std::move(state), "i32");
   define(".reset", std::move(reset), "bool");
-  for (ArmText &arm : arms) {
-    arm.clock = &armClock(base + ".state", ast::ClockExpr::Kind::WhenIs, arm.constructor, span);
-    arm.reset = &armClock(base + ".reset", ast::ClockExpr::Kind::When, "", span);
+  for (size_t i = 0; i < arms.size(); ++i) {
+    ArmText &arm = arms[i];
+    arm.clock = &armClock(base + ".state", span, ast::ClockExpr::Kind::WhenIs, arm.constructor, stmt.arms[i].name.span);
+    arm.reset = &armClock(base + ".reset", span, ast::ClockExpr::Kind::When, "", span);
   }
   collectArms(stmt, std::move(arms), base + ".state", at);
 }

@@ -80,6 +80,7 @@ struct Symbol {
   bool isParameter = false;  ///< its clock is declared: none is the base clock
   ClockTerm *clock = nullptr;
   std::string_view leafName; ///< of its variables, where `name` is not unique
+  bool isConstant = false;   ///< defined by constants alone, on the clock of its scope: each reader may take it for one
   bool isOfArm = false;      ///< what one arm makes of a merged variable
   bool isMerged = false;     ///< .. whose type is that of `merged`, and is inferred with it
   SymbolId merged = 0;
@@ -175,7 +176,8 @@ private:
   std::optional<size_t> stateNamed(const ast::Stmt &stmt, const ast::Name &name);
   std::string_view keep(std::string text);
   const ast::Stmt &keep(std::unique_ptr<ast::Stmt> stmt);
-  const ast::ClockExpr &armClock(std::string selector, ast::ClockExpr::Kind kind, std::string constructor, Span span);
+  const ast::ClockExpr &armClock(std::string selector, Span selectorSpan, ast::ClockExpr::Kind kind, std::string constructor,
+                                Span span);
   std::string namedCondition(const ast::Expr &e, const char *base, Scope &scope);
   ast::ExprPtr mergeOf(std::string_view name, const std::vector<ArmText> &arms, const std::string &selector,
                        bool isMemory, Span span);
@@ -214,6 +216,7 @@ private:
   ClockTerm *clockAbove(const Symbol &symbol);
   bool selectsByType(const Symbol &selector, const ast::ClockExpr &clock);
   ClockTerm *clockOfName(const ast::Expr &e, std::string_view name);
+  void noteConstant(Symbol &symbol);
   ClockTerm *clockOfWhen(const ast::Expr &e);
   ClockTerm *clockOfMerge(const ast::Expr &e);
   ClockTerm *clockOfHold(const ast::Expr &e);
@@ -368,6 +371,7 @@ private:
   Diagnostic &refuseCompound(const ast::Expr &e, const Value &v, const std::string &spelling);
   Value elementwise(OpKind op, std::vector<Value> operands, const ast::Expr &e, const std::string &spelling);
   Value negate(Value a, const ast::Expr &e);
+  std::string_view comparisonAfter(const ast::Expr &e) const;
   bool elabScalarCondition(const ast::Expr &e, const std::string &what, Expr *&out);
 
   // Coerce.cpp: literals, broadcasting, mismatches

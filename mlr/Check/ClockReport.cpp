@@ -212,6 +212,7 @@ void Body::reportPosition(const ast::Expr &e, ClockTerm *found, ClockTerm *wante
 
 void Body::reportHold(const ast::Expr &e, ClockTerm *found) {
   if (report.isQuiet() || namesFailed) return;
+  if (e.args[0]->kind == ast::ExprKind::Name && !lookup(e.args[0]->text)) return; // reported as unknown
   Diagnostic &d = error(kinds::clockMismatch, e.span, "`hold` needs a stream that is absent at some instants",
                         fmt::format("`{}` is {}", text(*e.args[0]), describeClock(found)));
   d.notes.push_back("`hold` brings a stream from its clock to the clock directly above");

@@ -110,7 +110,8 @@ ClockTerm *Body::clockAbove(const Symbol &symbol) {
     return nullptr;
   }
   if (!selectsByType(symbols[*id], clock)) return nullptr;
-  ClockTerm *above = clockOf(*id);
+  // One that a reset block defines is read outside of it.
+  ClockTerm *above = seenFrom(clockOf(*id), symbols[*id].scope, &scopes.front(), clock.condition.get());
   if (ClockSolver::root(above) != ClockSolver::find(symbol.clock)) return above;
   Diagnostic &d = error(kinds::clockMismatch, clock.span, fmt::format("the clock of `{}` is that of itself", symbol.name),
                         "leads back");
@@ -146,12 +147,22 @@ ClockTerm *Body::clockOf(SymbolId id) {
   if (!declared) return symbol.clock;
   // A block may define what is declared outside: reset blocks hide their clock.
   ClockTerm *outside = symbol.clock;
+  const Scope *reset = nullptr;
   for (Scope *s = symbol.scope; symbol.isParameter && s != &scopes.front(); s = s->parent) {
     if (s->kind != Scope::Kind::Reset) continue;
     clocks.unify(outside, baseOf(*s));
     outside = s->outer;
+    reset = s;
   }
-  if (!clocks.unify(outside, declared) && ClockSolver::find(outside)->kind == ClockTerm::Kind::Unknown)
+  if (clocks.unify(outside, declared)) return symbol.clock;
+  if (reset && ClockSolver::find(outside)->kind != ClockTerm::Kind::Unknown) {
+    symbol.clock = clocks.faulty(symbol.scope);
+    Diagnostic &d = error(kinds::clockMismatch, symbol.span, "a stream slower than the clock of a `reset` block leaves it", describeClock(declared));
+    if (symbol.definition && symbol.definition->expr) d.labels.push_back({symbol.definition->expr->span, "defined in the block", false});
+    d.notes.push_back("its instants would depend on the resets");
+    return symbol.clock;
+  }
+  if (ClockSolver::find(outside)->kind == ClockTerm::Kind::Unknown)
     error(kinds::clockMismatch, symbol.span, fmt::format("the clock of `{}` is that of itself", symbol.name),
           fmt::format("present only when `{}`, which is present only when `{}` is",
                       text(*symbol.declaredClock->condition), symbol.name));
@@ -176,6 +187,14 @@ void Body::inferUnit(Unit &u) {
   for (SymbolId id : u.targets) clocks.unify(clockOf(id), time.outer);
 }
 
+/// A variable that constants alone define has every clock, as they have, where its scope is known to have one.
+void Body::noteConstant(Symbol &symbol) {
+  bool isOwn = !symbol.isParameter && !symbol.declaredClock && !symbol.isOfArm && !symbol.isMerged && symbol.arms.empty();
+  if (!isOwn || ClockSolver::find(symbol.clock)->kind != ClockTerm::Kind::Unknown) return;
+  ClockTerm *base = symbol.scope->kind == Scope::Kind::Time ? symbol.scope->base : baseOf(*symbol.scope);
+  symbol.isConstant = base && clocks.unify(symbol.clock, base);
+}
+
 /// Of an equation, component by component where both sides are written as tuples.
 void Body::inferTargets(Unit &u) {
   const ast::Expr &e = *u.expr;
@@ -197,6 +216,7 @@ void Body::inferTargets(Unit &u) {
     ClockTerm *target = clockOf(u.targets[i]);
     // The target's clock as the equation, inside blocks that it may stand in, sees it.
     if (found[i] && !clocks.unify(target, found[i])) reportDefinedClock(u, u.targets[i], found[i], *where[i]);
+    if (!found[i]) noteConstant(symbols[u.targets[i]]);
   }
   u.clock = u.targets.empty() ? clocks.unknown(u.scope) : clockOf(u.targets[0]);
   if (u.targets.empty() && found.empty()) // a monitor
@@ -266,6 +286,9 @@ ClockTerm *Body::clockOfName(const ast::Expr &e, std::string_view name) {
   for (std::string_view index : indexNames)
     if (index == name) return nullptr;
   const SymbolId *id = lookup(name);
+  if (id && symbols[*id].isConstant)
+    for (const Scope *s = scope; s; s = s->parent)
+      if (s == symbols[*id].scope) return nullptr;
   return id ? seenFrom(clockOf(*id), symbols[*id].scope, scope, &e) : nullptr;
 }
 
@@ -342,6 +365,7 @@ ClockTerm *Body::clockOfMerge(const ast::Expr &e) {
     } else {
       c.constructor = e.argNames[i - 1].text;
       c.shown = c.selectorShown + " == " + c.constructor;
+      if (c.constructor.starts_with("#")) c.shown = fmt::format("in state {}", checker.sources.text(e.argNames[i - 1].span));
       if (size_t dot = c.constructor.rfind('.'); dot != std::string::npos) c.constructor.erase(0, dot + 1);
     }
     ClockTerm *arm = clocks.on(parent, &c);
@@ -474,6 +498,7 @@ ClockCondition *Body::condition(const ast::ClockExpr &clock) {
   if (clock.kind == K::WhenIs) {
     c.constructor = c.written = clock.constructor.text;
     c.shown += " == " + c.constructor;
+    if (c.constructor.starts_with("#")) c.shown = fmt::format("in state {}", checker.sources.text(clock.constructor.span));
     if (size_t dot = c.constructor.rfind('.'); dot != std::string::npos) c.constructor.erase(0, dot + 1);
   }
   return at->second = &c;

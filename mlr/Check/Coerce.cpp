@@ -250,6 +250,13 @@ bool Body::unifyScalars(std::vector<Value> &values, const std::vector<const ast:
     Diagnostic &d = error(kinds::typeMismatch, where[i]->span.to(where[decider]->span),
                           fmt::format("the operands of `{}` have types {} and {}", spelling,
                                       toString(values[decider].ty()), toString(values[i].ty())));
+    for (size_t k : {decider, i}) {
+      const SymbolId *id = where[k]->kind == ast::ExprKind::Name ? lookup(where[k]->text) : nullptr;
+      if (!id || !symbols[*id].ty.nominal || values[k].nominal) continue;
+      d.labels.push_back({where[k]->span, fmt::format("a field of `{}` is {}", where[k]->text, toString(values[k].ty())), false});
+      d.notes.push_back("a literal fills every field of a struct, and has to fit the type of each");
+      return false;
+    }
     describeOperand(d, *where[decider], values[decider], false);
     describeOperand(d, *where[i], values[i], false);
     if (values[i].nominal || values[decider].nominal) return false;

@@ -28,8 +28,13 @@ public:
       : node(node), summaries(summaries) {}
 
   Graph run() {
-    for (const Var &var : node.vars)
-      graph.vertices.push_back({var.name, var.span, var.time, var.kind == Var::Kind::Hidden});
+    for (const Var &var : node.vars) {
+      // What one arm makes of a variable has its name and a number; the memory of `last u` is "u#last".
+      size_t mark = var.name.find('#');
+      bool isMemory = mark != std::string::npos && std::string_view(var.name).substr(mark) == "#last";
+      std::string name = isMemory ? "last " + var.name.substr(0, mark) : var.name.substr(0, mark);
+      graph.vertices.push_back({name, var.span, var.time, var.kind == Var::Kind::Hidden || (mark != std::string::npos && !isMemory)});
+    }
     resultOf.assign(node.vars.size(), {});
     findResults(node.body);
     if (node.hasEffects) effect = graph.allEffects = newEffect(nullptr, node.span);

@@ -406,6 +406,15 @@ Value Body::elabUnary(const ast::Expr &e, const Ty *want) {
 
 // ---- if --------------------------------------------------------------------------------------------------
 
+/// The comparison that the source has behind an operand, which binds it no more: of `every x == 3`.
+std::string_view Body::comparisonAfter(const ast::Expr &e) const {
+  std::string_view rest = checker.sources.text(e.span.file).substr(e.span.end);
+  while (!rest.empty() && rest[0] == ' ') rest.remove_prefix(1);
+  for (std::string_view op : {"==", "!=", "<=", ">=", "<", ">"})
+    if (rest.starts_with(op) && !rest.starts_with("<<") && !rest.starts_with(">>")) return op;
+  return {};
+}
+
 bool Body::elabScalarCondition(const ast::Expr &e, const std::string &what, Expr *&out) {
   Value c = elab(e);
   if (c.unknown()) return false;
@@ -418,6 +427,8 @@ bool Body::elabScalarCondition(const ast::Expr &e, const std::string &what, Expr
                         fmt::format("{} must be a bool, not {}", what, toString(c.ty())), toString(c.ty()));
   if (c.plain() && c.type().scalar == Scalar::Bool)
     d.helps.push_back("to choose element by element: `where(c, a, b)`");
+  else if (std::string_view next = comparisonAfter(e); !next.empty())
+    d.helps.push_back(fmt::format("it ends before `{0}`: put the comparison in parentheses, `({1} {0} ..)`", next, text(e)));
   else if (c.plain() && c.type().isScalar()) d.helps.push_back(fmt::format("compare it: `{} != 0`", text(e)));
   return false;
 }

@@ -303,5 +303,48 @@ TEST(Clocks, DistancesAreThoseOfTheClock) { // R17.19
   EXPECT_EQ(Checked(head + "d = q > 0; if c[t] and (false fby d) { q = x[t] + (q eby 10); } else { q = 0; } y[t] = q; } }").errors.size(), 1u);
 }
 
+TEST(Clocks, HoldInABlockGoesToTheClockOfTheBlock) { // whatever number an output gives to the period
+  std::string head = "node n(x: i32) -> (y: i32, z: bool) { y = x + (0 fby y); z = y > 3; }\nnode main(x: i32) -> (o: bool every 16, w: i32) { w = x; ";
+  expectErrors(head + "when every 8 { when every 2 { (a, b) = n(x); } v = hold(b, true); o = b; } }", {});
+  expectErrors(head + "when every 8 { when every 2 { (a, b) = n(x); } v = hold(b, true); } o = b; }", {});
+}
+
+TEST(Clocks, AnOutputsClockMayComeOutOfAResetBlock) { // R17.13
+  expectErrors("node main(c: bool, x: i32) -> (v: bool, o: i32 when v) { reset { v = x > 0; } every c; o = x when v; }", {});
+  expectErrors("node d(x: i32) -> (r: i32 when c, c: bool) { c = x > 0; r = x when c; }\n"
+               "node main(x: i32, e: bool) -> (r: i32 when c, c: bool) { reset { (r, c) = d(x); } every e; }",
+               {"clock-mismatch: a stream slower than the clock of a `reset` block leaves it"});
+}
+
+TEST(Clocks, VariablesMadeOfConstantsHaveEveryClock) { // R17.2
+  expectErrors("node f(b: bool) -> (o: bool) { k = true; automaton { state A { p = false; until k then B; } "
+               "state B { p = true; until k then A; } } o = merge(b, p, false); }", {});
+  expectErrors("node f(b: bool, x: i32) -> (o: i32) { k = 3; n = k + 1; when b { y = x * k; z = y + n; } o = merge(b, z, n); }", {});
+  expectErrors("node f(b: bool, x: i32) -> (o, p: i32) { k = true; y = x when b; o = merge(b, merge(k, y when k, 0), 0); "
+               "p = merge(k, x when k, 0); when k { q = x + 1; } }", {});
+  EXPECT_EQ(Checked("node f(b: bool, x: i32) -> (o: i32) { when b { k = 3; } o = x + k; }").errors.size(), 1u);
+}
+
+TEST(Clocks, MessagesCallClocksWhatTheProgramCallsThem) {
+  std::string head = "node main(x: i32, d: bool, c: bool) -> (z: i32 when d, e: bool) { e = d; automaton { ";
+  Checked states(head + "state Slow { when d { z = 0 fby z + x; } until c then Fast; } state Fast { z = 7 when d; until c then Slow; } } }");
+  expectContains(states.rendered, "in state Slow");
+  EXPECT_EQ(states.rendered.find("== #"), std::string::npos) << states.rendered;
+  Checked memory("node main(x: i32, c: bool) -> (z: i32, y: i32) { last z = 0; last y = z; "
+                 "if c { (z, y) = (last y, last z + x); } else { y = z * 2; } }");
+  EXPECT_EQ(memory.rendered.find('#'), std::string::npos) << memory.rendered;
+  Checked unknown("node main(x: f32, c: bool) -> (o: f32) { automaton { state A { o = hold(v, -2); until c then B; } state B { o = x; until c then A; } } }");
+  EXPECT_EQ(unknown.errors, std::vector<std::string>{"unknown-name: nothing called `v` is declared"});
+  Checked comparison("node g(x: i32) -> (y: i32) { y = x + (0 fby y); }\nnode main(x: i32) -> (y: i32) { y = g(x) every x == 3; }");
+  expectContains(comparison.rendered, "it ends before `==`: put the comparison in parentheses, `(x == ..)`");
+  Checked field("struct S { b: f64, c: bool }\nnode main(s: S) -> (m: S) { m = 0 fby s; }");
+  expectContains(field.rendered, "a field of `s` is bool");
+}
+
+TEST(Clocks, PartsOfAMemoryNeedNoParentheses) { // R5.1
+  expectErrors("struct S { v: i32, w: i32[2] }\nnode main(x: i32) -> (m: S) { last m = S { v = 1, w = [2, 3] }; "
+               "if x > 2 { m = { last m with v = last m.v + last m.w[1] }; } }", {});
+}
+
 } // namespace
 } // namespace mlr::test
