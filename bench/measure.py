@@ -21,11 +21,11 @@ def shell(command, **more):
     return done.stdout
 
 
-def build_node(mlrc, work, program, node, params=None, emit="shared"):
+def build_node(mlrc, work, program, node, params=None, emit="shared", extra=()):
     """Builds a node; an instance of it on memory of its own, reset."""
-    tag = "_".join([node, emit, *(f"{k}{v}" for k, v in (params or {}).items())])
+    tag = "_".join([node, emit, *(f"{k}{v}" for k, v in (params or {}).items()), *(e.strip("-") for e in extra)])
     folder = work / tag
-    command = [mlrc, "build", program, "--node", node, f"--emit={emit}", "-o", folder]
+    command = [mlrc, "build", program, "--node", node, f"--emit={emit}", "-o", folder, *extra]
     for key, value in (params or {}).items():
         command += ["--param", f"{key}={value}"]
     shell(command)

@@ -5,6 +5,16 @@
 
 namespace mlr::driver {
 
+/// Bytes: a number, or one with K or M behind it for 1024 or 1024 * 1024 of them. Nothing if it is something else.
+static std::optional<int64_t> bytesIn(const std::string &text) {
+  size_t digits = text.find_first_not_of("0123456789");
+  if (digits == 0 || text.empty() || text.size() > 12) return std::nullopt;
+  std::string unit = digits == std::string::npos ? "" : text.substr(digits);
+  int64_t scale = unit.empty() ? 1 : unit == "K" ? 1024 : unit == "M" ? 1024 * 1024 : 0;
+  if (scale == 0) return std::nullopt;
+  return std::stoll(text) * scale;
+}
+
 static void addFile(CLI::App *app, CommandLine &out, const char *what) {
   app->add_option("file", out.file, what);
 }
@@ -19,6 +29,13 @@ static void addProgram(CLI::App *app, CommandLine &out, std::vector<std::string>
   app->add_option("--from", out.from, "the file is IR that --after=STAGE printed");
   app->add_flag("--unfused", out.unfused, "sums of products multiply, then add, in every engine");
   app->add_flag("--checks", out.checks, "watch for indices that leave their axis when the program runs");
+  app->add_option_function<std::string>(
+      "--ram",
+      [&out](const std::string &text) {
+        out.ram = bytesIn(text);
+        if (!out.ram) throw CLI::ValidationError("--ram", "takes bytes, such as 65536, 64K or 1M");
+      },
+      "bytes of state and scratch at most: sweeps back compute again what does not fit");
   app->add_flag("--json", out.json, "diagnostics and reports as JSON");
   app->add_option("--max-errors", out.maxErrors, "diagnostics to print before the rest is only counted (default 50)")
       ->check(CLI::PositiveNumber);

@@ -46,6 +46,7 @@ struct CommandLine {
   std::string from;   ///< --from=STAGE: FILE is IR that --after=STAGE printed
   // semantics
   bool unfused = false, checks = false;
+  std::optional<int64_t> ram;  ///< --ram: bytes of state and scratch at most
   // diagnostics
   bool json = false;
   int64_t maxErrors = 50;  ///< diagnostics printed; the others are counted

@@ -7,6 +7,7 @@
 #include "mlr/Eval/Interpreter.h"
 #include "mlr/Loops/Loops.h"
 #include "mlr/Schedule/Schedule.h"
+#include "mlr/Store/Budget.h"
 #include "mlr/Store/Plan.h"
 #include "mlr/Store/Report.h"
 #include "support/DiagnosticKinds.h"
@@ -247,7 +248,7 @@ static void noteSignatures(Compilation &c) {
 static void addReport(Compilation &c, dataflow::NodeOp node) {
   auto report = store::report(node);
   if (mlir::failed(report)) return;
-  c.report += c.options.json ? store::reportJson(*report) : store::reportText(*report);
+  c.report += c.options.json ? store::reportJson(*report) : store::reportText(*report) + c.trade;
 }
 
 /// The ports of a module that --from=loops read back, from the buffer tables of its functions.
@@ -270,8 +271,28 @@ static void noteSignaturesOfLoops(Compilation &c) {
   }
 }
 
+/// A budget that nothing fits is the user's to change: R14.12.
+static bool refuseBudget(Compilation &c, const store::Budget &budget, int64_t bytes) {
+  std::string text = fmt::format("mlrc: {}: state and scratch do not fit into {} bytes: the least possible is {}\n", c.options.file,
+                                 bytes, budget.bytes);
+  for (const schedule::Kept &k : budget.kept) text += fmt::format("  {} bytes stay stored: {}\n", k.bytes, k.why);
+  std::fputs(text.c_str(), stderr);
+  return c.refused = true, false;
+}
+
+/// Checkpoints between sweeps, where --ram asks for them.
+static bool fitBudget(Compilation &c, dataflow::NodeOp node) {
+  if (c.options.command == Command::Report) c.trade = store::tradeText(node);
+  if (!c.options.ram) return true;
+  store::Budget budget = store::fitBudget(node, *c.options.ram);
+  if (!budget.fits) return refuseBudget(c, budget, *c.options.ram);
+  c.trade = store::budgetText(budget, *c.options.ram) + c.trade;
+  return mlir::succeeded(mlir::verify(node)) && mlir::succeeded(schedule::validate(node));
+}
+
 static bool planBuffers(Compilation &c) {
   for (auto node : c.module->getOps<dataflow::NodeOp>()) {
+    if (!fitBudget(c, node)) return false;
     store::attach(node, store::plan(node));
     if (mlir::failed(store::validate(node))) return false;
     if (c.options.command == Command::Report) addReport(c, node);

@@ -266,6 +266,17 @@ LogicalResult WindowOp::verify() {
   return success();
 }
 
+LogicalResult PutOp::verify() {
+  if (!getCell().getDefiningOp<CellOp>()) return emitOpError("writes to an mlr.cell");
+  auto cell = cast<RankedTensorType>(getCell().getType());
+  auto value = dyn_cast<RankedTensorType>(getValue().getType());
+  ArrayRef<int64_t> row = value ? value.getShape() : ArrayRef<int64_t>();
+  if (cell.getRank() == 0 || cell.getShape().drop_front() != row ||
+      cell.getElementType() != getElementTypeOrSelf(getValue().getType()))
+    return emitOpError("writes a row of the cell");
+  return success();
+}
+
 LogicalResult RowsOp::verify() {
   auto result = cast<RankedTensorType>(getResult().getType());
   int64_t rows = result.getRank() ? result.getDimSize(0) : 0;

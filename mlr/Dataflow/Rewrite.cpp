@@ -119,7 +119,7 @@ Value materializeIndex(OpBuilder &b, Location loc, AffineExpr e, ValueRange oper
 
 bool isInstantaneous(Operation *op) {
   if (auto call = dyn_cast<ExternOp>(op)) return call.getPure();
-  return !isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, RowsOp, StackOp, FinalOp, InitialOp, CountOp, UntilOp, ScanOp,
+  return !isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, RowsOp, CellOp, PutOp, StackOp, FinalOp, InitialOp, CountOp, UntilOp, ScanOp,
               CallOp, YieldOp, NodeOp>(op);
 }
 

@@ -208,6 +208,18 @@ LogicalResult Lowering::emitRows(RowsOp op) {
   return done;
 }
 
+void Lowering::emitPut(PutOp op) {
+  Type type = op.getValue().getType();
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  int64_t size = tensor ? tensor.getNumElements() : 1;
+  onlyIf(scalar(op.getWhen()), [&] {
+    Place to = place(op.getCell());
+    to.at.add(Linear::of(indexOf(op.getRow()), size));
+    if (!tensor) memory.store(to, type, scalar(op.getValue()));
+    else emitCopy(*this, to, place(op.getValue()), size, getElementTypeOrSelf(type));
+  });
+}
+
 void Lowering::shiftWindows(Block &block) {
   for (auto op : block.getOps<WindowOp>()) {
     auto type = cast<RankedTensorType>(op.getResult().getType());
@@ -392,7 +404,7 @@ LogicalResult Lowering::emitPlain(Operation *op) {
     if (!isa<RankedTensorType>(v.getType()) ? !scalar(v) : !hasPlace(v)) return fail(op, "an operand is not known yet");
   }
   return llvm::TypeSwitch<Operation *, LogicalResult>(op)
-      .Case<ConstOp, FbyOp, EbyOp, FirstOp, UntilOp, CountOp>([](auto) { return success(); })  // nothing at their place
+      .Case<ConstOp, FbyOp, EbyOp, FirstOp, UntilOp, CountOp, CellOp>([](auto) { return success(); })  // nothing at their place
       .Case<FinalOp, InitialOp, StackOp>([&](auto end) { return emitEnd(*this, end); })
       .Case([&](ScanOp s) { return emitScan(*this, s); })
       .Case<GenOp, ReduceOp>([&](auto kernel) { return emitChosen(*this, kernel); })
@@ -404,6 +416,7 @@ LogicalResult Lowering::emitPlain(Operation *op) {
                success();
       })
       .Case([&](RowsOp r) { return emitRows(r); })
+      .Case([&](PutOp p) { return emitPut(p), success(); })
       .Case([&](WindowOp w) { return emitWindow(*this, w), success(); })
       .Case([&](ConvertOp c) { return emitConversion(c); })
       .Default([&](Operation *) -> LogicalResult {

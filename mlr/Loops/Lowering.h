@@ -62,6 +62,7 @@ public:
   void shiftWindows(mlir::Block &block);
   mlir::LogicalResult initializeRows(dataflow::RowsOp op);
   mlir::LogicalResult emitRows(dataflow::RowsOp op);
+  void emitPut(dataflow::PutOp op);
   /// All slots of a block at once. Scalars only if `scalarsToo`: those of scans are in registers.
   LogicalResult finishInstant(mlir::Block &block, bool scalarsToo);
 

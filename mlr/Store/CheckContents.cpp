@@ -17,6 +17,7 @@ LogicalResult Machine::execute(Operation *op, bool firstExecuted) {
   if (auto o = dyn_cast<WindowOp>(op)) return window(o);
   if (auto o = dyn_cast<RowsOp>(op)) return rows(o);
   if (isa<FinalOp, InitialOp>(op)) return end(op, firstExecuted);
+  if (auto o = dyn_cast<PutOp>(op)) return put(o);
   if (isa<ReshapeOp>(op)) return rename(op);
   if (isa<ExternOp>(op)) return foreign(op);
   for (Value operand : op->getOperands())

@@ -41,6 +41,14 @@ OperationCounts scalar(Operation *op) {
   return c;
 }
 
+/// The sweep that advances from checkpoints knows the sum of its instants over all runs.
+bool isCheckpointed(Operation *op) { return isa<ScanOp>(op) && op->hasAttr("mlr.total"); }
+
+int64_t instantsOf(ScanOp op) {
+  auto total = op->getAttrOfType<IntegerAttr>("mlr.total");
+  return total ? total.getInt() : static_cast<int64_t>(op.getLength());
+}
+
 class Counter {
 public:
   Counter(const Plan &plan, Condition holds) : plan(plan), holds(holds) {}
@@ -48,9 +56,10 @@ public:
   /// The operations of a body, and the copies at the end of its instant.
   OperationCounts body(Block &block);
 
+  OperationCounts scan(ScanOp op);
+
 private:
   OperationCounts reduce(ReduceOp op);
-  OperationCounts scan(ScanOp op);
   OperationCounts slot(Operation *op);
   bool located(Value v) const { return plan.locations.contains(v); }
   const Location *at(Value v) const {
@@ -93,8 +102,9 @@ OperationCounts Counter::reduce(ReduceOp op) {
 }
 
 OperationCounts Counter::scan(ScanOp op) {
-  OperationCounts total = body(bodyOf(op)) * op.getLength();
+  OperationCounts total = body(bodyOf(op)) * instantsOf(op);
   for (Operation &inner : bodyOf(op)) {
+    if (isCheckpointed(&inner) && op.getLength()) total += scan(cast<ScanOp>(inner));
     // Slots take their init once a run of the scan, unless they are kept.
     Value init;
     if (auto fby = dyn_cast<FbyOp>(inner); fby && !op.getResume()) init = fby.getInit();
@@ -142,7 +152,7 @@ static Value guardOf(Operation *op) {
 }
 
 OperationCounts Counter::operation(Operation *op) {
-  if (Value guard = guardOf(op); guard && !holds(guard)) return {};
+  if (Value guard = guardOf(op); (guard && !holds(guard)) || isCheckpointed(op)) return {};
   if (auto o = dyn_cast<ScanOp>(op)) return scan(o);
   if (auto o = dyn_cast<ReduceOp>(op)) return reduce(o);
   if (auto o = dyn_cast<GenOp>(op)) {
@@ -168,7 +178,8 @@ OperationCounts Counter::operation(Operation *op) {
     }
     return c;
   }
-  if (isa<FinalOp, InitialOp, ReshapeOp, ConstOp, YieldOp, CountOp, UntilOp>(op)) return c;
+  if (auto o = dyn_cast<PutOp>(op)) return copies(elementCount(o.getValue().getType()));
+  if (isa<FinalOp, InitialOp, ReshapeOp, ConstOp, YieldOp, CountOp, UntilOp, CellOp>(op)) return c;
   return scalar(op);
 }
 
@@ -182,7 +193,8 @@ OperationCounts Counter::body(Block &block) {
 
 OperationCounts count(Operation *op, const Plan &plan) {
   auto always = [](Value) { return true; };
-  return Counter(plan, always).operation(op);
+  Counter counter(plan, always);
+  return isCheckpointed(op) ? counter.scan(cast<ScanOp>(op)) : counter.operation(op);
 }
 
 OperationCounts count(NodeOp node, const Plan &plan) {

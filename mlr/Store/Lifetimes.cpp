@@ -205,6 +205,9 @@ void Lifetimes::addUses(Operation *op) {
     need(rows.getValue(), op, read);
     need(rows.getInit(), op, read);
     addInit(op, rows.getInit());
+  } else if (auto put = dyn_cast<PutOp>(op)) {
+    need(put.getValue(), op, read);
+    need(put.getCell(), op, read);
   } else if (isa<FinalOp, InitialOp>(op)) {
     // Of an alias nothing is read here.
     if (storage.owner(op->getResult(0)) == op->getResult(0)) need(op->getOperand(0), op, read);

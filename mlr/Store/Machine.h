@@ -56,6 +56,7 @@ private:
   mlir::LogicalResult shift(dataflow::WindowOp op);
   mlir::LogicalResult window(dataflow::WindowOp op);
   mlir::LogicalResult rows(dataflow::RowsOp op);
+  mlir::LogicalResult put(dataflow::PutOp op);
   mlir::LogicalResult scan(dataflow::ScanOp op);
   mlir::LogicalResult outputs();
   mlir::LogicalResult slots(mlir::Block &block);

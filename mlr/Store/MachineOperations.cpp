@@ -184,6 +184,15 @@ LogicalResult Machine::rows(RowsOp op) {
   return define(op, op.getResult());
 }
 
+/// The same: which row is not known here.
+LogicalResult Machine::put(PutOp op) {
+  for (Value operand : op->getOperands())
+    if (failed(intact(op, operand))) return failure();
+  if (tensor(op.getValue()) && address(op.getValue()).overlaps(address(op.getCell())))
+    return op->emitError("buffer plan: copies between memory that overlaps");
+  return define(op, op.getCell());
+}
+
 LogicalResult Machine::window(WindowOp op) {
   int64_t rows = shapeOf(op.getType()).front();
   Range newest = rowOf(op.getResult(), rows - 1, rows);

@@ -85,6 +85,7 @@ std::string Reasons::describe(Value value) const {
   if (isa<FbyOp, EbyOp, WindowOp, RowsOp, FirstOp>(def)) return describeSlot(def);
   if (isa<FinalOp, InitialOp>(def))
     return fmt::format("{} value{}", isa<FinalOp>(def) ? "final" : "initial", quoted);
+  if (isa<CellOp>(def)) return "checkpoints of" + (quoted.empty() ? " a state" : quoted);
   if (!isa<StackOp>(def)) return "value" + quoted;
   // A stack that a later scan of the same time reads carries a value from one sweep to another.
   auto scan = cast<ScanOp>(def->getParentOp());

@@ -19,7 +19,8 @@ static std::vector<std::string> equationsOf(Block &block) {
   return names;
 }
 
-static void addSweeps(Block &block, const std::string &path, int64_t runs, Report &report) {
+/// `outer`: runs of the time that the block stands in; `runs`: instants of the block.
+static void addSweeps(Block &block, const std::string &path, int64_t runs, int64_t outer, Report &report) {
   int64_t n = 0;
   for (Operation &op : block) {
     auto scan = dyn_cast<ScanOp>(op);
@@ -32,9 +33,11 @@ static void addSweeps(Block &block, const std::string &path, int64_t runs, Repor
     s.bounded = scan.getUpto() || llvm::any_of(bodyOf(scan), [](Operation &o) { return isa<UntilOp>(o); });
     s.length = scan.getLength();
     s.equations = equationsOf(bodyOf(scan));
-    s.operations = count(&op, report.plan) * runs;
+    // Advances from checkpoints are counted over all their runs at once.
+    auto total = op.getAttrOfType<IntegerAttr>("mlr.total");
+    s.operations = count(&op, report.plan) * (total ? outer : runs);
     report.sweeps.push_back(s);
-    addSweeps(bodyOf(scan), s.path + ".", runs * s.length, report);
+    addSweeps(bodyOf(scan), s.path + ".", total ? outer * total.getInt() : runs * s.length, runs, report);
   }
 }
 
@@ -69,7 +72,7 @@ FailureOr<Report> report(NodeOp node) {
   }
   for (const Buffer &b : r.plan.buffers)
     if (b.space == Space::Rom) r.romBytes += b.bytes();
-  addSweeps(bodyOf(node), "", 1, r);
+  addSweeps(bodyOf(node), "", 1, 1, r);
   r.operations = count(node, r.plan);
   r.steps = countSteps(node, r.plan);
   addSegments(node, r);

@@ -17,6 +17,15 @@ Data zeros(Type type) {
 // ------------------------------------------------------------------------------------------
 
 static int64_t binary(Operation *op, int64_t a, int64_t b) {
+  // Numbers of instants and checkpoints count in i64, without overflow.
+  bool wide = op->getOperand(0).getType().isInteger(64);
+  if (wide && isa<AddOp>(op)) return a + b;
+  if (wide && isa<SubOp>(op)) return a - b;
+  if (wide && isa<MulOp>(op)) return a * b;
+  if (isa<DivOp>(op)) return b ? a / b : 0;
+  if (isa<AndOp>(op)) return a & b;
+  if (isa<GeOp>(op)) return a >= b;
+  if (isa<GtOp>(op)) return a > b;
   if (isa<AddOp>(op)) return int32_t(uint32_t(a) + uint32_t(b));
   if (isa<SubOp>(op)) return int32_t(uint32_t(a) - uint32_t(b));
   if (isa<MulOp>(op)) return int32_t(uint32_t(a) * uint32_t(b));
@@ -239,6 +248,8 @@ class Executor {
 public:
   explicit Executor(NodeOp node) : node(node) {}
 
+  int64_t again = 0; ///< instants of sweeps that advance from checkpoints
+
   Step step(const Step &inputs) {
     for (auto [argument, data] : llvm::zip(node.getBody().getArguments(), inputs))
       env[argument.getAsOpaquePointer()] = data;
@@ -278,6 +289,10 @@ private:
         end = get(until.getCondition())[0];
       } else if (auto scan = dyn_cast<ScanOp>(op)) {
         run(scan);
+      } else if (auto put = dyn_cast<PutOp>(op)) {
+        if (get(put.getWhen())[0]) write(put);
+      } else if (isa<CellOp>(op)) {
+        set(&op, Data(zeros(op.getResult(0).getType()).size(), unspecified));
       } else if (!isa<FinalOp, InitialOp, StackOp, CountOp, YieldOp>(op)) {
         set(&op, compute(&op, [&](Value v, const Locals &) { return get(v); }, {}));
       }
@@ -285,6 +300,16 @@ private:
     for (Operation &op : block)
       if (isa<FbyOp, EbyOp>(op)) slots[&op] = get(op.getOperand(isa<FbyOp>(op) ? 1 : 0));
     return end;
+  }
+
+  static constexpr int64_t unspecified = -987654321;
+
+  void write(PutOp put) {
+    Data &cell = env[put.getCell().getAsOpaquePointer()];
+    Data row = get(put.getValue());
+    size_t begin = get(put.getRow())[0] * row.size();
+    if (begin + row.size() > cell.size()) ADD_FAILURE() << "writes beyond a cell";
+    else std::copy(row.begin(), row.end(), cell.begin() + begin);
   }
 
   void slide(WindowOp window) {
@@ -304,6 +329,10 @@ private:
   }
 
   void run(ScanOp scan) {
+    if (scan.getWhen() && !get(scan.getWhen())[0]) {
+      for (Value result : scan.getResults()) env[result.getAsOpaquePointer()] = zeros(result.getType());
+      return;
+    }
     if (!scan.getResume()) forget(scan);
     int64_t n = scan.getUpto() ? get(scan.getUpto())[0] : scan.getLength(), executed = 0;
     bool up = scan.getSweep() == Direction::Up;
@@ -316,6 +345,7 @@ private:
       env[block.getArgument(0).getAsOpaquePointer()] = {t};
       bool last = instant(block);
       ++executed;
+      if (scan->hasAttr("mlr.total")) ++again;
       for (Operation &op : block) {
         if (isa<InitialOp>(op) && t == 0) ends[&op] = get(op.getOperand(0));
         if (isa<FinalOp>(op) && (up || t == n - 1)) ends[&op] = get(op.getOperand(0));
@@ -348,10 +378,11 @@ std::optional<std::vector<Step>> evaluateLazily(NodeOp node, const std::vector<S
   return result;
 }
 
-std::vector<Step> execute(NodeOp node, const std::vector<Step> &inputs) {
+std::vector<Step> execute(NodeOp node, const std::vector<Step> &inputs, int64_t *again) {
   Executor executor(node);
   std::vector<Step> result;
   for (const Step &step : inputs) result.push_back(executor.step(step));
+  if (again) *again = executor.again;
   return result;
 }
 

@@ -20,7 +20,7 @@ Data zeros(mlir::Type type);
 /// Outputs of every step, or nothing if a value depends on itself.
 std::optional<std::vector<Step>> evaluateLazily(dataflow::NodeOp node, const std::vector<Step> &inputs);
 /// Executes a scheduled node; an empty result with a failure recorded if an operation reads what is not there
-/// yet.
-std::vector<Step> execute(dataflow::NodeOp node, const std::vector<Step> &inputs);
+/// yet. `again`: instants that sweeps execute again from checkpoints, in all steps.
+std::vector<Step> execute(dataflow::NodeOp node, const std::vector<Step> &inputs, int64_t *again = nullptr);
 
 } // namespace mlr::schedule::test

@@ -248,6 +248,23 @@ def Mlr_RowsOp : Mlr_Op<"rows", [Pure, AttrSizedOperandSegments, AllTypesMatch<[
   let hasVerifier = 1;
 }
 
+def Mlr_CellOp : Mlr_Op<"cell"> {
+  let summary = "a piece of memory, written by mlr.put: the checkpoints of a sweep";
+  let description = [{
+    Made by schedule::checkpoint, after which textual order is the order of execution. Every execution is a new piece of
+    memory; what has not been put there is unspecified. `name`: the source name of what it keeps.
+  }];
+  let arguments = (ins OptionalAttr<StrAttr>:$name);
+  let results = (outs Mlr_Tensor:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
+}
+def Mlr_PutOp : Mlr_Op<"put"> {
+  let summary = "row `row` of a cell becomes the value, if `when` is true";
+  let arguments = (ins Mlr_Value:$value, Mlr_Tensor:$cell, I32:$row, I1:$when);
+  let assemblyFormat = "$value `into` $cell `at` $row `when` $when attr-dict `:` type($value) `->` type($cell)";
+  let hasVerifier = 1;
+}
+
 // ---- derivatives ---------------------------------------------------------------------------------------------
 // Until Diff. See mlr/Diff.
 

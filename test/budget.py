@@ -1,0 +1,288 @@
+#!/usr/bin/env python3
+"""Memory budgets (R14.12): the same bits with and without, in every engine; the bytes asked for, and those reported; the number
+of instants that are executed again, counted by a C function, beside the binomial optimum.
+
+usage: budget.py MLRC [--only NAME..]
+"""
+import argparse
+import ctypes
+import functools
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import engines  # noqa: E402
+
+PROGRAMS = {}
+
+
+def program(name, text, **shapes):
+    PROGRAMS[name] = (text, shapes)
+
+
+program("smoother", """
+node main(x: f32[200]) -> (y: f32[200], e: f32) {
+  scan t < 200 {
+    a = 0.5 * (1 fby a) + sin(sin(sin(x[t] + (1 fby a))));
+    w = sin(0.9 * (w eby 2) * exp(sin(a)) + a * a);
+    y[t] = w;
+    e = final (a + x[t]);
+  }
+}""", x=(200,))
+program("previous_value", """
+node main(x: f32[100, 3]) -> (y: f32[100, 3]) {
+  scan t < 100 {
+    a = sin(exp(sin(x[t] - (1 fby b))));
+    b = cos(sin(exp(sin(a)))) + 0.1 * (0 fby a);
+    c = exp(sin(b)) * tanh(a);
+    w = 0.9 * (w eby 2) * c + (0 fby c) * a;
+    y[t] = w;
+  }
+}""", x=(100, 3))
+program("down_then_up", """
+node main(x: f64[64, 2]) -> (y: f64[64, 2]) {
+  scan t < 64 {
+    k = sin(x[t] + exp(0.1 * sin(k eby 0.5)));
+    g = exp(sin(k)) * (k eby 1);
+    s = tanh((0 fby s) * exp(sin(g))) - g;
+    y[t] = s;
+  }
+}""", x=(64, 2))
+program("forward_backward", """
+node main(x: f32[50, 4], a: f32[4, 4]) -> (posterior: f32[50, 4]) {
+  scan t < 50 {
+    e = [exp(sin(x[t, i])) for i < 4];
+    f = [e[i] * sum(abs(a[j, i]) * p[j] for j < 4) for i < 4];
+    p = 0.25 fby (f / sum(f));
+    al = f / sum(f);
+    bt = [sum(abs(a[i, j]) * ((be * bt) eby 1)[j] for j < 4) for i < 4];
+    be = e / sum(e * al);
+    g = exp(sin(al)) * bt;
+    posterior[t] = g / sum(g);
+  }
+}""", x=(50, 4), a=(4, 4))
+program("lstm_gradient", """
+fun cell(wx: f32[32, 3], wh: f32[32, 8], b: f32[32], x: f32[3], h, c: f32[8]) -> (h1, c1: f32[8]) {
+  g = wx @ x + wh @ h + b;
+  c1 = sigmoid(g[8 .. 16]) * c + sigmoid(g[0 .. 8]) * tanh(g[16 .. 24]);
+  h1 = sigmoid(g[24 .. 32]) * tanh(c1);
+}
+node main(xs: f32[40, 3], target: f32[40, 8], wx: f32[32, 3], wh: f32[32, 8], b: f32[32])
+    -> (loss: f32, gx: f32[32, 3], gh: f32[32, 8], gb: f32[32]) {
+  scan t < 40 {
+    (h, c) = cell(wx, wh, b, xs[t], 0 fby h, 0 fby c);
+    d = h - target[t];
+    acc = sum(d * d) + (0 fby acc);
+    loss = final acc;
+  }
+  (gx, gh, gb) = grad(loss, (wx, wh, b));
+}""", xs=(40, 3), target=(40, 8), wx=(32, 3), wh=(32, 8), b=(32,))
+program("gradient_with_resets", """
+node track(x: f64[3], w: f64[3]) -> (s: f64[3]) { s = tanh(w * (0.5 fby s) + x) + sin(0 fby s); }
+node main(x: f64[60, 3], w: f64[3]) -> (l: f64, d: f64[3]) {
+  scan t < 60 {
+    s = track(x[t], w) every (x[t, 0] > 1);
+    acc = sum(s * s * s) + (0 fby acc);
+    l = final acc;
+  }
+  d = grad(l, w);
+}""", x=(60, 3), w=(3,))
+program("gradient_until", """
+node main(x: f64[60, 3], w: f64[3]) -> (l: f64, n: f64, d: f64[3]) {
+  scan t < 60 until acc > 20 {
+    s = tanh(w * (0.5 fby s) + x[t]) + sin(0 fby s);
+    acc = sum(s * s) + (0 fby acc);
+    l = final acc;
+    k: f64 = 1 + (0 fby k);
+    n = final k;
+  }
+  d = grad(l, w);
+}""", x=(60, 3), w=(3,))
+program("in_a_scan", """
+node main(x: f64[30, 2], w: f64[2]) -> (l: f64, v: f64[2]) {
+  scan k < 4 {
+    p = w fby (p - 0.01 * g);
+    scan t < 30 {
+      s = tanh(p * (0.5 fby s) + x[t]) + sin(0 fby s);
+      acc = sum(s * s) + (0 fby acc);
+      e = final acc;
+    }
+    g = grad(e, p);
+    l = final e;
+    v = final p;
+  }
+}""", x=(30, 2), w=(2,))
+program("inner_scan", """
+node main(x: f64[40, 3], w: f64[3]) -> (l: f64, d: f64[3]) {
+  scan t < 40 {
+    scan i < 3 {
+      r = sin(w[i] * x[t, i] + (0 fby r)) * exp(sin(p[i]));
+      q[i] = r;
+    }
+    p = 0.1 fby (tanh(q + w * p));
+    acc = sum(q * p) + (0 fby acc);
+    l = final acc;
+  }
+  d = grad(l, w);
+}""", x=(40, 3), w=(3,))
+program("other_types", """
+node main(x: f32[90]) -> (y: f32[90]) {
+  scan t < 90 {
+    n = (3 fby n) * 17 % 1013 + (if f then 1 else 2);
+    f = not (true fby f) or x[t] > 0.5;
+    h = f16(sin(exp(sin(x[t])))) + f16(0.5) * (f16(0) fby h);
+    v = sin(sin(f32(n) + f32(h)) * exp(sin(x[t])));
+    w = 0.9 * (w eby 2) * v + (if f then 1 else 0.5) * exp(sin(v));
+    y[t] = w;
+  }
+}""", x=(90,))
+program("kept_between_steps", """
+node main(x: f32[50]) -> (y: f32[50]) {
+  scan t < 50 resume {
+    a = 0.5 * (1 fby a) + sin(sin(sin(x[t] + (1 fby a))));
+    y[t] = a;
+  }
+}""", x=(50,))
+
+
+@functools.cache
+def advances(length, slots):
+    """The optimum itself, by its recurrence."""
+    if length <= 1:
+        return 0
+    if slots == 1:
+        return length * (length - 1) // 2
+    return min(m + advances(length - m, slots - 1) + advances(m, slots) for m in range(1, length))
+
+
+def least_bytes(mlrc, path):
+    """State and scratch at least, and what they take without a budget."""
+    done = subprocess.run([str(mlrc), "build", str(path), "--after=buffers", "--ram=0"], capture_output=True, text=True)
+    return int(re.search(r"the least possible is (\d+)", done.stderr)[1]), reported_bytes(mlrc, path, 1 << 30)
+
+
+def reported_bytes(mlrc, path, ram):
+    report = subprocess.run([str(mlrc), "report", str(path), f"--ram={ram}"], capture_output=True, text=True, check=True).stdout
+    return int(re.search(r"state and scratch take (\d+)", report)[1])
+
+
+def bytes_of_c(mlrc, path, folder, ram):
+    """sizeof of the generated structs, and the budget that the report states."""
+    subprocess.run([str(mlrc), "build", str(path), "--emit=c", f"--ram={ram}", "-o", str(folder)], check=True)
+    probe = pathlib.Path(folder) / "probe.c"
+    probe.write_text('#include "main.h"\n#include <stdio.h>\nint main(void) {\n  unsigned long bytes = 0;\n#ifdef HAS_STATE\n'
+                     "  bytes += sizeof(main_state);\n#endif\n#ifdef HAS_SCRATCH\n  bytes += sizeof(main_scratch);\n#endif\n"
+                     '  printf("%lu", bytes);\n  return 0;\n}\n')
+    header = (pathlib.Path(folder) / "main.json").read_text()
+    bytes_of = {space: json.loads(header)[space]["bytes"] for space in ("state", "scratch")}
+    flags = [f"-DHAS_{space.upper()}" for space, n in bytes_of.items() if n]
+    subprocess.run(["gcc", *flags, f"-I{folder}", str(probe), "-o", str(probe.with_suffix(""))], check=True)
+    measured = int(subprocess.run([str(probe.with_suffix(""))], capture_output=True, text=True, check=True).stdout)
+    return measured, reported_bytes(mlrc, path, ram)
+
+
+def same(name, what, got, expected):
+    return [f"{name}: {what}: `{k}` differs" for k in expected if got[k].tobytes() != expected[k].tobytes()]
+
+
+def check_program(mlrc, name, folder):
+    text, shapes = PROGRAMS[name]
+    path = folder / "main.mlr"
+    path.write_text(text)
+    random = np.random.default_rng(len(name))
+    wide = "f64[" in text
+    inputs = {k: random.normal(size=(2, *s)).astype(np.float64 if wide else np.float32) for k, s in shapes.items()}
+    data = folder / "in.npz"
+    np.savez(data, **inputs)
+    run = functools.partial(engines.mlrc_run, mlrc, program=path, inputs=[data])
+    expected = run(engine="run")
+    problems = same(name, "interpreter", run(engine="interp"), expected)
+    least, plain = least_bytes(mlrc, path)
+    print(f"{name}: {least} .. {plain} bytes", flush=True)
+    if name == "kept_between_steps":
+        return problems
+    if not least < plain:
+        problems.append(f"{name}: no budget saves anything")
+    for ram in sorted({least, least + (plain - least) // 8, (least + plain) // 2, plain}):
+        problems += same(name, f"--ram={ram}", run(engine="run", extra=[f"--ram={ram}"]), expected)
+        with tempfile.TemporaryDirectory() as own:
+            measured, reported = bytes_of_c(mlrc, path, own, ram)
+        if measured != reported or measured > ram:
+            problems.append(f"{name}: --ram={ram}: {measured} bytes, reported {reported}")
+    refused = subprocess.run([str(mlrc), "build", str(path), "--after=buffers", f"--ram={least - 1}"], capture_output=True, text=True)
+    if refused.returncode == 0 or f"the least possible is {least}" not in refused.stderr:
+        problems.append(f"{name}: a budget below the least is not refused")
+    with tempfile.TemporaryDirectory() as own:
+        got = engines.sanitized_run(mlrc, path, own, "gcc", inputs, 2, extra=[f"--ram={least}"])
+    return problems + same(name, "C, sanitized", got, expected)
+
+
+COUNTED = """
+extern fun tick(x: f64) -> (y: f64);
+node main(x: f64[{T}]) -> (y: f64) {{
+  scan t < {T} {{
+    a = tick(x[t] + 0.5 * (1 fby a));
+    w = sin(exp(sin(a * (w eby 0))));
+    y = initial w;
+  }}
+}}"""
+
+
+def check_counts(mlrc, folder):
+    """The instants that a C function sees, for many lengths and numbers of checkpoints."""
+    problems = []
+    for T in (2, 3, 7, 20, 61, 128):
+        path = folder / "main.mlr"
+        path.write_text(COUNTED.format(T=T))
+        own = folder / f"T{T}"
+        own.mkdir()
+        (own / "tick.c").write_text("double ticks; double tick(double x) { ticks += 1; return 0.5 * x; }\n")
+        report = subprocess.run([str(mlrc), "report", str(path)], capture_output=True, text=True, check=True).stdout
+        rows = re.findall(r"^\s+(\d+)\s+(\d+)\s+(\d+)\s+([\d.]+)x$", report, re.M)
+        if T >= 20 and not rows:
+            problems.append(f"counts: T = {T}: the report shows no trade")
+        for slots, ram, recomputed, _ in rows:
+            out = own / f"c{slots}"
+            description, sources = engines.generate_c(mlrc, path, out, extra=[f"--ram={ram}"])
+            library = out / "lib.so"
+            subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-o", str(library), *sources, str(own / "tick.c"), "-lm"], check=True)
+            instance = engines.CInstance(library, description)
+            instance.step({"x": np.zeros(T)})
+            counted = int(ctypes.c_double.in_dll(instance.lib, "ticks").value) - T
+            optimum = advances(T, int(slots)) + 1
+            if not counted == int(recomputed) == optimum:
+                problems.append(f"counts: T = {T}, {slots} checkpoints: {counted} again, reported {recomputed}, optimum {optimum}")
+    return problems
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("mlrc", type=pathlib.Path)
+    parser.add_argument("--only", nargs="*")
+    options = parser.parse_args()
+    mlrc = options.mlrc.resolve()
+    problems = []
+    for name in options.only or PROGRAMS:
+        if name not in PROGRAMS:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                problems += check_program(mlrc, name, pathlib.Path(folder))
+            except (engines.EngineError, subprocess.CalledProcessError) as error:
+                problems.append(f"{name}: {error}")
+    if not options.only or "counts" in options.only:
+        with tempfile.TemporaryDirectory() as folder:
+            problems += check_counts(mlrc, pathlib.Path(folder))
+    for p in problems:
+        print("FAILED", p)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
