@@ -80,16 +80,16 @@ def mlr_rows(mlrc, work, T, inputs):
         built = build_node(mlrc, work, program, node, params, extra=extra)
         planned = built.d["state"]["bytes"] + built.d["scratch"]["bytes"]
         report = shell([mlrc, "report", program, "--node", node, *(f"--param={k}={v}" for k, v in params.items()), *extra])
-        found = re.search(r"(\d+) checkpoints.*; (\d+) instants", report)
+        found = re.search(r"(\d+) checkpoints.* in blocks of (\d+),.*; (\d+) instants? again", report)
         results = built.step(inputs)
         now = b"".join(results[k].tobytes() for k in sorted(results))
         if bits not in (None, now):
             raise SystemExit(f"bench: --ram={ram} changes bits")
         bits = now
-        again = f"{found[2]} ({int(found[2]) / T:.2f} T), {found[1]} checkpoints" if found else "0"
+        again = f"{found[3]} ({int(found[3]) / T:.2f} T), {found[1]} checkpoints, blocks of {found[2]}" if found else "0"
         memory = [ctypes.c_void_p(built.address(k)) for k in ("state", "scratch", "in", "out")]
         rows.append([f"MLR, --ram={ram}" if ram else "MLR", planned, again,
-                     python_call(lambda f=built.step_function, m=memory: f(*m))])
+                     python_call(lambda n=built, m=memory: n.step_function(*m))])
     return rows, float(results["loss"])
 
 

@@ -1,18 +1,15 @@
 #include "driver/CommandLine.h"
 
+#include "mlr/Ast/Annotations.h"
+
 #include <CLI/CLI.hpp>
 #include <unistd.h>
 
 namespace mlr::driver {
 
-/// Bytes: a number, or one with K or M behind it for 1024 or 1024 * 1024 of them. Nothing if it is something else.
 static std::optional<int64_t> bytesIn(const std::string &text) {
-  size_t digits = text.find_first_not_of("0123456789");
-  if (digits == 0 || text.empty() || text.size() > 12) return std::nullopt;
-  std::string unit = digits == std::string::npos ? "" : text.substr(digits);
-  int64_t scale = unit.empty() ? 1 : unit == "K" ? 1024 : unit == "M" ? 1024 * 1024 : 0;
-  if (scale == 0) return std::nullopt;
-  return std::stoll(text) * scale;
+  size_t unit = std::min(text.find_first_not_of("0123456789"), text.size());
+  return ast::bytesIn(std::string_view(text).substr(0, unit), std::string_view(text).substr(unit));
 }
 
 static void addFile(CLI::App *app, CommandLine &out, const char *what) {

@@ -1,6 +1,7 @@
 #include "driver/Pipeline.h"
 
 #include "driver/Resources.h"
+#include "mlr/Ast/Annotations.h"
 #include "mlr/Ast/Parser.h"
 #include "mlr/Dataflow/Passes.h"
 #include "mlr/Diff/Diff.h"
@@ -22,7 +23,7 @@
 
 namespace mlr::driver {
 
-Compilation::Compilation(const CommandLine &options) : options(options), diagnostics(sources), unfused(options.unfused) {}
+Compilation::Compilation(const CommandLine &options) : options(options), diagnostics(sources), unfused(options.unfused), ram(options.ram) {}
 Compilation::~Compilation() = default;
 
 // ---- the stages ------------------------------------------------------------------------------------------------
@@ -58,6 +59,8 @@ static bool checkProgram(Compilation &c) {
   auto root = chooseRoot(c);
   if (!root) return c.refused = true, false;
   options.root = *root;
+  for (const auto &d : c.tree.decls)
+    if (d->name.text == *root && !c.ram) c.ram = ast::budgetOf(*d);
   options.params = c.options.params;
   options.stdPath = standardLibraryPath();
   options.paths = c.options.paths;
@@ -271,7 +274,7 @@ static void noteSignaturesOfLoops(Compilation &c) {
   }
 }
 
-/// A budget that nothing fits is the user's to change: R14.12.
+/// A budget that nothing fits is the user's to change: R14.17.
 static bool refuseBudget(Compilation &c, const store::Budget &budget, int64_t bytes) {
   std::string text = fmt::format("mlrc: {}: state and scratch do not fit into {} bytes: the least possible is {}\n", c.options.file,
                                  bytes, budget.bytes);
@@ -283,10 +286,10 @@ static bool refuseBudget(Compilation &c, const store::Budget &budget, int64_t by
 /// Checkpoints between sweeps, where --ram asks for them.
 static bool fitBudget(Compilation &c, dataflow::NodeOp node) {
   if (c.options.command == Command::Report) c.trade = store::tradeText(node);
-  if (!c.options.ram) return true;
-  store::Budget budget = store::fitBudget(node, *c.options.ram);
-  if (!budget.fits) return refuseBudget(c, budget, *c.options.ram);
-  c.trade = store::budgetText(budget, *c.options.ram) + c.trade;
+  if (!c.ram) return true;
+  store::Budget budget = store::fitBudget(node, *c.ram);
+  if (!budget.fits) return refuseBudget(c, budget, *c.ram);
+  c.trade = store::budgetText(budget, *c.ram) + c.trade;
   return mlir::succeeded(mlir::verify(node)) && mlir::succeeded(schedule::validate(node));
 }
 

@@ -24,6 +24,7 @@ struct Compilation {
   ast::File tree;
   Program program;
   bool unfused = false;        ///< --unfused, or so says the IR that was read
+  std::optional<int64_t> ram;  ///< --ram, or @ram in the node: bytes of state and scratch at most
   std::vector<std::vector<dataflow::RuntimeCheck>> checks;  ///< with --checks, of each root of the program
   ExposedDerivatives exposed;  ///< with --check-gradients
   std::unique_ptr<mlir::MLIRContext> context;

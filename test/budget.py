@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Memory budgets (R14.12): the same bits with and without, in every engine; the bytes asked for, and those reported; the number
+"""Memory budgets (R14.17): the same bits with and without, in every engine; the bytes asked for, and those reported; the number
 of instants that are executed again, counted by a C function, beside the binomial optimum.
 
 usage: budget.py MLRC [--only NAME..]
@@ -143,10 +143,14 @@ node main(x: f32[90]) -> (y: f32[90]) {
   }
 }""", x=(90,))
 program("kept_between_steps", """
-node main(x: f32[50]) -> (y: f32[50]) {
+node main(x: f32[50]) -> (y: f32) {
   scan t < 50 resume {
     a = 0.5 * (1 fby a) + sin(sin(sin(x[t] + (1 fby a))));
-    y[t] = a;
+    v[t] = exp(sin(a));
+  }
+  scan t < 50 {
+    w = sin(0.9 * (w eby 2) * exp(sin(v[t])));
+    y = initial w;
   }
 }""", x=(50,))
 
@@ -161,10 +165,10 @@ def advances(length, slots):
     return min(m + advances(length - m, slots - 1) + advances(m, slots) for m in range(1, length))
 
 
-def least_bytes(mlrc, path):
-    """State and scratch at least, and what they take without a budget."""
-    done = subprocess.run([str(mlrc), "build", str(path), "--after=buffers", "--ram=0"], capture_output=True, text=True)
-    return int(re.search(r"the least possible is (\d+)", done.stderr)[1]), reported_bytes(mlrc, path, 1 << 30)
+def least_bytes(mlrc, path, command):
+    """State and scratch at least: of `run`, or of generated C, which needs no places for vectors."""
+    done = subprocess.run([str(mlrc), *command, str(path), "--ram=0"], capture_output=True, text=True)
+    return int(re.search(r"the least possible is (\d+)", done.stderr)[1])
 
 
 def reported_bytes(mlrc, path, ram):
@@ -203,19 +207,19 @@ def check_program(mlrc, name, folder):
     run = functools.partial(engines.mlrc_run, mlrc, program=path, inputs=[data])
     expected = run(engine="run")
     problems = same(name, "interpreter", run(engine="interp"), expected)
-    least, plain = least_bytes(mlrc, path)
+    build = ["build", "--emit=c", "-o", str(folder)]
+    least, run_least, plain = least_bytes(mlrc, path, build), least_bytes(mlrc, path, ["run"]), reported_bytes(mlrc, path, 1 << 30)
     print(f"{name}: {least} .. {plain} bytes", flush=True)
-    if name == "kept_between_steps":
-        return problems
     if not least < plain:
         problems.append(f"{name}: no budget saves anything")
     for ram in sorted({least, least + (plain - least) // 8, (least + plain) // 2, plain}):
-        problems += same(name, f"--ram={ram}", run(engine="run", extra=[f"--ram={ram}"]), expected)
+        own_ram = ram - least + run_least
+        problems += same(name, f"--ram={own_ram}", run(engine="run", extra=[f"--ram={own_ram}"]), expected)
         with tempfile.TemporaryDirectory() as own:
             measured, reported = bytes_of_c(mlrc, path, own, ram)
         if measured != reported or measured > ram:
             problems.append(f"{name}: --ram={ram}: {measured} bytes, reported {reported}")
-    refused = subprocess.run([str(mlrc), "build", str(path), "--after=buffers", f"--ram={least - 1}"], capture_output=True, text=True)
+    refused = subprocess.run([str(mlrc), *build, str(path), f"--ram={least - 1}"], capture_output=True, text=True)
     if refused.returncode == 0 or f"the least possible is {least}" not in refused.stderr:
         problems.append(f"{name}: a budget below the least is not refused")
     with tempfile.TemporaryDirectory() as own:
@@ -244,20 +248,44 @@ def check_counts(mlrc, folder):
         own.mkdir()
         (own / "tick.c").write_text("double ticks; double tick(double x) { ticks += 1; return 0.5 * x; }\n")
         report = subprocess.run([str(mlrc), "report", str(path)], capture_output=True, text=True, check=True).stdout
-        rows = re.findall(r"^\s+(\d+)\s+(\d+)\s+(\d+)\s+([\d.]+)x$", report, re.M)
+        rows = re.findall(r"^\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+([\d.]+)x$", report, re.M)
         if T >= 20 and not rows:
             problems.append(f"counts: T = {T}: the report shows no trade")
-        for slots, ram, recomputed, _ in rows:
-            out = own / f"c{slots}"
+        for ram, slots, block, recomputed, _ in rows:
+            out = own / f"c{slots}b{block}"
             description, sources = engines.generate_c(mlrc, path, out, extra=[f"--ram={ram}"])
             library = out / "lib.so"
             subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-o", str(library), *sources, str(own / "tick.c"), "-lm"], check=True)
             instance = engines.CInstance(library, description)
             instance.step({"x": np.zeros(T)})
             counted = int(ctypes.c_double.in_dll(instance.lib, "ticks").value) - T
-            optimum = advances(T, int(slots)) + 1
+            blocks = -(-T // int(block))
+            optimum = int(block) * (advances(blocks, int(slots)) - (blocks - 1)) + T
             if not counted == int(recomputed) == optimum:
-                problems.append(f"counts: T = {T}, {slots} checkpoints: {counted} again, reported {recomputed}, optimum {optimum}")
+                problems.append(f"counts: T = {T}, {slots} checkpoints, blocks of {block}: {counted} again, reported {recomputed}, optimum {optimum}")
+    return problems
+
+
+def check_options(mlrc, folder):
+    """@ram and --ram, and what is refused."""
+    text = PROGRAMS["smoother"][0]
+
+    def report(source, *options):
+        path = folder / "main.mlr"
+        path.write_text(source)
+        done = subprocess.run([str(mlrc), "report", str(path), *options], capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+    annotated = text.replace("  scan t", "  @ram(64) scan t")
+    wanted = [(text, ["--ram=64"], "budget of 64 bytes"), (text, ["--ram=1K"], "budget of 1024 bytes"),
+              (text, ["--ram=2M"], "budget of 2097152 bytes"), (annotated, [], "budget of 64 bytes"),
+              (annotated, ["--ram=100"], "budget of 100 bytes"),
+              (annotated.replace("64", "1K").replace("    a =", "    @ram(80) a ="), [], "budget of 80 bytes")]
+    problems = [f"options: {options} of {source}: no `{text}`" for source, options, text in wanted if text not in report(source, *options)[1]]
+    for source, options in ((text, ["--ram=4"]), (text, ["--ram=1G"]), (text, ["--ram=-1"]), (text, ["--ram="]),
+                            (annotated.replace("@ram(64)", "@ram(64Q)"), []), (annotated.replace("@ram(64)", "@ram(4 + 4)"), [])):
+        code, said = report(source, *options)
+        if code != 1 or "internal" in said:
+            problems.append(f"options: {options} of {source}: exit code {code}: {said}")
     return problems
 
 
@@ -276,9 +304,10 @@ def main():
                 problems += check_program(mlrc, name, pathlib.Path(folder))
             except (engines.EngineError, subprocess.CalledProcessError) as error:
                 problems.append(f"{name}: {error}")
-    if not options.only or "counts" in options.only:
-        with tempfile.TemporaryDirectory() as folder:
-            problems += check_counts(mlrc, pathlib.Path(folder))
+    for name, check in (("counts", check_counts), ("options", check_options)):
+        if not options.only or name in options.only:
+            with tempfile.TemporaryDirectory() as folder:
+                problems += check(mlrc, pathlib.Path(folder))
     for p in problems:
         print("FAILED", p)
     return 1 if problems else 0

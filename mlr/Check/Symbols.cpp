@@ -1,4 +1,5 @@
 // The variables of a body and the statements that define them.
+#include "mlr/Ast/Annotations.h"
 #include "mlr/Check/Body.h"
 
 #include <fmt/format.h>
@@ -168,7 +169,8 @@ void Body::requireOutputs() {
 /// Statements of later versions, by name. True: refused.
 bool Body::refuse(const ast::Stmt &stmt) {
   for (const ast::Annotation &annotation : stmt.annotations)
-    report.unsupported(annotation.span, fmt::format("annotations (`@{}`) are", annotation.name.text));
+    if (!ast::isBudget(annotation)) // those are for whoever compiles the node
+      report.unsupported(annotation.span, fmt::format("annotations (`@{}`) are", annotation.name.text));
   return false;
 }
 

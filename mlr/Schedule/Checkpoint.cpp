@@ -1,12 +1,13 @@
 // The two sweeps of a crossing with checkpoints in between.
 //
-// Instants count in the producer's order of execution: e = 0 .. N-1, where e = t in an up sweep and N-1-t in a down sweep.
-// Checkpoint number k is the state before instant at[k], row k of the cells; at[0] = 0 < at[1] < .. at[held-1]. A sweep that
-// advances from a checkpoint to instant `last` leaves the next one where the least advances follow: of l instants to come back
-// over with k checkpoints, at the split of `emitSplit`.
+// Instants count in the producer's order of execution: e = 0 .. N-1, where e = t in an up sweep and N-1-t in a down sweep;
+// block q holds the instants e with e / block = q. Checkpoint number k is the state before block at[k], row k of the cells;
+// at[0] = 0 < at[1] < .. at[held-1]. A sweep that advances from a checkpoint through block `last` leaves the next one where the
+// least advances follow: of l blocks to come back over with k checkpoints, at the split of `emitSplit`.
 #include "mlr/Schedule/Checkpoint.h"
 
 #include "mlir/IR/IRMapping.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace mlr::dataflow;
@@ -17,8 +18,8 @@ namespace {
 
 class Checkpointer {
 public:
-  Checkpointer(Crossing &crossing, int64_t slots)
-      : c(crossing), slots(slots), producer(crossing.producer), consumer(crossing.consumer),
+  Checkpointer(Crossing &crossing, Slots chosen)
+      : c(crossing), slots(chosen.slots), length(chosen.block), producer(crossing.producer), consumer(crossing.consumer),
         up(producer.getSweep() != Direction::Down), loc(producer.getLoc()), b(producer) {}
 
   void run() {
@@ -32,7 +33,7 @@ public:
 
 private:
   Crossing &c;
-  const int64_t slots;
+  const int64_t slots, length; ///< length: of a block
   ScanOp producer, consumer;
   const bool up; ///< the producer's direction
   Location loc;
@@ -44,7 +45,7 @@ private:
   llvm::DenseMap<int64_t, Value> constants;
 
   struct Control {
-    Value held, next; ///< checkpoints; the instant before which the next one is left, -1 if none is
+    Value held, next; ///< checkpoints; the block before which the next one is left, -1 if none is
   };
 
   // ---- building blocks
@@ -69,7 +70,18 @@ private:
   }
   static void carryOn(Operation *carried, Value value) { carried->setOperand(isa<FbyOp>(carried) ? 1 : 0, value); }
 
-  Value read(Value cell, Value row) {
+  Value blockOf(Value instant) { return length == 1 ? instant : binary<DivOp>(instant, constant(length)); }
+  Value placeInBlock(Value instant) { return binary<RemOp>(instant, constant(length)); }
+  Value both(Value x, Value y) { return !x ? y : !y ? x : binary<AndOp>(x, y); }
+  /// The first instant of a block; null if all are.
+  Value startsBlock(Value instant) {
+    return length == 1 ? Value() : compare<EqOp>(placeInBlock(instant), constant(0));
+  }
+  /// A row that may not be there where nobody looks at it.
+  Value row(Value number) { return length == 1 ? number : binary<MaxOp>(number, constant(0)); }
+
+  /// `when`, if given: nobody looks at it otherwise.
+  Value read(Value cell, Value row, Value when = {}) {
     Value at = convert(row, b.getIndexType());
     auto type = cast<RankedTensorType>(cell.getType());
     auto element = [&](ValueRange indices) -> Value {
@@ -78,7 +90,7 @@ private:
     };
     if (type.getRank() == 1) return element(at);
     auto rowType = RankedTensorType::get(type.getShape().drop_front(), type.getElementType());
-    auto gen = GenOp::create(b, loc, rowType);
+    auto gen = GenOp::create(b, loc, rowType, when);
     OpBuilder::InsertionGuard guard(b);
     SmallVector<Type> indexTypes(rowType.getRank(), b.getIndexType());
     Block *block = b.createBlock(&gen.getBody(), {}, indexTypes, SmallVector<Location>(rowType.getRank(), loc));
@@ -103,7 +115,7 @@ private:
 
   // ---- the split
 
-  /// Instants after which the next checkpoint is left: a segment of `l` instants, its state at hand, `k` checkpoints with that
+  /// Blocks after which the next checkpoint is left: a segment of `l` blocks, its state at hand, `k` checkpoints with that
   /// one. 0: none is left. C(k+r-1, k) < l <= C(k+r, k) gives r; the least advances follow from any split m for which the rest
   /// l - m takes at most r and at least r - 1 repetitions with k - 1 checkpoints, and m one less with k (Griewank 1992).
   Value emitSplit(Value l, Value k, Value wanted) {
@@ -136,12 +148,12 @@ private:
   /// A bound on r where there are at least two checkpoints.
   int64_t repetitions() const {
     int64_t r = 1;
-    while ((r + 1) * (r + 2) / 2 < c.length) ++r;
+    while ((r + 1) * (r + 2) / 2 < (c.length + length - 1) / length) ++r;
     return r;
   }
 
-  /// The instant before which the next checkpoint is left by a sweep that has the state before `from` and goes on to `last`,
-  /// with `held` checkpoints, that one included.
+  /// The block before which the next checkpoint is left by a sweep that has the state before block `from` and goes on through
+  /// block `last`, with `held` checkpoints, that one included.
   Value nextAfter(Value from, Value last, Value held, Value wanted) {
     if (slots == 1) return constant(-1);
     Value l = binary<AddOp>(binary<SubOp>(last, from), constant(1));
@@ -150,17 +162,18 @@ private:
     return select(compare<GtOp>(m, constant(0)), binary<AddOp>(from, m), constant(-1));
   }
 
-  /// At the start of an instant: leaves a checkpoint if it is due.
-  Control save(Control now, Value e, Value last, ArrayRef<Value> states) {
-    Value due = compare<EqOp>(e, now.next);
-    put(now.held, e, states, due);
+  /// At the start of instant e: leaves a checkpoint if it is due. `due`, if given, becomes whether it is.
+  Control save(Control now, Value e, Value last, ArrayRef<Value> states, Value *wasDue = nullptr) {
+    Value q = blockOf(e), due = both(startsBlock(e), compare<EqOp>(q, now.next));
+    put(now.held, q, states, due);
     Value held = binary<AddOp>(now.held, select(due, constant(1), constant(0)));
-    return {held, select(due, nextAfter(e, last, held, due), now.next)};
+    if (wasDue) *wasDue = due;
+    return {held, select(due, nextAfter(q, last, held, due), now.next)};
   }
 
-  void put(Value row, Value e, ArrayRef<Value> states, Value when) {
+  void put(Value row, Value q, ArrayRef<Value> states, Value when) {
     for (auto [cell, state] : llvm::zip(cells, states)) PutOp::create(b, loc, state, cell, row, when);
-    PutOp::create(b, loc, e, positions, row, when);
+    PutOp::create(b, loc, q, positions, row, when);
   }
 
   // ---- the producer
@@ -178,37 +191,53 @@ private:
     }
   }
 
-  void makeCells() {
+  Value cell(int64_t rows, Type value, StringAttr name) {
+    SmallVector<int64_t> shape{rows};
+    if (auto tensor = dyn_cast<RankedTensorType>(value)) llvm::append_range(shape, tensor.getShape());
     OpBuilder before(producer);
-    auto cell = [&](Type value, StringAttr name) {
-      SmallVector<int64_t> shape{slots + 1};
-      if (auto tensor = dyn_cast<RankedTensorType>(value)) llvm::append_range(shape, tensor.getShape());
-      return CellOp::create(before, loc, RankedTensorType::get(shape, getElementTypeOrSelf(value)), name);
-    };
+    return CellOp::create(before, loc, RankedTensorType::get(shape, getElementTypeOrSelf(value)), name);
+  }
+
+  void makeCells() {
     for (Operation *state : c.states)
-      cells.push_back(cell(state->getResult(0).getType(), state->getAttrOfType<StringAttr>("name")));
-    positions = cell(b.getI32Type(), b.getStringAttr("instants"));
+      cells.push_back(cell(slots + 1, state->getResult(0).getType(), state->getAttrOfType<StringAttr>("name")));
+    positions = cell(slots + 1, b.getI32Type(), b.getStringAttr("instants"));
   }
 
   void saveInProducer() {
     Block &body = bodyOf(producer);
     // The states stand first: what is saved is their old value.
-    for (Operation *state : llvm::reverse(c.states)) state->moveBefore(&body, body.begin());
+    for (Operation *state : llvm::reverse(c.states)) {
+      state->moveBefore(&body, body.begin());
+      Operation *border = state->getOperand(isa<FbyOp>(state) ? 0 : 1).getDefiningOp();
+      if (border && border->getBlock() == &body) border->moveBefore(producer); // a constant
+    }
     b.setInsertionPointAfter(c.states.back());
     Operation *held = carry(up, constant(0)), *next = carry(up, constant(0));
     SmallVector<Value> states;
     for (Operation *state : c.states) states.push_back(state->getResult(0));
-    Control after = save({held->getResult(0), next->getResult(0)}, mirrored(body.getArgument(0)),
-                         binary<SubOp>(longest(), constant(1)), states);
+    Value e = mirrored(body.getArgument(0)), last = blockOf(binary<SubOp>(longest(), constant(1))), due;
+    // Checkpoints are of one run, whatever else a scan that resumes keeps.
+    Control now{held->getResult(0), next->getResult(0)};
+    if (producer.getResume()) {
+      Value first = compare<EqOp>(e, constant(0));
+      now = {select(first, constant(0), now.held), select(first, constant(0), now.next)};
+    }
+    Control after = save(now, e, last, states, &due);
     carryOn(held, after.held);
     carryOn(next, after.next);
-    // The state before the last instant, which may be any one if the sweep finds its number of instants out.
-    Value e = mirrored(body.getArgument(0)), kept = after.held;
-    Value spare = compare<EqOp>(kept, held->getResult(0));
+    // The state before the last block, which may be any one if the sweep finds its number of instants out.
+    Value starts = startsBlock(e), spare = both(starts, compare<EqOp>(after.held, now.held));
     if (llvm::none_of(body, [](Operation &op) { return isa<UntilOp>(op); }))
-      spare = binary<AndOp>(spare, compare<EqOp>(e, binary<SubOp>(longest(), constant(1))));
-    put(kept, e, states, spare);
-    Value all = binary<AddOp>(kept, select(spare, constant(1), constant(0)));
+      spare = both(spare, compare<EqOp>(blockOf(e), last));
+    put(after.held, blockOf(e), states, spare);
+    Value one = select(spare, constant(1), constant(0));
+    if (starts) {
+      Operation *inBlock = carry(up, constant(0));
+      one = select(starts, one, inBlock->getResult(0));
+      carryOn(inBlock, one);
+    }
+    Value all = binary<AddOp>(after.held, one);
     b.setInsertionPoint(body.getTerminator());
     this->held = endOf(all, up);
   }
@@ -251,37 +280,56 @@ private:
   void readBack() {
     Block &body = bodyOf(consumer);
     b.setInsertionPointToStart(&body);
-    Value e = mirrored(body.getArgument(0));
+    Value e = mirrored(body.getArgument(0)), q = blockOf(e), fresh = entersBlock(e);
     Operation *carried = carry(!up, held);
-    Value now = carried->getResult(0), top = binary<SubOp>(now, constant(1));
+    Value now = carried->getResult(0), top = row(binary<SubOp>(now, constant(1)));
     Value from = read(positions, top);
     IRMapping restored;
-    for (auto [cell, state] : llvm::zip(cells, c.states)) restored.map(state->getResult(0), read(cell, top));
-    Value next = nextAfter(from, e, now, Value());
-    Value count = binary<AddOp>(binary<SubOp>(e, from), constant(1));
-    ScanOp again = advance({now, next}, from, e, count, restored);
-    // What is at this instant is not needed at those before it.
-    Value left = again.getResult(0);
-    Value reached = compare<EqOp>(read(positions, binary<SubOp>(left, constant(1))), e);
+    for (auto [cell, state] : llvm::zip(cells, c.states)) restored.map(state->getResult(0), read(cell, top, fresh));
+    Value next = nextAfter(from, q, now, fresh);
+    ScanOp again = advance({now, next}, from, e, q, fresh, restored);
+    // The state before this block is not needed for those before it.
+    Value left = fresh ? select(fresh, again.getResult(0), now) : again.getResult(0);
+    Value reached = both(fresh, compare<EqOp>(read(positions, row(binary<SubOp>(left, constant(1)))), q));
     carryOn(carried, select(reached, binary<SubOp>(left, constant(1)), left));
-    for (auto [r, value] : stacked) replaceReads(old.getResult(r), value, again);
+    Value place = length == 1 ? Value() : convert(placeInBlock(e), b.getIndexType());
+    for (auto [r, value] : sorted(stacked)) replaceReads(old.getResult(r), value, again, place);
     old->erase();
   }
 
-  llvm::MapVector<Value, unsigned> handed; ///< a value of the producer: result of the advance
+  /// The instant at which the consumer comes to a block: its last one, or the last of all. Null: every one.
+  Value entersBlock(Value e) {
+    if (length == 1) return {};
+    Value after = binary<AddOp>(e, constant(1));
+    Value count = consumer.getUpto() ? consumer.getUpto() : constant(c.length);
+    return binary<OrOp>(compare<EqOp>(after, count), compare<EqOp>(placeInBlock(after), constant(0)));
+  }
 
-  /// Executes the instants from .. e again. Results: checkpoints held, then the values handed to the consumer.
-  ScanOp advance(Control start, Value from, Value e, Value count, const IRMapping &restored) {
+  llvm::MapVector<Value, unsigned> handed; ///< a value of the producer: result of the advance, or its tape
+  SmallVector<Value> tapes;                ///< cells of one block, by the same numbers less one
+
+  void collectHanded() {
     for (auto [r, value] : sorted(stacked)) {
       hand(value);
       for (OpOperand &use : old.getResult(r).getUses())
         if (readsBefore(cast<ReadOp>(use.getOwner()))) hand(stateOf(value));
     }
+    if (length > 1)
+      for (auto &[value, number] : handed) tapes.push_back(cell(length, value.getType(), StringAttr()));
+  }
+
+  /// Executes the instants from block `from` through e again. Results: checkpoints held; without tapes also the values handed
+  /// to the consumer.
+  ScanOp advance(Control start, Value from, Value e, Value q, Value fresh, const IRMapping &restored) {
+    collectHanded();
     SmallVector<Type> types{b.getI32Type()};
-    for (auto &[value, result] : handed) types.push_back(value.getType());
-    auto again = ScanOp::create(b, loc, types, count, Value(), Value(), c.length, false,
+    if (tapes.empty())
+      for (auto &[value, number] : handed) types.push_back(value.getType());
+    Value first = length == 1 ? from : binary<MulOp>(from, constant(length));
+    Value count = binary<AddOp>(binary<SubOp>(e, first), constant(1));
+    auto again = ScanOp::create(b, loc, types, count, fresh, Value(), c.length, false,
                                 DirectionAttr::get(b.getContext(), Direction::Up), producer.getIndexNameAttr());
-    again->setDiscardableAttr("mlr.total", b.getI64IntegerAttr(binomialAdvances(c.length, slots) + 1));
+    again->setDiscardableAttr("mlr.total", b.getI64IntegerAttr(recomputedInstants(c.length, {slots, length})));
     OpBuilder::InsertionGuard guard(b);
     Block *body = b.createBlock(&again.getBody(), {}, b.getI32Type(), loc);
     IRMapping map;
@@ -295,19 +343,28 @@ private:
       saved.push_back(states.back()->getResult(0));
     }
     Operation *held = carry(true, start.held), *next = carry(true, start.next);
-    Value now = binary<AddOp>(from, body->getArgument(0));
+    Value now = binary<AddOp>(first, body->getArgument(0));
     map.map(bodyOf(producer).getArgument(0), mirrored(now));
-    Control after = save({held->getResult(0), next->getResult(0)}, now, e, saved);
+    Control after = save({held->getResult(0), next->getResult(0)}, now, q, saved);
     carryOn(held, after.held);
     carryOn(next, after.next);
     for (Operation *op : c.slice)
       if (!llvm::is_contained(c.states, op)) b.clone(*op, map);
     for (auto [state, copy] : llvm::zip(c.states, states))
       carryOn(copy, map.lookupOrDefault(state->getOperand(isa<FbyOp>(state) ? 1 : 0)));
+    if (!tapes.empty()) record(now, q, map);
     SmallVector<Value> ends{endOf(after.held, true)};
-    for (auto &[value, result] : handed) ends.push_back(endOf(map.lookupOrDefault(value), true));
+    if (tapes.empty())
+      for (auto &[value, number] : handed) ends.push_back(endOf(map.lookupOrDefault(value), true));
     YieldOp::create(b, loc, ends);
     return again;
+  }
+
+  /// What the consumer will read of block q.
+  void record(Value now, Value q, const IRMapping &map) {
+    Value wanted = compare<EqOp>(blockOf(now), q), place = placeInBlock(now);
+    for (auto [entry, tape] : llvm::zip(handed, tapes))
+      PutOp::create(b, loc, map.lookupOrDefault(entry.first), tape, place, wanted);
   }
 
   static std::vector<std::pair<unsigned, Value>> sorted(const llvm::DenseMap<unsigned, Value> &map) {
@@ -331,11 +388,16 @@ private:
     return {};
   }
 
-  /// Row t of the array is what the advance has just computed.
-  void replaceReads(Value array, Value value, ScanOp again) {
+  /// Row t of the array is what the advance has computed: just now, or at `place` of the tape.
+  void replaceReads(Value array, Value value, ScanOp again, Value place) {
     for (OpOperand &use : llvm::make_early_inc_range(array.getUses())) {
       auto read = cast<ReadOp>(use.getOwner());
-      Value row = again.getResult(handed.lookup(readsBefore(read) ? stateOf(value) : value));
+      unsigned number = handed.lookup(readsBefore(read) ? stateOf(value) : value);
+      if (place) {
+        onTape(read, tapes[number - 1], place);
+        continue;
+      }
+      Value row = again.getResult(number);
       if (isa<RankedTensorType>(row.getType())) {
         OpBuilder at(read);
         row = withoutAxis(at, read, row);
@@ -343,6 +405,27 @@ private:
       read.getResult().replaceAllUsesWith(row);
       read.erase();
     }
+  }
+
+  static void onTape(ReadOp read, Value tape, Value place) {
+    unsigned dim = cast<AffineDimExpr>(read.getMap().getResult(0)).getPosition(), fresh = read.getIndices().size();
+    OpBuilder at(read);
+    SmallVector<Value> indices(read.getIndices());
+    indices.push_back(place);
+    SmallVector<AffineExpr> results(read.getMap().getResults());
+    results[0] = at.getAffineDimExpr(fresh);
+    AffineMap map = AffineMap::get(fresh + 1, 0, results, at.getContext());
+    // The instant stands on no other axis, as a rule; then its operand is not needed.
+    if (!map.isFunctionOfDim(dim)) {
+      indices.erase(indices.begin() + dim);
+      SmallVector<AffineExpr> dims;
+      for (unsigned k = 0; k <= fresh; ++k)
+        dims.push_back(k == dim ? at.getAffineConstantExpr(0) : at.getAffineDimExpr(k - (k > dim)));
+      map = map.replaceDimsAndSymbols(dims, {}, fresh, 0);
+    }
+    Value element = ReadOp::create(at, read.getLoc(), read.getResult().getType(), tape, map, indices, read.getClampAttr());
+    read.getResult().replaceAllUsesWith(element);
+    read.erase();
   }
 
   static Value withoutAxis(OpBuilder &at, ReadOp read, Value row) {
@@ -376,13 +459,14 @@ private:
 
 } // namespace
 
-void checkpoint(std::vector<Crossing> crossings, ArrayRef<int64_t> slots) {
-  for (auto [crossing, n] : llvm::zip(crossings, slots))
-    if (n > 0) Checkpointer(crossing, n).run();
+void checkpoint(std::vector<Crossing> crossings, ArrayRef<Slots> slots) {
+  for (auto [crossing, chosen] : llvm::zip(crossings, slots))
+    if (chosen.slots > 0) Checkpointer(crossing, chosen).run();
 }
 
 int64_t binomialAdvances(int64_t length, int64_t slots) {
   if (length <= 1) return 0;
+  if (slots == 1) return length % 2 ? (length - 1) / 2 * length : length / 2 * (length - 1);
   // C(slots + r, slots), and the same for r - 1 with slots + 1 in place of slots, which is the sum of those before.
   __int128 reached = 1, sum = 0;
   int64_t r = 0;
@@ -395,8 +479,12 @@ int64_t binomialAdvances(int64_t length, int64_t slots) {
   return advances > INT64_MAX ? INT64_MAX : static_cast<int64_t>(advances);
 }
 
-int64_t recomputedInstants(const Crossing &crossing, int64_t slots) {
-  return binomialAdvances(crossing.length, slots) + 1;
+int64_t recomputedInstants(int64_t length, Slots chosen) {
+  int64_t blocks = (length + chosen.block - 1) / chosen.block;
+  // All advances but those of the producer; the last block is never advanced through, so that all of these are whole.
+  int64_t again = binomialAdvances(blocks, chosen.slots) - (blocks - 1), sum = 0;
+  if (llvm::MulOverflow(again, chosen.block, sum) || llvm::AddOverflow(sum, length, sum)) return INT64_MAX;
+  return sum;
 }
 
 } // namespace mlr::schedule

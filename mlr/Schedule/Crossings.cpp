@@ -60,6 +60,8 @@ public:
       }
     for (Operation *state : found.states) found.stateBytes += bytesOf(state->getResult(0).getType());
     for (Value v : found.before) found.stateBytes += bytesOf(v.getType());
+    found.tapeBytes = found.storedBytes / found.length;
+    for (Value v : wantedBefore) found.tapeBytes += bytesOf(v.getType());
     if (found.stateBytes == 0) return "no recurrence computes it";
     return "";
   }

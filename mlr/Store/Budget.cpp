@@ -11,7 +11,8 @@ namespace mlr::store {
 
 namespace {
 
-using Slots = std::vector<int64_t>;
+using schedule::Slots;
+using Choice = std::vector<Slots>;
 
 /// Bytes of a struct: its end is a multiple of the alignment of its members.
 int64_t sizeOf(const Plan &made, Space space, int64_t bytes) {
@@ -22,7 +23,7 @@ int64_t sizeOf(const Plan &made, Space space, int64_t bytes) {
 }
 
 /// State and scratch of the node with so many checkpoints in each crossing.
-int64_t measure(NodeOp node, const Slots &slots) {
+int64_t measure(NodeOp node, const Choice &slots) {
   OwningOpRef<NodeOp> copy(cast<NodeOp>(node->clone()));
   schedule::checkpoint(schedule::findCrossings(*copy), slots);
   Plan made = plan(*copy);
@@ -33,49 +34,84 @@ class Fitter {
 public:
   Fitter(NodeOp node, int64_t bytes) : node(node), limit(bytes), crossings(schedule::findCrossings(node, &result.kept)) {}
 
-  Budget run() {
-    Slots slots(crossings.size(), 0);
+  /// Chooses; the node stays as it is.
+  Budget choose() {
+    slots.assign(crossings.size(), Slots{});
     result.plainBytes = result.bytes = measure(node, slots);
     result.fits = result.plainBytes <= limit;
     // No more crossings than are needed.
     for (size_t n = 1; n <= crossings.size() && !result.fits; ++n) {
-      slots[n - 1] = 1;
+      slots[n - 1] = {1, 1};
       int64_t bytes = measure(node, slots);
       result.bytes = std::min(result.bytes, bytes);
       result.fits = bytes <= limit;
-      if (result.fits) enlarge(slots, n);
+      if (result.fits && n == 1) weigh(bytes);
+      else if (result.fits) enlarge(n);
     }
-    if (!result.fits) slots.assign(crossings.size(), 0);
-    for (auto [c, n] : llvm::zip(crossings, slots))
-      result.sweeps.push_back({c.producer.getLoc(), c.length, n, c.storedBytes, c.stateBytes,
-                               n ? schedule::recomputedInstants(c, n) : 0});
-    if (result.fits) schedule::checkpoint(crossings, slots);
+    if (!result.fits) slots.assign(crossings.size(), Slots{});
+    for (auto [c, chosen] : llvm::zip(crossings, slots))
+      result.sweeps.push_back({c.producer.getLoc(), c.length, chosen, c.storedBytes, c.stateBytes,
+                               chosen.slots ? schedule::recomputedInstants(c.length, chosen) : 0});
     return result;
   }
+
+  void apply() { schedule::checkpoint(crossings, slots); }
 
 private:
   NodeOp node;
   int64_t limit;
   Budget result;
   std::vector<schedule::Crossing> crossings;
+  Choice slots;
 
-  // First all of the first n alike, then one after the other.
-  void enlarge(Slots &slots, size_t n) {
+  // One crossing: for each length of blocks, as many checkpoints as there is memory for; of these the fewest instants again.
+  void weigh(int64_t least) {
+    const schedule::Crossing &c = crossings[0];
+    slots[0] = {1, 2};
+    const int64_t taped = measure(node, slots), row = c.stateBytes + 4; // and its instant
+    Slots best{1, 1};
+    int64_t fewest = schedule::recomputedInstants(c.length, best);
+    for (int64_t block = 1; block <= c.length; block += 1 + block / 64) {
+      int64_t spare = block == 1 ? limit - least : limit - taped - (block - 2) * c.tapeBytes;
+      if (spare < 0) break;
+      Slots tried{std::min(1 + spare / row, (c.length + block - 1) / block), block};
+      int64_t again = schedule::recomputedInstants(c.length, tried);
+      if (again < fewest) best = tried, fewest = again;
+    }
+    settle(best, row);
+  }
+
+  // Alignment may take a little more, or leave room.
+  void settle(Slots best, int64_t row) {
+    auto bytesOf = [&](Slots tried) {
+      slots[0] = tried;
+      return measure(node, slots);
+    };
+    for (int64_t bytes; best.slots > 1 && (bytes = bytesOf(best)) > limit;)
+      best.slots = std::max<int64_t>(1, best.slots - std::max<int64_t>(1, (bytes - limit) / row));
+    if (bytesOf(best) > limit) best = {1, 1};
+    int64_t places = (crossings[0].length + best.block - 1) / best.block;
+    while (best.slots < places && bytesOf({best.slots + 1, best.block}) <= limit) ++best.slots;
+    result.bytes = bytesOf(best);
+  }
+
+  // Several crossings: first all of the first n alike, then one after the other.
+  void enlarge(size_t n) {
     int64_t longest = 1;
     for (size_t i = 0; i < n; ++i) longest = std::max(longest, crossings[i].length);
-    grow(slots, longest, [&](Slots &s, int64_t count) {
-      for (size_t i = 0; i < n; ++i) s[i] = std::min(count, crossings[i].length);
+    grow(longest, [&](Choice &s, int64_t count) {
+      for (size_t i = 0; i < n; ++i) s[i].slots = std::min(count, crossings[i].length);
     });
-    for (size_t i = 0; i < n && n > 1; ++i)
-      grow(slots, crossings[i].length, [&](Slots &s, int64_t count) { s[i] = std::max(count, s[i]); });
+    for (size_t i = 0; i < n; ++i)
+      grow(crossings[i].length, [&](Choice &s, int64_t count) { s[i].slots = std::max(count, s[i].slots); });
   }
 
   // The largest count that fits, by bisection; 1 does.
-  template <typename Set> void grow(Slots &slots, int64_t most, Set set) {
+  template <typename Set> void grow(int64_t most, Set set) {
     int64_t fitting = 1, beyond = most + 1;
     while (fitting + 1 < beyond) {
       int64_t middle = fitting + (beyond - fitting) / 2;
-      Slots tried = slots;
+      Choice tried = slots;
       set(tried, middle);
       (measure(node, tried) <= limit ? fitting : beyond) = middle;
     }
@@ -86,44 +122,47 @@ private:
 
 } // namespace
 
-Budget fitBudget(NodeOp node, int64_t bytes) { return Fitter(node, bytes).run(); }
+Budget fitBudget(NodeOp node, int64_t bytes) {
+  Fitter fitter(node, bytes);
+  Budget result = fitter.choose();
+  if (result.fits) fitter.apply();
+  return result;
+}
+
+static double factorOf(int64_t recomputed, int64_t length) {
+  return 1 + static_cast<double>(recomputed) / static_cast<double>(std::max<int64_t>(length, 1));
+}
+
+static std::string instants(int64_t n) { return fmt::format("{} instant{}", n, n == 1 ? "" : "s"); }
 
 std::string budgetText(const Budget &budget, int64_t limit) {
   std::string out = fmt::format("\nbudget of {} bytes: state and scratch take {}\n", limit, budget.bytes);
   for (const Checkpoints &s : budget.sweeps)
-    if (s.slots)
-      out += fmt::format("  {} checkpoints of {} bytes over {} instants instead of {} bytes; {} instants computed again, the "
-                         "forward sweep {:.2f}x\n",
-                         s.slots, s.stateBytes, s.length, s.storedBytes, s.recomputed,
-                         1 + static_cast<double>(s.recomputed) / static_cast<double>(s.length));
+    if (s.chosen.slots)
+      out += fmt::format("  {} checkpoints of {} bytes over {} in blocks of {}, instead of {} bytes; {} again, the forward sweep "
+                         "{:.2f}x\n",
+                         s.chosen.slots, s.stateBytes, instants(s.length), s.chosen.block, s.storedBytes, instants(s.recomputed),
+                         factorOf(s.recomputed, s.length));
   return out;
 }
 
 std::vector<Trade> trades(NodeOp node) {
-  auto crossings = schedule::findCrossings(node);
-  if (crossings.empty()) return {};
-  int64_t longest = 0, instants = 0;
-  for (auto &c : crossings) {
-    longest = std::max(longest, c.length);
-    instants += c.length;
-  }
-  int64_t plain = measure(node, Slots(crossings.size(), 0));
+  Budget least = Fitter(node, 0).choose();
+  if (least.fits || least.bytes >= least.plainBytes) return {};
   std::vector<Trade> all;
-  double step = std::max(2.0, std::pow(static_cast<double>(longest), 0.1));
-  for (double at = 1; at <= static_cast<double>(longest); at *= step) {
-    Trade t;
-    t.slots = static_cast<int64_t>(at);
-    Slots slots;
-    for (auto &c : crossings) {
-      slots.push_back(std::min(t.slots, c.length));
-      t.recomputed += schedule::recomputedInstants(c, slots.back());
+  double step = std::max(1.5, std::pow(static_cast<double>(least.plainBytes) / static_cast<double>(least.bytes), 0.1));
+  for (double at = static_cast<double>(least.bytes); at < static_cast<double>(least.plainBytes); at *= step) {
+    Budget made = Fitter(node, static_cast<int64_t>(at)).choose();
+    Trade t{made.sweeps.front().chosen, made.bytes, 0, 1};
+    int64_t length = 0;
+    for (const Checkpoints &s : made.sweeps) {
+      t.recomputed += s.recomputed;
+      length += s.length;
     }
-    t.bytes = measure(node, slots);
-    if (t.bytes >= plain) break;
-    t.factor = 1 + static_cast<double>(t.recomputed) / static_cast<double>(instants);
-    all.push_back(t);
+    t.factor = factorOf(t.recomputed, length);
+    if (all.empty() || all.back().recomputed > t.recomputed) all.push_back(t);
   }
-  if (!all.empty()) all.push_back({0, plain, 0, 1});
+  all.push_back({{}, least.plainBytes, 0, 1});
   return all;
 }
 
@@ -132,9 +171,11 @@ std::string tradeText(NodeOp node) {
   std::vector<schedule::Kept> kept;
   schedule::findCrossings(node, &kept);
   if (all.empty()) return "";
-  std::string out = fmt::format("\nmemory budgets (--ram)\n  {:>12} {:>12} {:>14} {:>8}\n", "checkpoints", "bytes", "recomputed", "forward");
+  std::string out = fmt::format("\nmemory budgets (--ram)\n  {:>12} {:>12} {:>8} {:>14} {:>8}\n", "bytes", "checkpoints", "blocks of",
+                                "instants again", "forward");
   for (const Trade &t : all)
-    out += fmt::format("  {:>12} {:>12} {:>14} {:>7.2f}x\n", t.slots ? std::to_string(t.slots) : "none", t.bytes, t.recomputed, t.factor);
+    out += fmt::format("  {:>12} {:>12} {:>8} {:>14} {:>7.2f}x\n", t.bytes, t.chosen.slots ? std::to_string(t.chosen.slots) : "none",
+                       t.chosen.slots ? std::to_string(t.chosen.block) : "-", t.recomputed, t.factor);
   for (const schedule::Kept &k : kept) out += fmt::format("  {} bytes stay stored: {}\n", k.bytes, k.why);
   return out;
 }

@@ -10,7 +10,7 @@ namespace mlr::store {
 struct Checkpoints {
   mlir::Location location;
   int64_t length = 0;       ///< instants, at most
-  int64_t slots = 0;        ///< checkpoints; 0: everything that crosses is stored
+  schedule::Slots chosen;   ///< no slots: everything that crosses is stored
   int64_t storedBytes = 0;  ///< what crosses without checkpoints
   int64_t stateBytes = 0;   ///< of one checkpoint
   int64_t recomputed = 0;   ///< instants executed again in a run of full length
@@ -24,10 +24,10 @@ struct Budget {
   std::vector<schedule::Kept> kept;  ///< arrays for which there are no checkpoints, and why
 };
 
-/// Rewrites a scheduled node without a buffer plan so that state and scratch take at most `bytes`, with the largest numbers of
-/// checkpoints that fit; leaves it as it is if it fits anyway, or if nothing does. With several pairs of sweeps: those that
-/// store most first, no more pairs than are needed, the same number of checkpoints each as far as possible.
-/// Cost: about 2 log2(length) buffer plans.
+/// Rewrites a scheduled node without a buffer plan so that state and scratch take at most `bytes`, with the checkpoints and
+/// blocks that execute the fewest instants again; leaves it as it is if it fits anyway, or if nothing does. With several pairs
+/// of sweeps: those that store most first, no more pairs than are needed, blocks of one instant, and the same number of
+/// checkpoints each as far as possible. Cost: a few buffer plans, with several pairs about 2 log2(length).
 Budget fitBudget(dataflow::NodeOp node, int64_t bytes);
 
 /// What a budget has chosen, as lines for `mlrc report`.
@@ -35,12 +35,13 @@ std::string budgetText(const Budget &budget, int64_t limit);
 
 /// One point of the trade of memory for work.
 struct Trade {
-  int64_t slots = 0, bytes = 0;  ///< the same number of checkpoints in each pair of sweeps; state and scratch
+  schedule::Slots chosen;        ///< of the pair of sweeps that stores most
+  int64_t bytes = 0;             ///< state and scratch
   int64_t recomputed = 0;        ///< instants executed again
   double factor = 1;             ///< instants of the forward sweeps, over those without checkpoints
 };
 
-/// From the fewest checkpoints to storing everything, in about ten steps that each save memory; empty for a node without
+/// What fitBudget makes of about ten budgets from the least to the one that stores everything; empty for a node without
 /// sweeps that checkpoints can serve, and where they save nothing.
 std::vector<Trade> trades(dataflow::NodeOp node);
 

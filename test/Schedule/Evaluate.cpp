@@ -23,7 +23,9 @@ static int64_t binary(Operation *op, int64_t a, int64_t b) {
   if (wide && isa<SubOp>(op)) return a - b;
   if (wide && isa<MulOp>(op)) return a * b;
   if (isa<DivOp>(op)) return b ? a / b : 0;
+  if (isa<RemOp>(op)) return b ? a % b : 0;
   if (isa<AndOp>(op)) return a & b;
+  if (isa<OrOp>(op)) return a | b;
   if (isa<GeOp>(op)) return a >= b;
   if (isa<GtOp>(op)) return a > b;
   if (isa<AddOp>(op)) return int32_t(uint32_t(a) + uint32_t(b));
@@ -335,6 +337,10 @@ private:
     }
     if (!scan.getResume()) forget(scan);
     int64_t n = scan.getUpto() ? get(scan.getUpto())[0] : scan.getLength(), executed = 0;
+    if (n < 0 || n > int64_t(scan.getLength())) {
+      ADD_FAILURE() << "runs " << n << " instants of " << int64_t(scan.getLength());
+      n = 0;
+    }
     bool up = scan.getSweep() == Direction::Up;
     Block &block = bodyOf(scan);
     std::map<Operation *, Data> ends;

@@ -5,6 +5,7 @@ usage: run.py MLRC [--count 300] [--seed 0] [--engines interp,run,gcc] [--keep F
 
 Engines: interp, run, `cpu:NAME` for object code of another processor of this machine's kind (`cpu:x86-64` has neither fma nor
 masks),
+`least:ENGINE` for an engine with the smallest memory budget that the program accepts,
 `cortex-m4`, `cortex-m7` and `cortex-m7:obj` for generated C or an object on an emulated board, or a C compiler; with
 `+sanitizers` after its name the generated code runs under the address and the undefined
 behaviour sanitizer, on structs in heap blocks of exactly their size. Every eighth program is compiled with `--unfused`.
@@ -50,10 +51,14 @@ def prepare(seed, folder):
 def outputs_of(mlrc, engine, program, streams, folder, flags=("-O1",)):
     """Outputs of one engine, or None where it cannot run the program; flags of the C compiler."""
     path, steps, mode = folder / "p.mlr", program.steps(), program.options()
+    if engine.startswith("least:"):
+        refused = subprocess.run([str(mlrc), "build", str(path), "--after=buffers", "--ram=0", *mode], capture_output=True, text=True)
+        least = re.search(r"the least possible is (\d+)", refused.stderr)
+        engine, mode = engine[6:], [*mode, f"--ram={least[1]}"] if least else mode
     if engine in ("interp", "run"):
         return engines.mlrc_run(mlrc, engine, path, "main", inputs=[folder / "in.npz"], steps=steps, extra=mode, reports=True)
     full = every_instant(program, streams, steps)
-    target = folder / re.sub(r"\W", "_", engine)
+    target = folder / re.sub(r"\W", "_", "_".join([engine, *mode]))
     target.mkdir(exist_ok=True)
     if engine.startswith("cortex"):
         machine, _, emit = engine.partition(":")
