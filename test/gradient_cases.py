@@ -383,3 +383,147 @@ node main(x: f64[21], p, q: f64) -> (l: f64, d_x: f64[21], d_p, d_q: f64) {
   l = sum(y * y);
   d_x = grad(l, x); d_p = grad(l, p); d_q = grad(l, q);
 }""", x=numbers(21), p=0.9, q=1.1)
+# The first element, or instant, has an infinite derivative that nobody selects.
+case("infinite_derivatives_under_two_conditions", """
+node main(x: f64[2], w: f64) -> (l: f64, d_x: f64[2], d_w: f64) {
+  a = sqrt(x * x * 0.0);
+  b = sqrt(x * x + w);
+  c = w > 10.0;
+  l = sum(if c then a else b) + sum(where(x > 100.0, a, b * b * x));
+  d_x = grad(l, x); d_w = grad(l, w);
+}""", x=numbers(2), w=0.7)
+case("infinite_derivatives_of_scalars_under_two_conditions", """
+node main(x: f64, w: f64) -> (l: f64, d_x: f64, d_w: f64) {
+  a = sqrt(x * x * 0.0);
+  b = sqrt(x * x + w);
+  l = (if w > 10.0 then a else b) + (if x > 100.0 then a else b * b * x);
+  d_x = grad(l, x); d_w = grad(l, w);
+}""", x=0.6, w=0.7)
+case("infinite_derivatives_on_two_clocks", """
+node main(x: f64[3], w: f64) -> (l: f64, d_x: f64[3], d_w: f64) {
+  scan t < 3 {
+    a = sqrt(x[t] * x[t] * 0.0 + f64(t));
+    c = t > 0; e = t > 1;
+    when c { u = a * w; p = u * u; }
+    when e { v = 1.0 / a + w; }
+    y[t] = hold(p, 0.0) + hold(v, x[0]);
+  }
+  l = sum(y);
+  d_x = grad(l, x); d_w = grad(l, w);
+}""", x=numbers(3), w=0.7)
+case("infinite_derivatives_of_elements_that_two_bodies_leave_out", """
+node main(x: f64[4], w: f64) -> (l: f64, d_x: f64[4], d_w: f64) {
+  a = [sqrt(x[i] * x[i] * 0.0 + f64(i)) for i < 4];
+  b = [if i > 0 then a[i] * w else w for i < 4];
+  e = sum(if i > 0 then log(a[i]) * w else x[i] for i < 4);
+  l = sum(b) + e;
+  d_x = grad(l, x); d_w = grad(l, w);
+}""", x=numbers(4), w=0.7)
+case("infinite_stated_derivatives_under_two_conditions", """
+fun half(x: f64[2]) -> (y: f64[2]) derivative dhalf { y = sqrt(x); }
+fun dhalf(x, y, g: f64[2]) -> (r: f64[2]) { r = g * 0.5 / y; }
+node main(x: f64[2], w: f64) -> (l: f64, d_x: f64[2], d_w: f64) {
+  a = half(x * x * 0.0);
+  b = half(x * x + w);
+  c = w > 10.0;
+  l = sum(if c then a else b) + sum(where(x > 100.0, a, b * b * x));
+  d_x = grad(l, x); d_w = grad(l, w);
+}""", x=numbers(2), w=0.7)
+case("descent_on_a_static_function", """
+fun newton<<N: size, f: (f64[N]) -> f64>>(x0: f64[N]) -> (x: f64[N]) {
+  scan k < 2 { y = x0 fby (y - 0.1 * g); e = f(y); g = grad(e, y); x = final y; }
+}
+fun cost(x: f64[3]) -> (y: f64) { y = sum(sin(x) * x * x) + x[0] * x[1]; }
+node main(x: f64[3]) -> (l: f64, d_x: f64[3]) {
+  y = newton<<f = cost>>(x);
+  l = sum(y * y);
+  d_x = grad(l, x);
+}""", x=numbers(3))
+case("directions_through_recurrences_both_ways", """
+node main(x: f64[4], v: f64[4]) -> (l: f64, d_x, d_v: f64[4]) {
+  scan t < 4 { s = sin(x[t] + 0.5 * (0 fby s)); r = s * x[t] + 0.3 * (r eby s); y[t] = r; }
+  u = jvp(y, x, v);
+  j = [jvp(y, x, [if i == k then 1.0 else 0.0 for i < 4]) for k < 4];
+  l = sum(u * u) + sum(j * j);
+  d_x = grad(l, x); d_v = grad(l, v);
+}""", x=numbers(4), v=numbers(4, seed=1))
+case("a_gauss_newton_step", """
+import linalg;
+node main(x: f64[3], t: f64[4]) -> (l: f64, d_x: f64[3], d_t: f64[4]) {
+  r = [exp(x[0] * t[i]) * x[1] + x[2] - sin(t[i]) for i < 4];
+  j = [grad(r[i], x) for i < 4];
+  a = [sum(j[k, i] * j[k, m] for k < 4) + (if i == m then 0.3 else 0.0) for i < 3, m < 3];
+  b = [sum(j[k, i] * r[k] for k < 4) for i < 3];
+  y = x - linalg.solve_vector(a, b);
+  l = sum(y * y);
+  d_x = grad(l, x); d_t = grad(l, t);
+}""", x=numbers(3), t=numbers(4, seed=1))
+case("lagrangian_mechanics", """
+import linalg;
+fun accel(q, v: f64[2]) -> (a: f64[2]) {
+  lag = 0.5 * (v[0] * v[0] + v[1] * v[1] + v[0] * v[1] * cos(q[0] - q[1])) + cos(q[0]) + cos(q[1]);
+  p = grad(lag, v);
+  m = [grad(p[i], v) for i < 2];
+  c = [grad(p[i], q) for i < 2];
+  a = linalg.solve_vector(m, grad(lag, q) - c @ v);
+}
+node main(q0, v0: f64[2]) -> (l: f64, d_q0, d_v0: f64[2]) {
+  scan t < 3 { q = q0 fby (q + 0.1 * v); v = v0 fby (v + 0.1 * accel(q, v)); e = final q; }
+  l = sum(e * e);
+  d_q0 = grad(l, q0); d_v0 = grad(l, v0);
+}""", q0=numbers(2), v0=numbers(2, seed=1))
+case("stacked_results_inside_their_scan", """
+node main(x: f64[5], p: f64) -> (l: f64, d_x: f64[5], d_p: f64) {
+  scan t < 5 {
+    a = 0.5 * (1 fby a) + x[t] * p;
+    s[t] = a;
+    m = max(s);
+    z[t] = exp(a - m) * s[(t + 1) % 5];
+    n = sum(z);
+    u[t] = exp(a - m) / n;
+  }
+  l = sum(u * u * x);
+  d_x = grad(l, x); d_p = grad(l, p);
+}""", x=numbers(5), p=0.7)
+case("instances_in_a_scan_of_instances", """
+node cell(x: f64, w: f64[2]) -> (y: f64) { y = tanh(w[0] * x + w[1] * (0 fby y)); }
+node layer(xs: f64[3], w: f64[2, 2]) -> (ys: f64[2]) { scan t < 3 { h = [cell(xs[t], w[k]) for k < 2]; ys = final h; } }
+node main(x: f64[2, 3], w: f64[2, 2]) -> (l: f64, d_x: f64[2, 3], d_w: f64[2, 2]) {
+  y = [layer(x[b], w) for b < 2];
+  z = [[grad(y[b, k], w) for k < 2] for b < 2];
+  l = sum(y * y) + sum(z * z);
+  d_x = grad(l, x); d_w = grad(l, w);
+}""", x=numbers(2, 3), w=numbers(2,2, seed=1))
+case("instances_that_end_apart_with_clocks_and_states", """
+node f(x: f64[5], w: f64) -> (y: f64) {
+  scan t < 5 until s > 1.0 {
+    s = abs(x[t]) * w + (0 fby s);
+    c = x[t] > 0.0;
+    when c { q = w * x[t] + 0.5 * (0 fby q); }
+    automaton { state A { u = s * w; until c then B; } state B { u = s * s + (w fby u); until t == 3 continue A; } }
+    h = hold(q, w) * u;
+    v = h + 0.3 * (v eby w);
+    y = initial v;
+  }
+}
+node main(x: f64[3, 5], w: f64) -> (l: f64, d_x: f64[3, 5], d_w: f64) {
+  y = [f(x[b], w) for b < 3];
+  j = [grad(y[b], x) for b < 3];
+  l = sum(y * y) + sum(j * j);
+  d_x = grad(l, x); d_w = grad(l, w);
+}""", x=numbers(3, 5)*0.7, w=0.8)
+case("blocks_segments_and_scans_in_one_another", """
+node main(x: f64[8], p: f64) -> (l: f64, d_x: f64[8], d_p: f64) {
+  scan t < 8 {
+    when every 2 {
+      a = p * x[t] + (1 fby a) * 0.3;
+      reset { b = a + 0.5 * (p fby b); w = window<<2>>(b, a); } every a > 0.2;
+      scan k < 3 { v = v0 * b + (p fby v); v0 = x[k] * a; r = r1 eby v; r1 = v * 0.5; m = initial r; }
+      when every 2 { f = m + w[0]; n = n1 * f; n1 = (p fby n); }
+      q = hold(n, p);
+    }
+    y[t] = hold(q, 0.1);
+  }
+  l = sum(y * y);
+  d_x = grad(l, x); d_p = grad(l, p);
+}""", x=numbers(8), p=0.7)

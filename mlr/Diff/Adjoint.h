@@ -104,6 +104,8 @@ struct Guard {
 using Guards = SmallVector<Guard, 2>;
 /// Keeps the common beginning.
 void meet(std::optional<Guards> &to, ArrayRef<Guard> with);
+/// Whether at least one of the lists always holds, as far as complementary conditions tell.
+bool coversAll(ArrayRef<ArrayRef<Guard>> lists);
 
 /// Something active that a body takes from outside: an element that it reads, or a scalar.
 struct Leaf {

@@ -172,6 +172,9 @@ LogicalResult Derivative::leafContribution(const Body &body, const BodyCondition
     for (size_t k = shared; k < of.size(); ++k) require(adjoint.readAtOuter(of[k].value, {}, shapeOf(of[k].value.getType()).size()), of[k].polarity);
     for (size_t k = 0; k < ownGuards.size(); ++k)
       if (of.size() + k >= shared) require(adjoint.at(ownGuards[k].value), ownGuards[k].polarity);
+    // A contraction is no reason for a mask of its own: its factors are as finite as the values are.
+    if (Value condition = wanted.lookup(y); condition && c != g && !(isProduct && sum))
+      require(adjoint.readAtOuter(condition, {}, shapeOf(condition.getType()).size()), true);
     // Places outside of the body's domain read nothing.
     Type i1 = b.getI1Type();
     auto number = [&](int64_t n) { return constants.get(b.getI32IntegerAttr(static_cast<int32_t>(n))); };

@@ -82,6 +82,7 @@ LogicalResult Derivative::run(Value value, Value cotangent, SmallVectorImpl<Valu
   batchShape.assign(shape.begin(), shape.begin() + batch);
   if (failed(prepare(value))) return failure();
   findGuards(value);
+  findWanted(value);
   if (activity.isActive(value)) {
     cotangentOf(value);
     contributions[value].push_back(seed(value, cotangent));
@@ -178,13 +179,16 @@ LogicalResult Derivative::throughCall(CallOp op) {
   }
   SmallVector<Type> types;
   for (Value x : op.getInputs()) types.push_back(x.getType());
+  Value condition = isWanted(op);
   SmallVector<Type> own(types);
   for (unsigned turn = 0; turn < 2; ++turn) llvm::append_range(own, op.getResultTypes());
   SmallVector<Value> made = callEach(b, op.getLoc(), rule.getValue(), inputs, own, types, batchShape);
   for (auto [x, g] : llvm::zip(op.getInputs(), made)) {
     if (!activity.isActive(x)) continue;
     size_t shared = guards[x] ? guards[x]->size() : 0;
-    give(x, {masked(g, ArrayRef<Guard>(*common).drop_front(std::min(shared, common->size())), b), {}}, op->getBlock());
+    Guards masks(ArrayRef<Guard>(*common).drop_front(std::min(shared, common->size())));
+    if (condition) masks.push_back({condition, true});
+    give(x, {masked(g, masks, b), {}}, op->getBlock());
   }
   return success();
 }

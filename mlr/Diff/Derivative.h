@@ -25,8 +25,14 @@ private:
 
   // Guards (Guards.cpp): what all contributions to a value have in common needs no mask.
   void findGuards(Value value);
-  void forEachUse(Value y, llvm::function_ref<void(Value source, Guards)> f);
-  Guards guardsAt(const Leaf &leaf, Operation *op, ArrayRef<Guard> of);
+  /// `whole`: the list is all that stands between the use and the value.
+  using UseFunction = llvm::function_ref<void(Value source, Guards, bool whole)>;
+  void forEachUse(Value y, ArrayRef<Guard> own, UseFunction f);
+  Guards guardsAt(const Leaf &leaf, Operation *op, ArrayRef<Guard> of, bool &whole);
+  void findWanted(Value value);
+  Value anyOf(Value y, ArrayRef<Guards> lists);
+  /// Whether somebody looks at a result of the operation; null: always.
+  Value isWanted(Operation *op);
   Value conditionOutside(const Body &body, Value condition);
   /// The cotangent of `y` for a use of `source` by its operation.
   Value passed(Value y, Value source, OpBuilder &b);
@@ -72,6 +78,7 @@ private:
   DenseMap<Value, SmallVector<Value, 2>> contributions;
   DenseMap<Value, SmallVector<Contribution>> slices; ///< those of parts of the first axis, until settled; looked up only
   DenseMap<Value, std::optional<Guards>> guards;
+  DenseMap<Value, Value> wanted; ///< of values whose uses all stand under conditions, of which none may hold: whether one does
   struct Computation {
     Body body;
     std::unique_ptr<BodyConditions> conditions;

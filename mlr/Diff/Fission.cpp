@@ -1,6 +1,6 @@
 #include "mlr/Dataflow/EachCall.h"
 #include "mlr/Dataflow/Flags.h"
-#include "mlr/Diff/Adjoint.h"
+#include "mlr/Diff/Scalars.h"
 
 #include "mlir/IR/IRMapping.h"
 
@@ -204,6 +204,10 @@ void splitBody(Operation *op) {
                      dataflow::bodyOf(op).getTerminator()->getOperand(0) == o->getResult(0);
     if (!isYielded) Extraction(op, o).run();
   }
+  // What was read for them only is no use any more.
+  op->walk([](Operation *o) {
+    if (isa<GenOp, ReduceOp>(o)) dropUnused(dataflow::bodyOf(o));
+  });
 }
 
 } // namespace mlr::diff

@@ -45,7 +45,8 @@ Value Derivative::conditionOutside(const Body &body, Value condition) {
 }
 
 /// What may pass through one use of a source by a body.
-Guards Derivative::guardsAt(const Leaf &leaf, Operation *op, ArrayRef<Guard> of) {
+Guards Derivative::guardsAt(const Leaf &leaf, Operation *op, ArrayRef<Guard> of, bool &whole) {
+  whole = false;
   Computation &c = computation(op);
   bool same = isElementwise(leaf, c.body);
   Block *level = levelFor(leaf.source);
@@ -62,14 +63,15 @@ Guards Derivative::guardsAt(const Leaf &leaf, Operation *op, ArrayRef<Guard> of)
     if (leaves(g)) break;
     out.push_back(g);
   }
+  whole = out.size() == of.size() + c.conditions->of(leaf.inside()).size();
   return out;
 }
 
-void Derivative::forEachUse(Value y, llvm::function_ref<void(Value, Guards)> f) {
+void Derivative::forEachUse(Value y, ArrayRef<Guard> own, UseFunction f) {
   Operation *op = y.getDefiningOp();
-  ArrayRef<Guard> own = *guards[y];
   auto use = [&](Value source, Guards g) {
-    if (activity.isActive(source)) f(source, std::move(g));
+    bool whole = g.size() == own.size() && !isa<FbyOp, EbyOp, WindowOp>(op);
+    if (activity.isActive(source)) f(source, std::move(g), whole);
   };
   Operation *scan = op->getBlock()->getParentOp();
   if (isa<CutOp>(op)) {
@@ -86,7 +88,11 @@ void Derivative::forEachUse(Value y, llvm::function_ref<void(Value, Guards)> f) 
     for (Value v : op->getOperands()) use(v, prefix(own, isTensor));
   } else {
     Guards of(own);
-    for (const Leaf &leaf : computation(op).leaves) f(leaf.source, guardsAt(leaf, op, of));
+    for (const Leaf &leaf : computation(op).leaves) {
+      bool whole;
+      Guards g = guardsAt(leaf, op, of, whole);
+      f(leaf.source, std::move(g), whole);
+    }
   }
 }
 
@@ -99,13 +105,116 @@ void Derivative::findGuards(Value value) {
   while (!work.empty()) {
     Value y = work.pop_back_val();
     if (llvm::is_contained(variables, y)) continue;
-    forEachUse(y, [&](Value source, Guards g) {
+    Guards own = *guards[y];
+    forEachUse(y, own, [&](Value source, Guards g, bool) {
       std::optional<Guards> &known = guards[source];
       size_t before = known ? known->size() : SIZE_MAX;
       meet(known, g);
       if (known->size() != before) work.push_back(source);
     });
   }
+}
+
+/// Whether one of the lists holds, at the level of `y` and element by element where a condition is.
+Value Derivative::anyOf(Value y, ArrayRef<Guards> lists) {
+  bool isScalar = llvm::none_of(lists, [](const Guards &list) { return llvm::any_of(list, isTensor); });
+  OpBuilder b = at(levelFor(y));
+  Location loc = y.getLoc();
+  Type i1 = b.getI1Type();
+  return makeEach(b, loc, isScalar ? i1 : valueType(shapeOf(y.getType()), i1), [&](ValueRange indices) -> Value {
+    Value any;
+    for (const Guards &list : lists) {
+      Value all;
+      for (const Guard &g : list) {
+        Value c = readLeading(b, loc, g.value, indices);
+        if (!g.polarity) c = NotOp::create(b, loc, i1, c);
+        all = all ? AndOp::create(b, loc, i1, all, c).getResult() : c;
+      }
+      any = any ? OrOp::create(b, loc, i1, any, all).getResult() : all;
+    }
+    return any;
+  });
+}
+
+/// Values that several computations look at, each under other conditions: what all have in common says too little.
+void Derivative::findWanted(Value value) {
+  struct Uses {
+    SmallVector<Value, 2> users;
+    SmallVector<Guards, 2> lists;
+    bool isAlways = false;
+    bool isDone = false;
+  };
+  DenseMap<Value, Uses> uses;
+  SmallVector<Value> order; // users before what they use
+  SmallVector<Value> active;
+  for (Value v : activity.values())
+    if (guards[v]) active.push_back(v);
+  for (Value y : active) uses[y];
+  uses[value].isAlways = true;
+  for (Value y : active) {
+    if (llvm::is_contained(variables, y)) continue;
+    bool isTime = isa<FbyOp, EbyOp, WindowOp>(y.getDefiningOp());
+    Guards own = *guards[y];
+    forEachUse(y, own, [&](Value source, Guards, bool) {
+      if (isTime) uses[source].isAlways = true; // at another instant nothing is known of the condition
+      else uses[source].users.push_back(y);
+    });
+  }
+  SmallVector<Value> stack;
+  DenseSet<Value> seen;
+  for (Value root : active) {
+    stack.push_back(root);
+    while (!stack.empty()) {
+      Value v = stack.back();
+      if (seen.insert(v).second) {
+        for (Value user : uses[v].users)
+          if (!seen.contains(user)) stack.push_back(user);
+        continue;
+      }
+      stack.pop_back();
+      if (std::exchange(uses[v].isDone, true)) continue;
+      order.push_back(v);
+    }
+  }
+  for (Value y : order) {
+    Uses &mine = uses[y];
+    if (llvm::is_contained(variables, y)) continue;
+    Guards own = *guards[y];
+    size_t common = own.size();
+    if (!mine.isAlways && !mine.lists.empty()) {
+      SmallVector<Guards, 2> tails;
+      for (Guards &list : mine.lists) tails.push_back(Guards(ArrayRef<Guard>(list).drop_front(common)));
+      SmallVector<ArrayRef<Guard>> all(tails.begin(), tails.end());
+      if (!coversAll(all)) own.push_back({wanted[y] = anyOf(y, tails), true});
+    }
+    forEachUse(y, own, [&](Value source, Guards g, bool whole) {
+      if (whole) uses[source].lists.push_back(std::move(g));
+      else uses[source].isAlways = true;
+    });
+  }
+}
+
+Value Derivative::isWanted(Operation *op) {
+  OpBuilder b = at(op->getBlock());
+  Location loc = op->getLoc();
+  Type i1 = b.getI1Type();
+  Value any;
+  for (Value y : op->getResults()) {
+    if (!activity.isActive(y)) continue;
+    Value condition = wanted.lookup(y);
+    if (!condition) return {};
+    if (auto tensor = dyn_cast<RankedTensorType>(condition.getType())) {
+      auto one = ReduceOp::create(b, loc, i1, ReduceKind::Any, tensor.getShape(), /*tree=*/false);
+      auto *block = new Block;
+      one.getBody().push_back(block);
+      for (int64_t k = 0; k < tensor.getRank(); ++k) block->addArgument(b.getIndexType(), loc);
+      OpBuilder inner = OpBuilder::atBlockEnd(block);
+      YieldOp::create(inner, loc, readLeading(inner, loc, condition, block->getArguments()));
+      condition = one.getResult();
+    }
+    any = any ? OrOp::create(b, loc, i1, any, condition).getResult() : condition;
+  }
+  return any;
 }
 
 Value Derivative::masked(Value v, ArrayRef<Guard> guards, OpBuilder &b) {

@@ -21,6 +21,22 @@ void meet(std::optional<Guards> &to, ArrayRef<Guard> with) {
   to->truncate(n);
 }
 
+bool coversAll(ArrayRef<ArrayRef<Guard>> lists) {
+  if (llvm::any_of(lists, [](ArrayRef<Guard> list) { return list.empty(); })) return true;
+  for (size_t i = 0; i < lists.size(); ++i) {
+    Value condition = lists[i][0].value;
+    SmallVector<ArrayRef<Guard>> yes, no;
+    bool isNew = true;
+    for (auto [k, list] : llvm::enumerate(lists)) {
+      if (list[0].value != condition) continue;
+      isNew = isNew && k >= i;
+      (list[0].polarity ? yes : no).push_back(list.drop_front());
+    }
+    if (isNew && !yes.empty() && !no.empty() && coversAll(yes) && coversAll(no)) return true;
+  }
+  return false;
+}
+
 // ---- conditions ------------------------------------------------------------------------------------------------
 
 BodyConditions::BodyConditions(const Body &body, llvm::function_ref<bool(Value)> isActiveOutside) {
@@ -32,6 +48,7 @@ BodyConditions::BodyConditions(const Body &body, llvm::function_ref<bool(Value)>
     if (llvm::any_of(op->getOperands(), [&](Value v) { return active.contains(v); })) active.insert(op->getResult(0));
   }
   DenseMap<Value, std::optional<Guards>> found;
+  DenseMap<Value, SmallVector<Use, 2>> uses;
   for (Value v : body.yields) meet(found[v], {});
   for (Operation *op : llvm::reverse(body.inside)) {
     Value result = op->getResult(0);
@@ -42,10 +59,30 @@ BodyConditions::BodyConditions(const Body &body, llvm::function_ref<bool(Value)>
       if (active.contains(op->getOperand(k))) {
         Guards use = ofUse(op, k);
         meet(found[op->getOperand(k)], use);
+        uses[op->getOperand(k)].push_back({op, k});
       }
   }
   for (Value v : active)
     if (auto it = found.find(v); it != found.end() && it->second) guards[v] = *it->second;
+  // Users before what they use.
+  for (Operation *op : llvm::reverse(body.inside)) {
+    Value v = op->getResult(0);
+    if (!active.contains(v) || llvm::is_contained(body.yields, v)) continue;
+    SmallVector<Guards, 4> lists;
+    for (Use &use : uses[v]) {
+      Guards list(ofUse(use.first, use.second));
+      list.erase(list.begin(), list.begin() + guards[v].size());
+      if (partial.contains(use.first->getResult(0))) list.push_back({use.first->getResult(0), true});
+      lists.push_back(std::move(list));
+    }
+    SmallVector<ArrayRef<Guard>> all(lists.begin(), lists.end());
+    if (!all.empty() && !coversAll(all)) partial[v] = std::move(uses[v]);
+  }
+}
+
+ArrayRef<BodyConditions::Use> BodyConditions::partialUses(Value v) const {
+  auto it = partial.find(v);
+  return it == partial.end() ? ArrayRef<Use>() : ArrayRef<Use>(it->second);
 }
 
 ArrayRef<Guard> BodyConditions::of(Value v) const {
@@ -164,12 +201,36 @@ Value BodyAdjoint::masked(Value v, const Guard &guard) {
   return SelectOp::create(b, loc, v.getType(), c, guard.polarity ? v : zero, guard.polarity ? zero : v);
 }
 
+Value BodyAdjoint::wanted(Value v) {
+  ArrayRef<std::pair<Operation *, unsigned>> uses = conditions.partialUses(v);
+  if (uses.empty()) return {};
+  if (Value known = wantedOf.lookup(v)) return known;
+  Type i1 = b.getI1Type();
+  Value any;
+  for (auto [op, k] : uses) {
+    Value all = wanted(op->getResult(0));
+    Guards list = conditions.ofUse(op, k);
+    for (const Guard &guard : ArrayRef<Guard>(list).drop_front(conditions.of(v).size())) {
+      Value c = at(guard.value);
+      if (!guard.polarity) c = NotOp::create(b, loc, i1, c);
+      all = all ? AndOp::create(b, loc, i1, all, c).getResult() : c;
+    }
+    any = any ? OrOp::create(b, loc, i1, any, all).getResult() : all;
+  }
+  return wantedOf[v] = any;
+}
+
+/// Whether cotangents pass the operation as they are, but for their sign: zero stays zero whatever its operands are.
+static bool isLinear(Operation *op) { return isa<AddOp, SubOp, NegOp, SelectOp, ConvertOp, CutOp>(op); }
+
 /// The contribution of operation `op` to its operand `k`, masked by what the other uses of the operand do not share.
 void BodyAdjoint::give(Operation *op, unsigned k, Value g) {
   Value operand = op->getOperand(k);
   if (!g || !conditions.isActive(operand)) return;
   Guards use = conditions.ofUse(op, k);
   bool isChoice = isa<SelectOp>(op);
+  if (!isLinear(op))
+    if (Value condition = wanted(op->getResult(0))) g = masked(g, {condition, true});
   for (const Guard &guard : ArrayRef<Guard>(use).drop_front(conditions.of(operand).size()))
     if (!isChoice || !(guard == use.back())) g = masked(g, {at(guard.value), guard.polarity});
   if (isChoice) g = masked(g, {at(use.back().value), use.back().polarity});

@@ -14,8 +14,12 @@ public:
   /// Of operand `k` of an operation inside.
   Guards ofUse(Operation *op, unsigned k) const;
   bool isActive(Value v) const { return active.contains(v); }
+  /// Uses of a value that all stand under conditions, of which none may hold; empty: one always does.
+  ArrayRef<std::pair<Operation *, unsigned>> partialUses(Value v) const;
 
 private:
+  using Use = std::pair<Operation *, unsigned>;
+  DenseMap<Value, SmallVector<Use, 2>> partial;
   DenseSet<Value> active;
   DenseMap<Value, Guards> guards;
 };
@@ -48,6 +52,8 @@ private:
   SmallVector<AffineExpr> indicesOf(ReadOp read, SmallVectorImpl<Value> &all);
   LogicalResult reverse(Operation *op, Value y, Value g);
   void give(Operation *op, unsigned k, Value g);
+  /// Whether somebody looks at the value; null: always.
+  Value wanted(Value v);
   Value number(Type type, double value);
   template <class Op> Value emit(Value x, Value y) { return Op::create(b, loc, x.getType(), x, y); }
 
@@ -58,7 +64,7 @@ private:
   Location loc;
   SmallVector<AffineExpr> positions;
   SmallVector<Value> operands;
-  DenseMap<Value, Value> mapping, cotangents;
+  DenseMap<Value, Value> mapping, cotangents, wantedOf;
 };
 
 /// Removes operations of a block that nobody needs; `keep` has no use yet.
