@@ -43,13 +43,20 @@ Linear plus(const Linear &x, const Linear &y) {
   return sum;
 }
 
-bool mayOverlap(const Lowering &l, const Place &x, const Place &y) {
+/// Whether `m` elements from x on and `n` from y on may have one in common.
+bool mayOverlap(const Lowering &l, const Place &x, int64_t m, const Place &y, int64_t n) {
   if (x.buffer != y.buffer) {
     // Scratch buffers share memory where lifetimes allow, but never at one instant's end.
     const auto &p = l.plan.buffers[static_cast<size_t>(x.buffer)], &q = l.plan.buffers[static_cast<size_t>(y.buffer)];
     return p.space == q.space && p.offset < q.offset + q.bytes() && q.offset < p.offset + p.bytes();
   }
-  return true;
+  if (x.at.terms != y.at.terms) return true;
+  return x.at.constant < y.at.constant + n && y.at.constant < x.at.constant + m;
+}
+
+/// Whether one copy writes what another reads.
+bool disturbs(const Lowering &l, const Copy &writer, const Copy &reader) {
+  return mayOverlap(l, writer.to, writer.count, reader.from, reader.count);
 }
 } // namespace
 
@@ -125,7 +132,7 @@ static void emitExchange(Lowering &l, ArrayRef<Copy> cycle) {
 LogicalResult emitCopiesAtOnce(Lowering &l, std::vector<Copy> copies) {
   while (!copies.empty()) {
     auto isFree = [&](const Copy &c) {
-      return llvm::none_of(copies, [&](const Copy &other) { return &other != &c && mayOverlap(l, c.to, other.from); });
+      return llvm::none_of(copies, [&](const Copy &other) { return &other != &c && disturbs(l, c, other); });
     };
     auto free = llvm::find_if(copies, isFree);
     if (free != copies.end()) {
@@ -138,7 +145,7 @@ LogicalResult emitCopiesAtOnce(Lowering &l, std::vector<Copy> copies) {
     while (true) {
       size_t k = path.back(), next = copies.size();
       for (size_t j = 0; j < copies.size() && next == copies.size(); ++j)
-        if (j != k && mayOverlap(l, copies[k].to, copies[j].from)) next = j;
+        if (j != k && disturbs(l, copies[k], copies[j])) next = j;
       auto again = llvm::find(path, next);
       if (again != path.end()) {
         path.erase(path.begin(), again);

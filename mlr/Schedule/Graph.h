@@ -127,6 +127,8 @@ constexpr int64_t cheapWork = 32;
 
 /// Scalar operations that one execution takes.
 int64_t work(mlir::Operation *op);
+/// Whether it makes an index of a number.
+bool isIndex(mlir::Operation *op);
 int64_t bytesOf(mlir::Type type);
 int64_t elementsOf(mlir::Type type);
 

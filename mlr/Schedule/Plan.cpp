@@ -229,8 +229,8 @@ private:
         vertices.push_back(v);
         placed.push_back(!item.cheap);
         bool recomputable = graph.vertices[v].recomputable;
-        storage.values.push_back(
-            {sweeps.at[g], recomputable, !item.cheap || sweeps.inSweep[g], storageOf(v), {}});
+        bool storable = (!item.cheap || sweeps.inSweep[g]) && !isIndex(graph.vertices[v].op);
+        storage.values.push_back({sweeps.at[g], recomputable, storable, storageOf(v), {}});
         if (!item.cheap) place(v, partOf[sweeps.at[g]]);
       }
     }

@@ -121,6 +121,8 @@ void Graph::setDirections(int scan, const std::vector<int> &members) {
   }
 }
 
+bool isIndex(Operation *op) { return op && op->getNumResults() && op->getResult(0).getType().isIndex(); }
+
 // A value is recomputable if it takes few operations from values that are not. In a recurrence, what reaches
 // another instant (the value operands of its fby and eby) is not: so there is no cycle among recomputable
 // values.
@@ -156,8 +158,9 @@ void Graph::findRecomputable() {
       for (const Edge &e : vertex.preds)
         if (vertices[e.from].recomputable && e.access != Access::Order)
           total[v] = std::min<int64_t>(total[v] + total[e.from], int64_t(1) << 50);
+      // An index is no element of an array: the number that it is made of is stored.
       vertex.recomputable =
-          total[v] <= cheapWork * std::max<int64_t>(1, elementsOf(vertex.op->getResult(0).getType()));
+          isIndex(vertex.op) || total[v] <= cheapWork * std::max<int64_t>(1, elementsOf(vertex.op->getResult(0).getType()));
     }
   }
 }

@@ -70,6 +70,11 @@ class Differentiated(Program):
         found.append((Var(self.fresh("x"), *self.type(), -1), None))
         return found
 
+    def float_operator(self, scalar, sub, other, kind):
+        """Without divisions by zero: the derivative of what is infinite and bounded again is none."""
+        if 0.72 <= kind < 0.74: return f"({sub()} {self.r.choice(['/', '%'])} (1.5 + abs({other()})))"
+        return super().float_operator(scalar, sub, other, kind)
+
     def outputs_on_clocks(self, name, region, inputs):
         return []
 
@@ -103,7 +108,7 @@ class Differentiated(Program):
     def placed(self, lines):
         """The lines at the scan's time or in a block; what they define is `e` and `g_*` of every instant."""
         r, names = self.r, ["e"] + [f"g_{v.name}" for v in self.varied]
-        body = [line.replace("@", "") for line in lines]
+        body = lines
         kind = r.choice(["plain", "plain", "if", "when", "every", "reset", "automaton"])
         other = ["e = 0.0;"] + [f"g_{v.name} = 0.0;" for v in self.varied]
         indent = lambda ls: ["  " + l for l in ls]
@@ -113,10 +118,9 @@ class Differentiated(Program):
             return ["automaton {", "  state S {", *indent(indent(body)), "    until b then T;", "  }", "  state T {", *indent(indent(other)),
                     f"    until true {r.choice(['then', 'continue'])} S;", "  }", "}"]
         if kind in ("when", "every"):
-            clock = "b" if kind == "when" else "every 2 at 0"
-            own = [re.sub(r"\b(e|g_\w+|z\d+)\b(?! \w)", r"\1", line) for line in body]
-            renamed = [re.sub(r"\b(e|g_x\d+)\b", r"\1_c", line) for line in own]
-            return [f"when {clock} {{", *indent(renamed), "}"] + [f"{n} = hold({n}_c, 0.0);" for n in names]
+            clock, on = ("b", "b") if kind == "when" else ("every 2 at 0", "t % 2 == 0")
+            renamed = [re.sub(r"\b(e|g_x\d+)\b", r"\1_c", line) for line in body]
+            return [f"when {clock} {{", *indent(renamed), "}"] + [f"{n} = if {on} then hold({n}_c, 0.0) else 0.0;" for n in names]
         return body
 
     def main(self):

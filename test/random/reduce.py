@@ -3,12 +3,13 @@
 
 usage: reduce.py PROGRAM 'COMMAND'      COMMAND, run by the shell with the program's path in $P, ends with 0 while the bug shows
 
-Takes away statements, blocks, declarations, outputs and inputs, puts parts of expressions in their place, and prints what is left.
+Ends early, with what it has, on SIGTERM. Takes away statements, blocks, declarations, outputs and inputs, puts parts of expressions in their place, and prints what is left.
 """
 import itertools
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -69,7 +70,8 @@ def smaller_expressions(text):
             yield text[:m.start(1)] + word + text[m.end(1):]
 
 
-def reduce(text, bad):
+def reduce(text, bad, ended=()):
+    """Smaller for as long as something changes, or until `ended` is not empty."""
     changed = True
     while changed:
         changed = False
@@ -78,6 +80,7 @@ def reduce(text, bad):
             while again:  # goes on where it was: what failed before mostly fails again
                 again = False
                 for smaller in itertools.islice(changes(text), tried, None):
+                    if ended: return text
                     if len(smaller) < len(text) and bad(smaller):
                         text, again, changed = smaller, True, True
                         break
@@ -95,7 +98,9 @@ def main():
 
         text = path.read_text()
         if not bad(text): sys.exit("the command does not end with 0 for this program")
-        print(reduce(text, bad))
+        ended = []
+        for number in (signal.SIGTERM, signal.SIGINT): signal.signal(number, lambda *_: ended.append(True))
+        print(reduce(text, bad, ended))
 
 
 if __name__ == "__main__":
