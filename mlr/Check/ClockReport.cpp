@@ -164,6 +164,13 @@ void Body::reportClocks(const ast::Expr &e, const ast::Expr *first, ClockTerm *a
   if (ta->kind == Kind::On) label(*first, a);
   if (tb->kind == Kind::On) label(*second, b);
   d.notes.push_back(instants({{text(*first), a}, {text(*second), b}}));
+  if (e.kind == K::Call && (e.text == "grad" || e.text == "vjp" || e.text == "jvp")) {
+    ClockTerm *low = ClockSolver::isAbove(a, b) ? b : a;
+    d.notes.push_back("the value, its variable and the factor of a derivative are on one clock");
+    if (e.args.size() > 1 && second == e.args[1].get() && ClockSolver::isAbove(b, low) && !conditions(low).empty())
+      d.helps.push_back(fmt::format("name what is sampled, and use that:  v = {} {};", text(*second), conditions(low)));
+    return;
+  }
   bool aAbove = ClockSolver::isAbove(a, b), bAbove = ClockSolver::isAbove(b, a);
   const ast::Expr &upper = aAbove ? *first : *second, &lower = aAbove ? *second : *first;
   ClockTerm *up = aAbove ? a : b, *low = aAbove ? b : a;

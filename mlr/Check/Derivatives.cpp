@@ -36,6 +36,8 @@ public:
   bool run() {
     size_t before = diagnostics.errorCount();
     for (const auto &node : program.nodes)
+      if (node->derivative) refuseCircle(*node);
+    for (const auto &node : program.nodes)
       for (const auto &[e, time] : graph.derivativesOf(*node)) check(*node, *e, time);
     if (diagnostics.errorCount() != before) return false;
     for (const auto &[written, leaf] : unused)
@@ -58,6 +60,33 @@ private:
       if (found.count({v->var, State::Float}) || found.count({v->var, State::Broken})) at->second.reset();
       else if (isNew) at->second = Unused{&node, &e, time, v};
     }
+  }
+
+  /// What `node` calls, at any depth, itself first.
+  std::vector<const NodeInstance *> closureOf(const NodeInstance &node) const {
+    std::vector<const NodeInstance *> all{&node};
+    std::set<const NodeInstance *> seen{&node}; // membership only
+    for (size_t i = 0; i < all.size(); ++i)
+      for (const NodeInstance *callee : graph.calleesOf(*all[i]))
+        if (seen.insert(callee).second) all.push_back(callee);
+    return all;
+  }
+
+  /// A derivative that a function states is a program, which may take derivatives, but not its own in the end.
+  void refuseCircle(const NodeInstance &function) {
+    std::vector<const NodeInstance *> stated{&function}; // whose statements are looked at
+    std::set<const NodeInstance *> seen;                 // membership only
+    for (size_t i = 0; i < stated.size(); ++i)
+      for (const NodeInstance *taker : closureOf(*stated[i]->derivative)) {
+        if (graph.derivativesOf(*taker).empty()) continue;
+        for (const NodeInstance *callee : closureOf(*taker))
+          if (callee->derivative && seen.insert(callee).second) stated.push_back(callee);
+      }
+    if (!seen.count(&function)) return;
+    Diagnostic &d = diagnostics.report(kinds::recursiveInstantiation, function.derivative->span,
+                                       fmt::format("the derivative of `{}` needs the derivative of `{}`", function.display, function.display),
+                                       "takes it, directly or through others");
+    if (d.kind) d.labels.push_back({function.span, "states this one", false});
   }
 
   // ---- in the user's words

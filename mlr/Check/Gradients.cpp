@@ -10,6 +10,10 @@ bool Body::variablesOf(const Value &v, const ast::Expr &e, std::vector<const Exp
   std::vector<const Expr *> leaves;
   flatten(v, leaves);
   for (const Expr *leaf : leaves) {
+    if (leaf->kind == ExprKind::Index) {
+      error(kinds::typeMismatch, e.span, "only floats have derivatives, and this is an index", "a whole number");
+      return false;
+    }
     if (leaf->kind != ExprKind::Var) {
       Diagnostic &d = error(kinds::wrongArguments, e.span, "a derivative is taken with respect to a variable",
                             "this is an expression");
@@ -18,8 +22,10 @@ bool Body::variablesOf(const Value &v, const ast::Expr &e, std::vector<const Exp
       return false;
     }
     if (!isFloat(leaf->type.scalar)) {
-      error(kinds::typeMismatch, e.span, fmt::format("only floats have derivatives, and this is {}", toString(leaf->type)),
-            instance.vars[leaf->var].name);
+      const Var &var = instance.vars[leaf->var];
+      error(kinds::typeMismatch, e.span,
+            fmt::format("only floats have derivatives, and this is {}", v.plain() ? toString(v.ty()) : toString(leaf->type)),
+            v.plain() ? var.name : fmt::format("`{}` is {}", var.name, toString(leaf->type)));
       return false;
     }
     out.push_back(leaf);

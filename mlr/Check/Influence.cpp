@@ -221,6 +221,8 @@ const std::vector<std::pair<const Expr *, const ScanTime *>> &Graph::derivatives
   return nodes.at(&node).derivatives;
 }
 
+const std::vector<const NodeInstance *> &Graph::calleesOf(const NodeInstance &node) const { return nodes.at(&node).callees; }
+
 // ---- searches ----------------------------------------------------------------------------------------------------
 
 Found Graph::search(const NodeInstance &node, VarId value, const ScanTime *time, const std::set<VarId> &cut, State state) const {

@@ -52,6 +52,7 @@ public:
   Found search(const NodeInstance &node, VarId value, const ScanTime *time, const std::set<VarId> &cut, State state) const;
   /// The derivatives of an instance, with the time in which each stands.
   const std::vector<std::pair<const Expr *, const ScanTime *>> &derivativesOf(const NodeInstance &node) const;
+  const std::vector<const NodeInstance *> &calleesOf(const NodeInstance &node) const;
 
 private:
   struct Definition {

@@ -63,6 +63,25 @@ TEST(Derivatives, AValueThatDoesNotDependOnItsVariableDrawsAWarning) {
   expectZero("g = jvp(floor(x), x, 1);", "the derivative of `floor` is 0");
 }
 
+TEST(Derivatives, AStatedOneThatNeedsItselfIsRefused) {
+  std::string f = "fun f(x: f32) -> (y: f32) derivative d { y = x; }\n", main = "node main(x: f32) -> (g: f32) { g = grad(f(x), x); }";
+  expectErrors(f + "fun d(x, y, c: f32) -> (r: f32) { r = grad(f(x), x) * c; }\n" + main,
+               {"recursive-instantiation: the derivative of `f` needs the derivative of `f`"});
+  expectErrors(f + "fun k(x: f32) -> (y: f32) { y = grad(exp(x), x); }\nfun d(x, y, c: f32) -> (r: f32) { r = k(x) * f(c); }\n" + main, {});
+}
+
+TEST(Derivatives, VariablesAndValuesAreFloatsOnOneClock) {
+  expectErrors("node main(x: f32[4]) -> (g: f32[4]) { g = [grad(x[0], i) for i < 4]; }",
+               {"type-mismatch: only floats have derivatives, and this is an index"});
+  expectErrors("enum E { A, B }\nnode main(x: f32, e: E) -> (g: f32) { g = grad(x, e); }",
+               {"type-mismatch: only floats have derivatives, and this is E"});
+  Checked c("struct P { a: f32, n: i32 }\nnode main(p: P) -> (g: P) { g = grad(p.a, p); }");
+  expectContains(c.rendered, "`p.n` is i32");
+  Checked clocks("node main(x: f32, c: bool) -> (g: f32) { y = x when c; g = grad(y * y, x); }");
+  expectContains(clocks.rendered, "name what is sampled, and use that:  v = x when c;");
+  expectErrors("node main(x: f32, c: bool) -> (g: f32) { v = x when c; y = v; g = hold(grad(y * y, v), 0); }", {});
+}
+
 TEST(Derivatives, OneInfluenceIsEnough) {
   std::string s = "struct P { a: f32, b: f32[2] }\n";
   expectErrors(s + "node main(p: P) -> (g: P) { g = grad(p.a, p); }", {});
