@@ -188,16 +188,38 @@ static bool refuseMixedRecurrence(Compilation &c) {
   return true;
 }
 
+/// From guarded sweeps to windows as rings; `copies`: with copies of matrices and blocks of updates, which vectors are fast on.
+static bool finishSweeps(mlir::ModuleOp module, bool copies) {
+  if (copies && mlir::failed(dataflow::transposeInvariants(module))) return false;
+  for (auto node : module.getOps<dataflow::NodeOp>())
+    if (mlir::failed(schedule::validate(node))) return false;
+  if (mlir::failed(dataflow::makeRings(module))) return false;
+  return !copies || mlir::succeeded(dataflow::deferUpdates(module));
+}
+
+static bool fitsAsItIs(mlir::ModuleOp module, int64_t bytes) {
+  bytes -= 14; // the ends of both structs, padded to 8
+  return llvm::all_of(module.getOps<dataflow::NodeOp>(), [&](dataflow::NodeOp node) {
+    store::Plan plan = store::plan(node);
+    return plan.stateBytes + plan.scratchBytes <= bytes;
+  });
+}
+
 static bool splitSweeps(Compilation &c) {
   if (mlir::failed(dataflow::streamSegments(*c.module)) || !simplifyNormalized(c)) return false;
   for (auto node : c.module->getOps<dataflow::NodeOp>())
     if (mlir::failed(schedule::scheduleNode(node))) return refuseMixedRecurrence(c), false;
   if (!simplifyDataflow(c) || mlir::failed(dataflow::guardWork(*c.module))) return false;
-  if (c.vectorBits > 0 && !c.arrays && mlir::failed(dataflow::transposeInvariants(*c.module))) return false;
-  for (auto node : c.module->getOps<dataflow::NodeOp>())
-    if (mlir::failed(schedule::validate(node))) return false;
-  if (mlir::failed(dataflow::makeRings(*c.module))) return false;
-  return c.vectorBits == 0 || c.arrays || mlir::succeeded(dataflow::deferUpdates(*c.module));
+  bool copies = c.vectorBits > 0 && !c.arrays, report = c.options.command == Command::Report;
+  // With a budget, memory goes to what crosses between sweeps before it goes to copies.
+  mlir::OwningOpRef<mlir::ModuleOp> lean;
+  if (copies && (c.ram || report)) lean = mlir::cast<mlir::ModuleOp>((*c.module)->clone());
+  if (!finishSweeps(*c.module, copies)) return false;
+  if (lean && !finishSweeps(*lean, false)) return false;
+  if (report)
+    for (auto node : (lean ? *lean : *c.module).getOps<dataflow::NodeOp>()) c.trade += store::tradeText(node);
+  if (lean && c.ram && !fitsAsItIs(*c.module, *c.ram)) c.module = std::move(lean);
+  return true;
 }
 
 static Scalar scalarOf(mlir::Type t) {
@@ -285,7 +307,6 @@ static bool refuseBudget(Compilation &c, const store::Budget &budget, int64_t by
 
 /// Checkpoints between sweeps, where --ram asks for them.
 static bool fitBudget(Compilation &c, dataflow::NodeOp node) {
-  if (c.options.command == Command::Report) c.trade = store::tradeText(node);
   if (!c.ram) return true;
   store::Budget budget = store::fitBudget(node, *c.ram);
   if (!budget.fits) return refuseBudget(c, budget, *c.ram);
