@@ -73,6 +73,10 @@ class Coverage:
     def missing(self, counts):
         return [p for p in PAIRS if not counts[p]]
 
+    @staticmethod
+    def listed(pairs, most=40):
+        return "; ".join(" + ".join(sorted(p)) for p in pairs[:most]) + ("; .." if len(pairs) > most else "")
+
     def text(self):
         mixed = [p for p in PAIRS if len(p) == 2]
         combined = sum(1 for p in PAIRS if self.combined[p])
@@ -80,7 +84,7 @@ class Coverage:
         lines = [f"features: {', '.join(f'{k} {n}' for k, n in sorted(self.features.items()))}",
                  f"pairs of {len(FEATURES)} features: {together} of {len(mixed)} in one program; one inside the other, in one equation with it, or reading it: {combined} of {len(PAIRS)}"]
         apart = [p for p in mixed if not self.combined[p] and not self.together[p]]
-        if apart: lines.append("never in one program: " + "; ".join(" + ".join(sorted(p)) for p in apart))
+        if apart: lines.append(f"never in one program ({len(apart)}): {self.listed(apart)}")
         loose = [p for p in self.missing(self.combined)]
-        if loose: lines.append(f"never combined ({len(loose)}): " + "; ".join(" + ".join(sorted(p)) for p in loose))
+        if loose: lines.append(f"never combined ({len(loose)}): {self.listed(loose)}")
         return "\n".join(lines)
