@@ -301,9 +301,34 @@ def check_refusals(folder):
                 raise
 
 
+BUDGETED = """
+node main(p: f64, x: f64[57]) -> (s: f64, l: f64, g: f64) {
+  s = 0 fby s + l;
+  a = p * 1;
+  @ram(800) scan t < 57 { h = 0.1 fby tanh(h * a + x[t]); y[t] = h * h; }
+  l = sum(y);
+  g = grad(l, a);
+}"""
+
+
+def check_budgets(folder):
+    """R14.17: @ram is of compiled code. The interpreter saves and loads the same state without it."""
+    (folder / "main.mlr").write_text(BUDGETED)
+    rng = np.random.default_rng(6)
+    streams = {"p": rng.normal(size=6), "x": rng.normal(size=(6, 57))}
+    def part(engine, first, last, *extra):
+        np.savez(folder / "in.npz", **{k: v[first:last] for k, v in streams.items()})
+        return engines.mlrc_run(MLRC, engine, folder / "main.mlr", "main", inputs=[folder / "in.npz"], extra=[str(e) for e in extra])
+    whole = part("run", 0, 6)
+    for a in ("run", "interp"):
+        head = part(a, 0, 4, "--save-state", folder / f"{a}.safetensors")
+        for b in ("run", "interp"):
+            same(f"{a}, then {b}", joined(head, part(b, 4, 6, "--load-state", folder / f"{a}.safetensors")), whole)
+
+
 def main():
     wanted, failed, count = sys.argv[2:], 0, 0
-    jobs = [(name, lambda folder, text=text: check(folder, text)) for name, text in PROGRAMS] + [("refusals", check_refusals)]
+    jobs = [(name, lambda folder, text=text: check(folder, text)) for name, text in PROGRAMS] + [("budgets", check_budgets), ("refusals", check_refusals)]
     for name, job in jobs:
         if wanted and name not in wanted:
             continue
