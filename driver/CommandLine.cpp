@@ -3,6 +3,8 @@
 #include "mlr/Ast/Annotations.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
 #include <unistd.h>
 
 namespace mlr::driver {
@@ -10,6 +12,15 @@ namespace mlr::driver {
 static std::optional<int64_t> bytesIn(const std::string &text) {
   size_t unit = std::min(text.find_first_not_of("0123456789"), text.size());
   return ast::bytesIn(std::string_view(text).substr(0, unit), std::string_view(text).substr(unit));
+}
+
+/// Of --check-gradients: 0 for all.
+static std::optional<int64_t> directionsIn(std::string_view text) {
+  if (text == "all") return 0;
+  int64_t n = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (error != std::errc() || end != text.data() + text.size() || n < 1) return std::nullopt;
+  return n;
 }
 
 static void addFile(CLI::App *app, CommandLine &out, const char *what) {
@@ -89,13 +100,11 @@ std::optional<int> parseCommandLine(int argc, char **argv, CommandLine &out) {
   CLI::App *interp = app.add_subcommand("interp", "run in the reference interpreter");
   addProgram(interp, out, params);
   addRun(interp, out);
-  std::vector<int64_t> directions;
+  // A flag takes a value after `=` only: what follows may be the file.
+  std::string directions;
   CLI::Option *checkGradients =
-      interp->add_option("--check-gradients", directions,
-                         "compare each derivative at each instant with dual numbers: in all directions, or in N random ones (=N)")
-          ->expected(0, 1)
-          ->allow_extra_args(false)
-          ->check(CLI::PositiveNumber);
+      interp->add_flag("--check-gradients{all}", directions,
+                       "compare each derivative at each instant with dual numbers: in all directions, or in N random ones (=N)");
   CLI::App *build = app.add_subcommand("build", "write C99, an object, a shared library or IR");
   addProgram(build, out, params);
   build->add_option("--emit", out.emit, "c, obj, shared, llvm, mlir or mlr-ir")
@@ -146,7 +155,14 @@ std::optional<int> parseCommandLine(int argc, char **argv, CommandLine &out) {
     std::cerr << "mlrc: --param is of one node: say which with --node\n";
     return 1;
   }
-  if (checkGradients->count()) out.checkGradients = directions.empty() ? 0 : directions[0];
+  if (checkGradients->count()) {
+    out.checkGradients = directionsIn(directions);
+    bool isEmpty = std::any_of(argv, argv + argc, [](std::string_view a) { return a == "--check-gradients="; });
+    if (!out.checkGradients || isEmpty) {
+      std::cerr << "mlrc: --check-gradients=N takes a number of directions, 1 or more, not `" << (isEmpty ? "" : directions) << "`\n";
+      return 1;
+    }
+  }
   if (out.steps && *out.steps < 0) {
     std::cerr << "mlrc: --steps takes a number that is not negative\n";
     return 1;

@@ -78,6 +78,18 @@ def says_output(result):
     return result[1]
 
 
+def directions_stand_behind_an_equals_sign(folder):
+    """`--check-gradients FILE` checks the file in all directions."""
+    (folder / "p.mlr").write_text("node main(x: f64) -> (y, g: f64) { y = x * x; g = grad(y, x); }\n")
+    (folder / "in.csv").write_text("x\n1\n2\n")
+    for arguments in (["--check-gradients", "p.mlr"], ["p.mlr", "--check-gradients"], ["--check-gradients=3", "p.mlr"]):
+        code, out, error = mlrc(folder, "interp", *arguments, "--input", "in.csv")
+        assert code == 0 and "the derivative agrees" in error, (arguments, code, out, error)
+    for count in ("", "0", "-2", "x", "2x", "1.5", "99999999999999999999"):
+        error = says(folder, 1, f"takes a number of directions, 1 or more, not `{count}`", "interp", "p.mlr", f"--check-gradients={count}")
+        assert error.count("\n") == 1, error
+
+
 def files_are_named_after_the_node(folder):
     (folder / "p.mlr").write_text(PRODUCT)
     for emit in ("mlr-ir", "mlir", "llvm", "obj", "c"):
