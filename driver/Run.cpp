@@ -127,7 +127,7 @@ private:
     outputs.emplace(written, isFile ? end : std::min(end, printedAtOnce));
     std::string stateFile = options.loadState;
     if (!options.checkpoint.empty()) {
-      if (!engine.state()) return Failure{"--checkpoint: interpreters have no state to keep; use mlrc run"};
+      if (options.command == Command::Interp) return Failure{"--checkpoint: interpreters keep no checkpoints; use mlrc run"};
       auto found = readCheckpoint(options.checkpoint, mark());
       if (auto *f = std::get_if<Failure>(&found)) return options.resume ? *f : Failure{options.checkpoint + " exists, and is not of this run: remove it"};
       if (auto &at = std::get<std::optional<Mark>>(found)) {

@@ -315,8 +315,11 @@ def what_cannot_go_on_is_refused(folder):
                             (("p.mlr", "--input", "data.npz", "--epochs", 0), "")]:
         done = run(folder, *arguments, code=1)
         assert text in done.stderr, (text, done.stderr)
-    done = run(folder, *common, "--input", "data.npz", code=1, engine="interp")
-    assert "interpreters have no state to keep" in done.stderr, done.stderr
+    (folder / "i.mlr").write_text("node main(x: f32[3]) -> (s: f32) { s = x[0] + (0 fby s); }")
+    for extra in ([], ["--save-state", "s.safetensors"]):
+        for program in ("p.mlr", "i.mlr"):
+            done = run(folder, program, "--checkpoint", "i.safetensors", *extra, "--input", "data.npz", "--steps", 2, code=1, engine="interp")
+            assert "interpreters keep no checkpoints" in done.stderr and not (folder / "i.safetensors").exists(), done.stderr
     (folder / "p.mlr").write_text(TRAIN.replace("0.05", "0.06"))
     done = run(folder, *common, "--input", "data.npz", "--resume", code=1)
     assert "is the checkpoint of another program" in done.stderr, done.stderr
