@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fmt/format.h>
+#include <map>
 
 namespace mlr::driver {
 
@@ -116,6 +117,22 @@ private:
       std::filesystem::path folder = std::filesystem::path(*path).parent_path();
       if (!path->empty() && *path != "-" && !std::filesystem::exists(*path, ignored) && !std::filesystem::is_directory(folder.empty() ? "." : folder, ignored))
         return Failure{fmt::format("{}: there is no folder {}", *path, folder.string())};
+    }
+    return checkDistinct();
+  }
+
+  /// Of two options that write one file, the later one would destroy what the other has written.
+  std::optional<Failure> checkDistinct() const {
+    std::string log = options.checkpoint.empty() ? "" : options.checkpoint + ".outputs";
+    std::map<std::filesystem::path, const char *> writers;
+    for (const auto &[option, path] : {std::pair{"--checkpoint", &options.checkpoint}, {"--checkpoint, for outputs,", &log},
+                                       {"--export", &options.exportTo}, {"--save-state", &options.saveState},
+                                       {"--output", &options.output}, {"--plot", &options.plot}}) {
+      if (path->empty() || *path == "-") continue;
+      std::error_code error;
+      std::filesystem::path place = std::filesystem::weakly_canonical(std::filesystem::absolute(*path, error), error);
+      auto [other, isNew] = writers.emplace(error ? std::filesystem::path(*path) : place, option);
+      if (!isNew) return Failure{fmt::format("{}: both {} and {} would write it", *path, other->second, option)};
     }
     return std::nullopt;
   }

@@ -336,6 +336,23 @@ def what_cannot_go_on_is_refused(folder):
         run(folder, *common, "--input", "data.npz", "--resume", code=1)
 
 
+def a_file_is_written_by_one_option(folder):
+    (folder / "p.mlr").write_text(TRAIN)
+    data(folder, 8)
+    (folder / "sub").mkdir()
+    (folder / "link").symlink_to(".")
+    for one, other in [(("--checkpoint", "a.safetensors"), ("--export", "a.safetensors")),
+                       (("--checkpoint", "a.safetensors"), ("--save-state", "./sub/../a.safetensors")),
+                       (("--export", "link/a.safetensors"), ("--save-state", folder / "a.safetensors")),
+                       (("--checkpoint", "a.safetensors"), ("--output", "a.safetensors.outputs"))]:
+        done = run(folder, "p.mlr", "--input", "data.npz", *one, *other, code=1)
+        assert f"{other[1]}: both {one[0]}" in done.stderr and f"{other[0]} would write it" in done.stderr, done.stderr
+        assert not (folder / "a.safetensors").exists()
+    # A state may be replaced by the next one.
+    run(folder, "p.mlr", "--input", "data.npz", "--save-state", "a.safetensors", "--checkpoint", "b.safetensors", "--export", "c.safetensors")
+    run(folder, "p.mlr", "--input", "data.npz", "--load-state", "a.safetensors", "--save-state", "a.safetensors")
+
+
 def exported_parameters_are_constants_of_another_program(folder):
     (folder / "p.mlr").write_text(TRAIN)
     data(folder, 200)
@@ -392,6 +409,7 @@ def on_terminal(folder, *arguments):
 def main():
     tests = [epochs_and_shuffled_rows, files_larger_than_memory, csv_files_in_blocks, killed_at_any_moment_it_goes_on,
              a_run_goes_on_for_longer_and_elsewhere, interrupted_it_keeps_what_is_done, what_cannot_go_on_is_refused,
+             a_file_is_written_by_one_option,
              exported_parameters_are_constants_of_another_program, losses_are_shown]
     wanted, failed, count = sys.argv[2:], 0, 0
     for test in tests:
