@@ -37,6 +37,13 @@ static void addProgram(CLI::App *app, CommandLine &out, std::vector<std::string>
   app->add_option("--from", out.from, "the file is IR that --after=STAGE printed");
   app->add_flag("--unfused", out.unfused, "sums of products multiply, then add, in every engine");
   app->add_flag("--checks", out.checks, "watch for indices that leave their axis when the program runs");
+  app->add_flag("--json", out.json, "diagnostics and reports as JSON");
+  app->add_option("--max-errors", out.maxErrors, "diagnostics to print before the rest is only counted (default 50)")
+      ->check(CLI::PositiveNumber);
+}
+
+/// Of the commands that compile: R14.17.
+static void addBudget(CLI::App *app, CommandLine &out) {
   app->add_option_function<std::string>(
       "--ram",
       [&out](const std::string &text) {
@@ -44,9 +51,6 @@ static void addProgram(CLI::App *app, CommandLine &out, std::vector<std::string>
         if (!out.ram) throw CLI::ValidationError("--ram", "takes bytes, such as 65536, 64K or 1M");
       },
       "bytes of state and scratch at most: sweeps back compute again what does not fit");
-  app->add_flag("--json", out.json, "diagnostics and reports as JSON");
-  app->add_option("--max-errors", out.maxErrors, "diagnostics to print before the rest is only counted (default 50)")
-      ->check(CLI::PositiveNumber);
 }
 
 static void addMachine(CLI::App *app, CommandLine &out) {
@@ -96,6 +100,7 @@ std::optional<int> parseCommandLine(int argc, char **argv, CommandLine &out) {
   addProgram(check, out, params);
   CLI::App *run = app.add_subcommand("run", "compile in memory and run");
   addProgram(run, out, params);
+  addBudget(run, out);
   addRun(run, out);
   CLI::App *interp = app.add_subcommand("interp", "run in the reference interpreter");
   addProgram(interp, out, params);
@@ -107,6 +112,7 @@ std::optional<int> parseCommandLine(int argc, char **argv, CommandLine &out) {
                        "compare each derivative at each instant with dual numbers: in all directions, or in N random ones (=N)");
   CLI::App *build = app.add_subcommand("build", "write C99, an object, a shared library or IR");
   addProgram(build, out, params);
+  addBudget(build, out);
   build->add_option("--emit", out.emit, "c, obj, shared, llvm, mlir or mlr-ir")
       ->check(CLI::IsMember({"c", "obj", "shared", "llvm", "mlir", "mlr-ir"}));
   addMachine(build, out);
@@ -115,6 +121,7 @@ std::optional<int> parseCommandLine(int argc, char **argv, CommandLine &out) {
   build->add_option("-o", out.outputDirectory, "folder for the files");
   CLI::App *report = app.add_subcommand("report", "sweeps, buffers, operations of a step; memory, code and stack on a machine");
   addProgram(report, out, params);
+  addBudget(report, out);
   addMachine(report, out);
   CLI::App *fmt = app.add_subcommand("fmt", "print a program in the canonical layout");
   addFile(fmt, out, "an MLR program");

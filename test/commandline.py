@@ -90,6 +90,17 @@ def directions_stand_behind_an_equals_sign(folder):
         assert error.count("\n") == 1, error
 
 
+def budgets_are_of_the_commands_that_compile(folder):
+    """What no command would keep to is not taken: R14.17."""
+    (folder / "p.mlr").write_text("node main() -> (y: f32) { y = 1 + (0 fby y); }\n")
+    for command in ("check", "interp"):
+        says(folder, 1, "--ram", command, "p.mlr", "--ram=64K")
+    for command in ("run", "build", "report"):
+        says(folder, 0, "", command, "p.mlr", "--ram=64K")
+        says(folder, 1, "takes bytes, such as", command, "p.mlr", "--ram=64Q")
+        says(folder, 1, "do not fit into 1 bytes", command, "p.mlr", "--ram=1")
+
+
 def files_are_named_after_the_node(folder):
     (folder / "p.mlr").write_text(PRODUCT)
     for emit in ("mlr-ir", "mlir", "llvm", "obj", "c"):
