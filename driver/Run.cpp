@@ -256,15 +256,21 @@ private:
     data::Arrays arrays;
     for (size_t i = 0; i < last.size(); ++i)
       if (last[i].data()) arrays.emplace(signature.outputs[i].name, last[i]);
-    if (arrays.empty()) return now < end ? std::nullopt : std::optional(Failure{fmt::format("--export {}: no output had a value", options.exportTo)});
-    if (auto error = data::saveSafetensors(options.exportTo, arrays)) return Failure{fmt::format("{}: {}", options.exportTo, error->message)};
+    if (arrays.empty()) return now < end ? std::nullopt : std::optional(Failure{fmt::format("--export {}: no output had a value{}", options.exportTo, forgotten)});
+    // No checkpoint may stand on the disk before what was exported by then.
+    bool isDurable = !options.checkpoint.empty();
+    if (now == end && !forgotten.empty() && arrays.size() < last.size())
+      std::fprintf(stderr, "mlrc: warning: --export %s lacks outputs that had no value%s\n", options.exportTo.c_str(), forgotten.c_str());
+    if (auto error = isDurable ? data::saveCheckpoint(options.exportTo, arrays, {}) : data::saveSafetensors(options.exportTo, arrays)) return Failure{fmt::format("{}: {}", options.exportTo, error->message)};
     return std::nullopt;
   }
 
   /// An output on a slower clock may have had its last value before the checkpoint.
   void recallExport() {
     std::error_code ignored;
-    if (options.exportTo.empty() || !std::filesystem::exists(options.exportTo, ignored)) return;
+    if (options.exportTo.empty()) return;
+    if (!std::filesystem::exists(options.exportTo, ignored))
+      forgotten = fmt::format(" from instant {} on, and those before have left no such file", first);
     auto loaded = data::loadAll(options.exportTo);
     auto *arrays = std::get_if<data::Arrays>(&loaded);
     for (size_t i = 0; arrays && i < last.size(); ++i)
@@ -310,6 +316,7 @@ private:
   std::vector<Array> last;         ///< of each output; Array() where it had no value yet
   int64_t first = 0, now = 0, end = 0;  ///< instants
   double checkpointAt = 0;
+  std::string forgotten;  ///< why a resumed run does not know what was exported before it
   bool isFile = false, isPrinted = false, stopped = false;
 };
 

@@ -247,7 +247,9 @@ static void syncFolder(const std::string &path) {
   if (folder.fd >= 0) ::fsync(folder.fd);
 }
 
-std::optional<Error> saveCheckpoint(const std::string &path, const Arrays &arrays, const std::map<std::string, std::string> &metadata) {
+std::optional<Error> saveCheckpoint(const std::string &link, const Arrays &arrays, const std::map<std::string, std::string> &metadata) {
+  std::unique_ptr<char, decltype(&std::free)> target(::realpath(link.c_str(), nullptr), &std::free);
+  std::string path = target ? target.get() : link;
   auto bytes = formatSafetensors(arrays, metadata);
   if (auto *error = std::get_if<Error>(&bytes)) return *error;
   auto failed = [] { return Error{std::string("cannot be written: ") + std::strerror(errno)}; };

@@ -371,6 +371,27 @@ def exported_parameters_are_constants_of_another_program(folder):
     assert np.mean(np.sum((got["y"] - y) ** 2, axis=1)) < 0.2
 
 
+def what_was_exported_before_is_missed(folder):
+    """The last values of slower outputs may be those of the run that was cut off; where its file is gone, that is said."""
+    (folder / "p.mlr").write_text("node main(x: f32) -> (slow: f32 every 8, fast: f32) { slow = x when every 8; fast = x; }\n"
+                                  "node slow(x: f32) -> (slow: f32 every 8) { slow = x when every 8; }\n")
+    np.savez(folder / "in.npz", x=np.arange(12, dtype=np.float32))
+    net, kept = folder / "net.safetensors", folder / "kept.safetensors"
+    common = ["p.mlr", "--input", "in.npz", "--checkpoint", "ck.safetensors", "--resume", "--export", "net.safetensors"]
+    for node, code, said in (("main", 0, "warning: --export net.safetensors lacks outputs that had no value from instant 10 on"),
+                             ("slow", 1, "--export net.safetensors: no output had a value from instant 10 on")):
+        kept.write_bytes(b"")
+        net.unlink(missing_ok=True)
+        net.symlink_to(kept)
+        done = run(folder, *common, "--node", node, "--steps", 10)
+        assert done.stderr == "" and net.is_symlink(), done.stderr
+        assert b"slow" in kept.read_bytes()
+        kept.unlink()
+        done = run(folder, *common, "--node", node, "--steps", 12, code=code)
+        assert said in done.stderr and "have left no such file" in done.stderr, done.stderr
+        (folder / "ck.safetensors").unlink()
+
+
 def losses_are_shown(folder):
     (folder / "p.mlr").write_text(TRAIN)
     data(folder, 1000)
@@ -409,7 +430,7 @@ def on_terminal(folder, *arguments):
 def main():
     tests = [epochs_and_shuffled_rows, files_larger_than_memory, csv_files_in_blocks, killed_at_any_moment_it_goes_on,
              a_run_goes_on_for_longer_and_elsewhere, interrupted_it_keeps_what_is_done, what_cannot_go_on_is_refused,
-             a_file_is_written_by_one_option,
+             a_file_is_written_by_one_option, what_was_exported_before_is_missed,
              exported_parameters_are_constants_of_another_program, losses_are_shown]
     wanted, failed, count = sys.argv[2:], 0, 0
     for test in tests:
