@@ -321,6 +321,34 @@ def check_example(folder):
         raise Failure(f"lit: {outputs['run']['lit']}")
 
 
+RULES = """
+fun inner(x: f32) -> (y: f32) { y = lut(x) * 2; }
+fun own(x: f32) -> (y: f32) derivative down { y = inner(x) + 1; }
+fun down(x, y, c: f32) -> (d: f32) { d = 4 * c; }
+fun square3(x: f32) -> (y: f32) derivative dsquare3 { y = 3 * x * x; }
+fun dsquare3(x, y, c: f32) -> (d: f32) { d = c * lut(3 * x); }
+node main(x: f32[3]) -> (y, g, h: f32[3]) {
+  y = [if x[i] > 2 then own(x[i]) else 0 for i < 3];
+  z = [square3(x[i]) for i < 3];
+  g = grad(sum(y), x);
+  h = grad(sum(z), x);
+}
+"""
+
+
+def check_rules(folder):
+    """Functions of one element that state their derivative, where they or the derivative call a C function."""
+    source = folder / "rules.mlr"
+    source.write_text(HEAD + RULES)
+    x = np.array([[1, 2, 3], [4, 5, 6]], "f4")
+    np.savez(folder / "in.npz", x=x)
+    values = engines.mlrc_run(MLRC, "run", source, "main", inputs=[folder / "in.npz"], steps=2, extra=["--link", str(folder / "library.so")])
+    on = (x > 2).astype("f4")
+    for name, expected in {"y": on * (4 * x + 1.5), "g": 4 * on, "h": 6 * x + 0.25}.items():
+        if not np.array_equal(values[name], expected):
+            raise Failure(f"{name} is {values[name]}, expected {expected}")
+
+
 def main():
     wanted, failed, count = sys.argv[2:], 0, 0
     with tempfile.TemporaryDirectory() as temporary:
@@ -329,7 +357,7 @@ def main():
         subprocess.run(["gcc", "-std=c99", "-O1", "-ffp-contract=off", "-fPIC", "-c", "-o", str(base / "library.o"), str(base / "library.c")], check=True)
         subprocess.run(["gcc", "-shared", "-o", str(base / "library.so"), str(base / "library.o")], check=True)
         jobs = [(name, lambda folder, rest=rest, name=name: check(name, *rest, folder)) for name, *rest in PROGRAMS]
-        jobs += [("linking", check_linking), ("example", check_example)]
+        jobs += [("linking", check_linking), ("example", check_example), ("derivatives_that_call_c_functions", check_rules)]
         for name, job in jobs:
             if wanted and name not in wanted:
                 continue

@@ -115,10 +115,21 @@ mlir::Value Importer::derivative(Site *site) {
 
 bool Importer::isRule(const Expr &call) const { return call.kind == ExprKind::Call && call.callee->derivative; }
 
+/// At any depth, in its own derivative also; calls of C functions stand at the level of time.
+static bool callsForeign(const NodeInstance *function, llvm::SmallPtrSetImpl<const NodeInstance *> &visited) {
+  if (!function || !visited.insert(function).second) return false;
+  if (function->isExtern || callsForeign(function->derivative, visited)) return true;
+  return llvm::any_of(function->arena, [&](const Expr &e) {
+    return e.kind == ExprKind::Call && callsForeign(e.callee, visited);
+  });
+}
+
 /// Whether a body can call it for one of its elements: all others are calls at the level of time.
 bool isScalarRule(const NodeInstance &function) {
   auto isScalar = [&](VarId v) { return function.vars[v].type.isScalar(); };
-  return function.outputs.size() == 1 && isScalar(function.outputs[0]) && llvm::all_of(function.inputs, isScalar);
+  llvm::SmallPtrSet<const NodeInstance *, 8> visited;
+  return function.outputs.size() == 1 && isScalar(function.outputs[0]) && llvm::all_of(function.inputs, isScalar) &&
+         !callsForeign(&function, visited);
 }
 
 /// The results of a call, for each tuple of its context.
