@@ -154,6 +154,29 @@ node main(x: f32[50]) -> (y: f32) {
   }
 }""", x=(50,))
 
+program("read_by_a_sweep_that_resumes", """
+node main(p: f64, x: f64[64]) -> (y: f64[64], g: f64) {
+  a = p * 1;
+  scan t < 64 resume {
+    u: f64 = tanh(a * pu + x[t]);
+    pu: f64 = 0.1 fby u;
+    r: f64 = tanh(pu + sin(nr));
+    nr: f64 = r eby 0.1;
+    y[t] = r * pu;
+  }
+  l = sum(y);
+  g = grad(l, a);
+}""", p=(), x=(64,))
+program("kept_beside_what_is_read", """
+node main(x: f64[48, 2]) -> (y: f64[48, 2]) {
+  scan t < 48 resume {
+    k = sin(x[t] + exp(0.1 * sin(k eby 0.5)));
+    g = exp(sin(k)) * (k eby 1);
+    s = tanh((0 fby s) * exp(sin(g))) - g;
+    y[t] = s;
+  }
+}""", x=(48, 2))
+
 
 @functools.cache
 def advances(length, slots):

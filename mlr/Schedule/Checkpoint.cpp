@@ -35,6 +35,7 @@ private:
   Crossing &c;
   const int64_t slots, length; ///< length: of a block
   ScanOp producer, consumer;
+  ScanOp old;    ///< the producer as it was, without its body: what still reads its arrays
   const bool up; ///< the producer's direction
   Location loc;
   OpBuilder b;
@@ -260,9 +261,10 @@ private:
     }
     yielded.push_back(held);
     SmallVector<Type> types = llvm::to_vector(ValueRange(yielded).getTypes());
-      b.setInsertionPoint(producer);
-    ScanOp fresh = ScanOp::create(b, producer.getLoc(), types, producer.getUpto(), producer.getWhen(), Value(), producer.getLength(),
-                                  producer.getResume(), producer.getSweepAttr(), producer.getIndexNameAttr());
+    b.setInsertionPoint(producer);
+    ScanOp fresh =
+        ScanOp::create(b, producer.getLoc(), types, producer.getUpto(), producer.getWhen(), Value(), producer.getLength(),
+                       producer.getResume(), producer.getSweepAttr(), producer.getIndexNameAttr());
     for (NamedAttribute attribute : producer->getDiscardableAttrs())
       fresh->setDiscardableAttr(attribute.getName(), attribute.getValue());
     end->setOperands(yielded);
@@ -273,7 +275,6 @@ private:
     old = producer;
     producer = fresh;
   }
-  ScanOp old; ///< the producer as it was, without its body: what still reads its arrays
 
   // ---- the consumer
 
@@ -281,8 +282,12 @@ private:
     Block &body = bodyOf(consumer);
     b.setInsertionPointToStart(&body);
     Value e = mirrored(body.getArgument(0)), q = blockOf(e), fresh = entersBlock(e);
-    Operation *carried = carry(!up, held);
-    Value now = carried->getResult(0), top = row(binary<SubOp>(now, constant(1)));
+    // Checkpoints are of one run here too: a sweep that resumes would go on from the count of the run before.
+    bool resumes = consumer.getResume();
+    Operation *carried = carry(!up, resumes ? constant(0) : held);
+    Value now = carried->getResult(0);
+    if (resumes) now = select(entersFirst(e), held, now);
+    Value top = row(binary<SubOp>(now, constant(1)));
     Value from = read(positions, top);
     IRMapping restored;
     for (auto [cell, state] : llvm::zip(cells, c.states)) restored.map(state->getResult(0), read(cell, top, fresh));
@@ -297,12 +302,17 @@ private:
     old->erase();
   }
 
+  /// The consumer's first instant, which is the producer's last.
+  Value entersFirst(Value e) {
+    Value count = consumer.getUpto() ? consumer.getUpto() : constant(c.length);
+    return compare<EqOp>(binary<AddOp>(e, constant(1)), count);
+  }
+
   /// The instant at which the consumer comes to a block: its last one, or the last of all. Null: every one.
   Value entersBlock(Value e) {
     if (length == 1) return {};
     Value after = binary<AddOp>(e, constant(1));
-    Value count = consumer.getUpto() ? consumer.getUpto() : constant(c.length);
-    return binary<OrOp>(compare<EqOp>(after, count), compare<EqOp>(placeInBlock(after), constant(0)));
+    return binary<OrOp>(entersFirst(e), compare<EqOp>(placeInBlock(after), constant(0)));
   }
 
   llvm::MapVector<Value, unsigned> handed; ///< a value of the producer: result of the advance, or its tape
