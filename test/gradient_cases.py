@@ -527,3 +527,15 @@ node main(x: f64[8], p: f64) -> (l: f64, d_x: f64[8], d_p: f64) {
   l = sum(y * y);
   d_x = grad(l, x); d_p = grad(l, p);
 }""", x=numbers(8), p=0.7)
+case("a_side_that_is_never_chosen_reads_what_the_other_reduces", """
+node f(x: f64, a: f64[3]) -> (o: f64) {
+  (v, w) = ((if (true != true) then (-w) else max(r * a[k] for k < 2)), r) fby (w, v);
+  scan t < 3 { r = initial u;  u: f64 = x; }
+  o = w;
+}
+node side(x: f64[2], a: f64[3]) -> (y: f64[2]) { scan t < 2 { z = f(x[t], a);  y[t] = z; } }
+node main(x: f64[2, 2], a: f64[3]) -> (l: f64, d_x: f64[2, 2]) {
+  y = [side(x[k], a) for k < 2];
+  l = sum(y);
+  d_x = grad(l, x);
+}""", x=numbers(2, 2), a=numbers(3, seed=1))

@@ -200,6 +200,22 @@ node main(x: f64[4], c: bool) -> (g, h: f64[4]) {
   h = grad(m, x);
 }""", {"x": np.array([0., 1, 4, 0]), "c": np.bool_(False)},
      {"g": [0, .5, .25, 0], "h": [1, 1, 1, 1]}),
+    ("what_no_use_selects_contributes_zero", """
+fun f(a: f64) -> (y: f64) { y = if a > 0 then sqrt(a) else 0; }
+node main(x: f64[3], u: f64, c: bool) -> (whole, chosen, scanned, each, computed: f64[3], part, forward: f64, jacobian: f64[3, 3]) {
+  q = x * 1;
+  l = sum(where(q > 0, sqrt(q), 0));  whole = grad(l, q);
+  m = if c then sum(sqrt(q)) else 0;  chosen = grad(m, q);
+  scan t < 3 { s = 0 fby s + sqrt(q[t]); last_s = final s; }
+  n = if c then last_s else 0;  scanned = grad(n, q);
+  o = sum(if q[i] > 0 then 1 / q[i] else 0 for i < 3);  each = grad(o, q);
+  y = [f(q[i]) for i < 3];
+  computed = vjp(y, q, [1, 1, 1]);
+  jacobian = [grad(y[i], q) for i < 3];
+  p = u * 1;  z = if p > 0 then sqrt(p) else 0;  part = grad(z, p);  forward = jvp(z, p, 1);
+}""", {"x": np.array([0., 1, 4]), "u": np.float64(0), "c": np.bool_(False)},
+     {"whole": [0, .5, .25], "chosen": [0, 0, 0], "scanned": [0, 0, 0], "each": [0, -1, -1 / 16], "computed": [0, .5, .25],
+      "part": 0, "forward": 0, "jacobian": [[0, 0, 0], [0, .5, 0], [0, 0, .25]]}),
     ("ties_go_to_the_second_operand_and_to_the_first_element", """
 node main(a, b: f64, x: f64[3]) -> (ga, gb: f64, gx: f64[3]) {
   m = max(a, b);  ga = grad(m, a);  gb = grad(m, b);

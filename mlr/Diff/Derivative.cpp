@@ -92,8 +92,10 @@ LogicalResult Derivative::run(Value value, Value cotangent, SmallVectorImpl<Valu
   for (Value v : variables) cotangentOf(v);
   settle();
   OpBuilder b = at(block);
-  for (Value v : variables) // extending scans replaces values
-    gradients.push_back(CutOp::create(b, v.getLoc(), cotangentType(v), contributions[v][0]));
+  for (Value v : variables) { // extending scans replaces values
+    Guards common = guards[v].value_or(Guards()); // nobody else masks what stands on all ways to the variable
+    gradients.push_back(CutOp::create(b, v.getLoc(), cotangentType(v), masked(contributions[v][0], common, b)));
+  }
   extendScans();
   return success();
 }

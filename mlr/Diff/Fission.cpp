@@ -189,6 +189,8 @@ static void expandChoice(Operation *op) {
 
 void splitBody(Operation *op) {
   if (isa<ScanOp>(op)) return; // what is active in it has its own turn
+  // What nothing reads, such as a side of a selection by a constant, may read a reduction that else only the body's end does.
+  if (isa<GenOp, ReduceOp>(op)) dropUnused(dataflow::bodyOf(op));
   SmallVector<Operation *> choices;
   op->walk([&](Operation *o) {
     if (isa<MaxOp, MinOp>(o) && isFloat(o->getResult(0))) choices.push_back(o);
