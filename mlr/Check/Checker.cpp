@@ -1,5 +1,7 @@
 #include "mlr/Check/Checker.h"
 
+#include "mlr/Check/AstWalk.h"
+
 #include "mlr/Ast/Parser.h"
 #include "mlr/Check/Analyses.h"
 #include "mlr/Check/Body.h"
@@ -481,10 +483,21 @@ const Nominal *Checker::nominal(const ast::Decl &decl, const Env &env, Span used
   return (nominals[key] = std::move(made))->failed ? nullptr : nominals[key].get();
 }
 
+/// A default that speaks of a parameter without a value waits: what has no value is reported by its own name.
+static bool needsUnbound(const ast::Expr &value, Env &env) {
+  bool unbound = false;
+  walk(&value, [&](const ast::Expr &e) {
+    const StaticValue *named = e.kind == ast::ExprKind::Name ? env.find(e.text) : nullptr;
+    unbound |= named && named->kind == StaticValue::Kind::Unbound;
+  });
+  return unbound;
+}
+
 bool Checker::bindDefaults(const ast::Decl &decl, Env &env, Reporter &to) {
   bool ok = true;
   for (const ast::StaticParam &param : decl.statics) {
     if (!param.defaultValue || env.find(param.name.text)->kind != StaticValue::Kind::Unbound) continue;
+    if (needsUnbound(*param.defaultValue, env)) continue;
     Signature context{&decl, env, {}, {}};
     NodeInstance scratch;
     Body body(*this, context, scratch, diagnostics);

@@ -51,7 +51,7 @@ public:
   /// Those of the declaration and of the functions that its static parameters have.
   DeclFacts facts(const Signature &signature) const;
   /// Defaults for the parameters of `decl` that are still unbound; false (reported) when one fails. Those
-  /// without a default stay unbound.
+  /// without a default stay unbound, and those whose default is made of an unbound one.
   bool bindDefaults(const ast::Decl &decl, Env &env, Reporter &report);
   /// The type that `decl` means with these static parameters; null when a field is in error (reported).
   const Nominal *nominal(const ast::Decl &decl, const Env &env, Span usedAt, Reporter &report);

@@ -409,7 +409,7 @@ bool Body::unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const
   if (open) return true;
   if (!checker.bindDefaults(decl, target, report)) return false;
   repeat([&] { inputs(true); });
-  return true;
+  return checker.bindDefaults(decl, target, report); // those that waited for the size of a literal
 }
 
 /// An input whose type is the parameter alone is given a tuple.
@@ -476,6 +476,7 @@ bool Body::inferStatics(const ast::Decl &decl, const ast::Expr &e, const std::ve
                                     : param.isFunction  ? "abs"
                                     : isTypeKind(param) ? "f32"
                                                         : "1"));
+      if (kind == "shape") d.helps.push_back(fmt::format("`{} = []` for no axes", param.name.text));
       return false;
     }
     if (!isTypeKind(param)) continue;

@@ -217,5 +217,15 @@ TEST(Inference, ElementsOfAShapeAreASize) { // R4.5
   EXPECT_TRUE(c.program) << c.rendered;
 }
 
+TEST(Inference, ADefaultWaitsForTheParametersItIsMadeOf) {
+  std::string f = "fun f<<O, I: size, S: shape, n: size = O * elements(S)>>(k: i32) -> (w: i32[O, I, S]) { w = zeros<<[O, I, S]>>() + k + n; }\n";
+  expectErrors(f + "node main(k: i32) -> (w: i32[4, 3]) { w = f<<4, 3>>(k); }", {});
+  expectErrors(f + "node main(k: i32) -> (w: i32) { w = sum(f<<4, 3, []>>(k)); }", {});
+  expectErrors(f + "node main(k: i32) -> (w: i32) { w = sum(f<<4, 3>>(k)); }",
+               {"cannot-infer: `S` of `f` cannot be inferred from the arguments"});
+  expectErrors(f + "node main(k: i32) -> (w: i32) { w = sum(f(k)); }",
+               {"cannot-infer: `O` of `f` cannot be inferred from the arguments"});
+}
+
 } // namespace
 } // namespace mlr::test
