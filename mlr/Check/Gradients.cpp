@@ -16,8 +16,8 @@ bool Body::variablesOf(const Value &v, const ast::Expr &e, std::vector<const Exp
     }
     if (leaf->kind != ExprKind::Var) {
       Diagnostic &d = error(kinds::wrongArguments, e.span, "a derivative is taken with respect to a variable",
-                            "this is an expression");
-      d.helps.push_back(fmt::format("name it: `v = {};`, use `v` in what is differentiated, and take the derivative with "
+                            leaf->kind == ExprKind::Const ? "this is a constant" : "this is an expression");
+      if (isFloat(leaf->type.scalar)) d.helps.push_back(fmt::format("name it: `v = {};`, use `v` in what is differentiated, and take the derivative with "
                                     "respect to `v`", text(e)));
       return false;
     }
@@ -44,6 +44,16 @@ static Array one(Scalar s) {
 
 Value Body::elabGradient(const ast::Expr &e) {
   bool isGrad = e.text == "grad", isForward = e.text == "jvp";
+  for (const ast::Name &name : e.argNames) {
+    if (name.text.empty()) continue;
+    error(kinds::wrongArguments, name.span, fmt::format("`{}` does not name its arguments", e.text), "a name");
+    return Value();
+  }
+  if (!e.statics.empty()) {
+    error(kinds::wrongArguments, e.statics[0].span, fmt::format("`{}` has no static parameters", e.text),
+          "no parameter for this");
+    return Value();
+  }
   size_t arity = isGrad ? 2 : 3;
   if (e.args.size() != arity) {
     Diagnostic &d = error(kinds::wrongArguments, e.span,
@@ -80,7 +90,10 @@ Value Body::elabGradient(const ast::Expr &e) {
     return Value();
   }
   if (isGrad && values.size() != 1) {
-    error(kinds::typeMismatch, e.args[0]->span, "`grad` differentiates a scalar float, not a tuple", toString(valueTy));
+    Diagnostic &d = error(kinds::typeMismatch, e.args[0]->span,
+                          fmt::format("`grad` differentiates a scalar float, not a {}", valueTy.isStruct() ? "struct" : "tuple"),
+                          toString(valueTy));
+    d.helps.push_back(fmt::format("`vjp({}, {}, cotangent)` takes all of its floats, each with a factor", text(*e.args[0]), text(*e.args[1])));
     return Value();
   }
   if (!variablesOf(wrt, *e.args[1], variables)) return Value();

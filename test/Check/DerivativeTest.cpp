@@ -97,5 +97,31 @@ TEST(Derivatives, OtherInstantsOfAnInnerScanCount) {
                "node main(x: f32) -> (g: f32) { scan t < 4 { y = final acc(x); } g = grad(y, x); }", {});
 }
 
+TEST(Derivatives, NeitherNamedNorStaticArguments) {
+  auto error = [](const std::string &value, const std::string &message) {
+    expectErrors("node main(x: f32) -> (g: f32) { g = " + value + "; }", {"wrong-arguments: " + message});
+  };
+  error("grad(x * x, v = x)", "`grad` does not name its arguments");
+  error("grad(loss = x * x, v = x)", "`grad` does not name its arguments");
+  error("jvp(x * x, x, tangent = 1)", "`jvp` does not name its arguments");
+  error("grad<<2>>(x * x, x)", "`grad` has no static parameters");
+  error("vjp<<2>>(x * x, x, 1)", "`vjp` has no static parameters");
+}
+
+TEST(Derivatives, OfConstantsAndOfStructsInTheUsersWords) {
+  Checked literal("node main(x: f32) -> (g: f32) { g = grad(x * x, 2); }"), size("node main<<K: size = 3>>(x: f32) -> (g: f32) { g = grad(x * K, K); }");
+  for (const Checked *c : {&literal, &size}) {
+    EXPECT_EQ(c->errors, std::vector<std::string>{"wrong-arguments: a derivative is taken with respect to a variable"});
+    expectContains(c->rendered, "this is a constant");
+    EXPECT_EQ(c->rendered.find("name it"), std::string::npos) << c->rendered;
+  }
+  Checked named("const C: f32 = 3;\nnode main(x: f32) -> (g: f32) { g = grad(x * C, C); }");
+  expectContains(named.rendered, "this is a constant");
+  expectContains(named.rendered, "name it: `v = C;`");
+  Checked record("struct P { a, b: f32 }\nnode main(p: P) -> (g: P) { g = grad(p, p); }");
+  EXPECT_EQ(record.errors, std::vector<std::string>{"type-mismatch: `grad` differentiates a scalar float, not a struct"});
+  expectContains(record.rendered, "`vjp(p, p, cotangent)`");
+}
+
 } // namespace
 } // namespace mlr::test
