@@ -73,6 +73,27 @@ def ir_remembers_that_it_is_unfused(folder):
             assert run("p.mlir", f"--from={stage}") == expected, (stage, extra)
 
 
+def derivatives_leave_unfused_sums_unfused(folder):
+    """A program with derivatives is interpreted as the equations that they become: these, too, multiply and then add."""
+    (folder / "p.mlr").write_text("""const W: f32[3] = [-0.07, -0.94, -0.1];
+const V: f32[3] = [0.1, 0.04, -0.51];
+node main(x: f32[3], w: f32[3]) -> (y, start: f32, tree: f32, g: f32[3]) {
+  y = sum(x[i] * w[i] for i < 3);
+  a = W;  b = V;
+  start = sum(a[i] * b[i] for i < 3) fby start;
+  u = [x[i % 3] for i < 40];  v = [w[i % 3] for i < 40];
+  tree = u @ v;
+  g = grad(tree * y, x);
+}
+""")
+    (folder / "in.csv").write_text("x[0],x[1],x[2],w[0],w[1],w[2]\n" + "-0.07,-0.94,-0.1,0.1,0.04,-0.51\n")
+    run = lambda engine, *more: says_output(mlrc(folder, engine, "p.mlr", "--input", "in.csv", *more))
+    unfused, fused = run("run", "--unfused"), run("run")
+    assert all(a != b for a, b in zip(unfused.split()[1].split(",")[:3], fused.split()[1].split(",")[:3])), (unfused, fused)
+    assert run("interp", "--unfused") == unfused and run("interp") == fused
+    assert run("interp", "--unfused", "--check-gradients") == unfused
+
+
 def says_output(result):
     assert result[0] == 0, result
     return result[1]

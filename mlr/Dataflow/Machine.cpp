@@ -395,7 +395,9 @@ Bits Machine::reduce(ReduceOp op, const Path &path, Locals &locals) {
     if (isPosition) {
       if (n == 0 || betterFunction(kind, type)(x, best, 0)) best = x, position = n;
     } else if (yields.size() == 2) {
-      a = fmaFunction(type)(x, scalar(yields[1], path, locals), a);
+      Bits y = scalar(yields[1], path, locals);
+      auto fma = fmaFunction(type);
+      a = unfused || !fma ? combineFunction(kind, type)(a, mulFunction(type)(x, y, 0), 0) : fma(x, y, a);
     } else {
       bool first = n == 0 && (kind == ReduceKind::Max || kind == ReduceKind::Min);
       a = first ? x : combineFunction(kind, type)(a, x, 0);

@@ -14,7 +14,9 @@ using Bytes = std::vector<char>;
 
 class Machine {
 public:
-  explicit Machine(dataflow::NodeOp node) : node(node) {}
+  /// Whether chains of products multiply, then add, is said by the module (`mlr.unfused`), as to all later stages.
+  explicit Machine(dataflow::NodeOp node)
+      : node(node), unfused(node->getParentOfType<mlir::ModuleOp>()->hasAttr("mlr.unfused")) {}
   /// The outputs of the next instant; inputs are row-major little-endian elements, bool a byte.
   std::vector<Bytes> step(std::vector<Bytes> inputs);
   /// What an operator of time remembers after the last instant: of fby the value for the next one, of window and rows all rows, of
@@ -56,6 +58,7 @@ private:
   std::optional<Path> lastOf(mlir::Block *block);
 
   dataflow::NodeOp node;
+  bool unfused;
   std::vector<std::vector<Bytes>> inputs;
   std::map<std::pair<void *, Path>, Bytes> memo;
   std::map<std::pair<void *, Path>, int64_t> lasts;

@@ -92,7 +92,9 @@ void evaluateStarts(NodeOp node) {
     if (Value start = startOf(op))
       if (Operation *def = start.getDefiningOp(); def && isa<GenOp, ReduceOp>(def)) starts.push_back(def);
   });
-  for (Operation *def : starts) foldConstantTensor(def, EvaluationLimits(), /*all=*/true);
+  EvaluationLimits limits;
+  limits.unfused = node->getParentOfType<ModuleOp>()->hasAttr("mlr.unfused");
+  for (Operation *def : starts) foldConstantTensor(def, limits, /*all=*/true);
 }
 
 class Normalizer {
