@@ -325,6 +325,11 @@ TEST(Clocks, VariablesMadeOfConstantsHaveEveryClock) { // R17.2
   EXPECT_EQ(Checked("node f(b: bool, x: i32) -> (o: i32) { when b { k = 3; } o = x + k; }").errors.size(), 1u);
 }
 
+TEST(Clocks, ABlockOnAConstantInAScanSelectsAsItsMerges) {
+  expectErrors("node main(x: f64) -> (y: f64) { y = 0; scan t < 3 { k: f64 = v + 1; if c { v: f64 = 1; } "
+               "else { scan s < 2 {} v: f64 = 2; } c: bool = x > 0; } }", {});
+}
+
 TEST(Clocks, MessagesCallClocksWhatTheProgramCallsThem) {
   std::string head = "node main(x: i32, d: bool, c: bool) -> (z: i32 when d, e: bool) { e = d; automaton { ";
   Checked states(head + "state Slow { when d { z = 0 fby z + x; } until c then Fast; } state Fast { z = 7 when d; until c then Slow; } } }");
