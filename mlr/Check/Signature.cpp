@@ -371,6 +371,25 @@ void Body::unify(const ast::Decl &decl, const ast::TypeExpr &type, const Ty &ty,
   unifyName(decl, type, actual, target);
 }
 
+/// A `float` parameter that nothing has given yet is the scalar type of the `type` parameters, if all of their
+/// leaves are floats of one type: a rate written as a literal follows the parameters that it trains.
+static void unifyLeaves(const ast::Decl &decl, Env &target) {
+  std::vector<Type> leaves;
+  for (const ast::StaticParam &param : decl.statics) {
+    const StaticValue &value = *target.find(param.name.text);
+    if (param.kind.name.text == "type" && value.kind == StaticValue::Kind::Type) leafTypes(value.type, leaves);
+  }
+  if (leaves.empty()) return;
+  Ty scalar = Ty::of({leaves[0].scalar, {}});
+  for (const Type &leaf : leaves)
+    if (leaf.scalar != scalar.type.scalar || violated("float", Ty::of({leaf.scalar, {}}))) return;
+  for (const ast::StaticParam &param : decl.statics) {
+    StaticValue &value = *target.find(param.name.text);
+    if (param.kind.name.text == "float" && value.kind == StaticValue::Kind::Unbound && !param.defaultValue)
+      value = StaticValue::ofType(scalar);
+  }
+}
+
 bool Body::unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const std::vector<Ty> *want,
                     const std::vector<Given> &later, Env &target) {
   auto unbound = [&] {
@@ -408,7 +427,10 @@ bool Body::unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const
   repeat([&] { inputs(false); });
   if (open) return true;
   if (!checker.bindDefaults(decl, target, report)) return false;
-  repeat([&] { inputs(true); });
+  repeat([&] {
+    unifyLeaves(decl, target);
+    inputs(true);
+  });
   return checker.bindDefaults(decl, target, report); // those that waited for the size of a literal
 }
 

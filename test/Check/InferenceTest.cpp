@@ -211,6 +211,26 @@ TEST(Inference, TensorTypesAreTypeArguments) {  // R3.1
                  "a type parameter is a scalar or tensor type, and the argument is a tuple");
 }
 
+TEST(Inference, FloatThatNothingGivesIsTheTypeOfTheLeaves) { // R3.3
+  std::string p = "struct D { w: f64[2], b: f64 }\nstruct M { a: f32, b: f64 }\n"
+                  "fun sgd<<P: type, T: float, R: float>>(p, g: P, rate: R) -> (y: P, t: T, r: R) {\n"
+                  "  y = p - T(rate) * g; t = 1; r = rate;\n}\n";
+  Checked c(p + "node main(d: D, x: f32[3], z: f64) -> (a: D, b: f32[3], c, e: f64) {\n"
+                "  (a, ta, ra) = sgd(d, d, 0.1); (b, tb, rb) = sgd(x, x, 0.1);\n"
+                "  (c, tc, rc) = sgd(z, z, z); (e, te, re) = sgd(z, 1, f32(z));\n}");
+  ASSERT_TRUE(c.program) << c.rendered;
+  for (const char *name : {"ta", "ra", "tc", "rc", "te"}) EXPECT_EQ(c.typeOf("main", name), "f64") << name;
+  for (const char *name : {"tb", "rb", "re"}) EXPECT_EQ(c.typeOf("main", name), "f32") << name;
+  expectErrors(p + "node main(m: M) -> (a: M) { (a, t, r) = sgd(m, m, 0.1); }",
+               {"cannot-infer: `T` of `sgd` cannot be inferred from the arguments"});
+  // What the results must have, and defaults, come before.
+  Checked order("fun f<<P: type, T: float>>(p: P, x: T) -> (y: T) { y = x; }\n"
+                "fun g<<P: type, T: float = f32>>(p: P, x: T) -> (y: T) { y = x; }\n"
+                "node main(z: f64) -> (a: f32) { a = f(z, 0.5); b = g(z, 0.5); }");
+  ASSERT_TRUE(order.program) << order.rendered;
+  EXPECT_EQ(order.typeOf("main", "b"), "f32");
+}
+
 TEST(Inference, ElementsOfAShapeAreASize) { // R4.5
   Checked c("fun flat<<S: shape, T: num>>(x: T[S]) -> (y: T[elements(S)]) { y = reshape<<[elements(S)]>>(x); }\n"
             "node main(x: f32[2, 3], z: f64) -> (y: f32[6], w: f64[1]) { y = flat(x); w = flat(z); }");

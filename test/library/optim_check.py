@@ -55,7 +55,48 @@ class Rms:
         return p - 1e-2 * g / (np.sqrt(self.v) + 1e-8)
 
 
+def averaged(g):
+    mean = [g[0]]
+    for row in g[1:]:
+        mean.append(0.9 * mean[-1] + 0.1 * row)
+    return np.array(mean)
+
+
+class Slowed(Adam):
+    """By half a cosine from 1e-2 to 1e-3 in 40 steps."""
+
+    def __call__(self, p, g, n):
+        self.rate = 1e-3 + 4.5e-3 * (1 + np.cos(np.pi * min(n, 40) / 40))
+        return super().__call__(p, g, n)
+
+
+def wide(lib):
+    """In f64, with a tolerance that a rate rounded to f32 is far beyond; only `narrow` has such a rate."""
+    streams = {f"g.{leaf}": lib.normal(*shape) for leaf, shape in LEAVES.items()}
+    o, g = lib.run(streams, "wide"), flat(streams, "g")
+    one = lib.normal()
+    s = lib.run(dict(g=one), "scalar")
+    for node, name, step in [("sgd", "sgd", lambda: lambda p, g, n: p - 0.1 * g), ("momentum", "heavy", lambda: Momentum(0.9, False)),
+                             ("adam", "adam", lambda: Adam(1e-2)), ("adamw", "adamw", lambda: Adam(1e-2, beta1=0.8, decay=0.1)),
+                             ("rmsprop", "rms", Rms)]:
+        lib.expect(f"{node}, struct of f64", flat(o, name), trained(g, step()), 1e-13)
+        lib.expect(f"{node}, scalar of f64", s[name], trained(one[:, None], step())[:, 0], 1e-13)
+    lib.expect("momentum, Nesterov on a struct of f64", flat(o, "nesterov"), trained(g, Momentum(0.8, True)), 1e-13)
+    lib.expect("average, struct of f64", flat(o, "mean"), averaged(g), 1e-14)
+    lib.expect("average, scalar of f64", s["mean"], averaged(one), 1e-14)
+    lib.expect("clip_value, struct of f64", flat(o, "limited"), np.clip(g, -0.75, 0.75), 0)
+    lib.expect("clip_value, scalar of f64", s["limited"], np.clip(one, -0.75, 0.75), 0)
+    norm = np.linalg.norm(g, axis=1)
+    for node, name in [("clip_norm", "norm"), ("clip_finite", "length"), ("global_norm", "whole")]:
+        lib.expect(f"{node}, norm of a struct of f64", o[name], norm, 1e-14)
+    lib.expect("clip_norm, struct of f64", flat(o, "clipped"), g * np.minimum(1, 2.5 / norm)[:, None], 1e-14)
+    lib.expect("clip_finite, struct of f64", flat(o, "kept"), g * np.minimum(1, 1 / norm)[:, None], 1e-14)
+    lib.expect("adam by a schedule in f64", flat(o, "slowed"), trained(g, Slowed(0)), 1e-13)
+    lib.expect("adam in f64 by a schedule in f32", flat(o, "narrow"), trained(g, Slowed(0)), 1e-6)
+
+
 def check(lib):
+    wide(lib)
     streams = {f"g.{leaf}": lib.normal(*shape, dtype="f4") for leaf, shape in LEAVES.items()}
     o, g = lib.run(streams), flat(streams, "g")
     lib.expect("sgd", flat(o, "sgd"), trained(g, lambda p, g, n: p - 0.1 * g), 1e-6)
@@ -64,10 +105,7 @@ def check(lib):
     lib.expect("adam", flat(o, "adam"), trained(g, Adam(1e-2)), 1e-5)
     lib.expect("adamw", flat(o, "adamw"), trained(g, Adam(1e-2, beta1=0.8, decay=0.1)), 1e-5)
     lib.expect("rmsprop", flat(o, "rms"), trained(g, Rms()), 1e-5)
-    mean = [g[0]]
-    for row in g[1:]:
-        mean.append(0.9 * mean[-1] + 0.1 * row)
-    lib.expect("average", flat(o, "mean"), mean, 1e-6)
+    lib.expect("average", flat(o, "mean"), averaged(g), 1e-6)
     norm = np.linalg.norm(g, axis=1)
     lib.require("clip_norm", (norm > 2.5).any() and (norm < 2.5).any(), "the test has norms on one side only")
     lib.expect("clip_norm, norm", o["norm"], norm, 1e-6)
