@@ -539,3 +539,19 @@ node main(x: f64[2, 2], a: f64[3]) -> (l: f64, d_x: f64[2, 2]) {
   l = sum(y);
   d_x = grad(l, x);
 }""", x=numbers(2, 2), a=numbers(3, seed=1))
+case("a_second_derivative_of_a_function_called_for_its_vector", """
+fun loss(w: f64[3], x: f64) -> (l: f64) { l = square(sin(w[0] * x + w[1]) * w[2] - x); }
+fun inner(w: f64[3], lr: f64, x: f64[4]) -> (o: f64[3]) {
+  scan i < 4 { a = w fby b; g = grad(loss(a, x[i]), a); b = a - lr * g; o = final b; }
+}
+fun mid(w: f64[3], lr, m: f64, x: f64[4]) -> (o: f64) {
+  scan j < 3 {
+    r = lr fby rn;
+    z = inner(w, r, x);
+    q = mean(loss(z, x[k]) for k < 4);
+    rn = r - m * grad(q, r);
+    o = final q;
+  }
+}
+node main(w: f64[3], lr, m: f64, x: f64[4]) -> (l: f64, d_m: f64) { o = mid(w, lr, m, x); l = grad(o, m); d_m = grad(l, m); }""",
+     1e-4, 1e-8, w=[0.58, 0.09, 0.67], lr=0.05, m=0.01, x=[0.6, 1.7, -2.1, 0.9])

@@ -265,8 +265,8 @@ def run_all(mlrc, folder, name, program, streams):
     return results["run"]
 
 
-def compare_with_duals(mlrc, folder, name, inputs):
-    """All derivatives of the program at the first instant, in all directions and in two random ones."""
+def compare_with_duals(mlrc, folder, name, inputs, outputs):
+    """All derivatives of the program at the first instant, in all directions and in two random ones; its outputs keep their bits."""
     data = folder / f"{name}.one.npz"
     np.savez(data, **{key: np.asarray(value)[None] for key, value in inputs.items()})
     for option in ("--check-gradients", "--check-gradients=2"):
@@ -274,13 +274,17 @@ def compare_with_duals(mlrc, folder, name, inputs):
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode or not ("agrees with dual numbers" in done.stdout or "not linear" in done.stdout):
             raise AssertionError(f"{option}: {done.stdout}")
+        with np.load(folder / "duals.npz") as checked:
+            for key in checked.files:
+                if not engines.same_bits(checked[key], np.asarray(outputs[key])[:1]):
+                    raise AssertionError(f"{option} differs in {key}")
 
 
 PLACES = 24  # elements of an input that are moved; of larger ones some are drawn
 
 
 def differences(mlrc, folder, name, program, inputs, step=RELATIVE):
-    """The largest distance from the difference quotients, relative to the largest of them (at least 1) of each input."""
+    """The largest distance from the difference quotients, relative to the largest of them (at least 1) of each input; the outputs."""
     rows = [inputs]
     places = {}
     for key, value in inputs.items():
@@ -304,7 +308,7 @@ def differences(mlrc, folder, name, program, inputs, step=RELATIVE):
         got = np.asarray(out[f"d_{key}"], dtype=np.float64)[0].ravel()
         want = np.array([(loss[row] - loss[row + 1]) / distance for _, row, distance in moves])
         worst = max(worst, np.max(np.abs(got[[k for k, _, _ in moves]] - want)) / max(1.0, np.max(np.abs(want))))
-    return worst
+    return worst, out
 
 
 def main():
@@ -320,8 +324,8 @@ def main():
             if args.only and name not in args.only:
                 continue
             try:
-                error = differences(mlrc, folder, name, program, inputs, step)
-                compare_with_duals(mlrc, folder, name, inputs)
+                error, outputs = differences(mlrc, folder, name, program, inputs, step)
+                compare_with_duals(mlrc, folder, name, inputs, outputs)
                 good = error < tolerance
                 print(f"{'ok  ' if good else 'FAIL'} {name}: {error:.1e} of central differences")
             except (AssertionError, engines.EngineError) as e:
@@ -333,7 +337,7 @@ def main():
                 continue
             try:
                 out = run_all(mlrc, folder, name, program, {k: np.asarray(v)[None] for k, v in inputs.items()})
-                compare_with_duals(mlrc, folder, name, inputs)
+                compare_with_duals(mlrc, folder, name, inputs, out)
                 good = all(np.array_equal(np.asarray(out[k])[0], np.asarray(v, dtype=np.float64)) for k, v in want.items())
                 print(f"{'ok  ' if good else 'FAIL'} {name}" + ("" if good else f": {out}"))
             except (AssertionError, engines.EngineError) as e:

@@ -108,7 +108,9 @@ private:
     addTargets(to, eq, where, 0);
     const Expr *whole = variable(eq.targets[e.result], e.span);
     added.push_back(std::move(eq));
-    if (bound.empty()) return whole;
+    // A tensor is read, as from an equation with one target: importing that takes the same course as importing the call,
+    // which sums of contributions, to the bit, depend on.
+    if (bound.empty() && e.type.isScalar()) return whole;
     Expr *read = newExpr(ExprKind::Read, e.type, e.span);
     read->args = {whole};
     for (IndexId i : bound) {
