@@ -80,7 +80,6 @@ struct Symbol {
   bool isParameter = false;  ///< its clock is declared: none is the base clock
   ClockTerm *clock = nullptr;
   std::string_view leafName; ///< of its variables, where `name` is not unique
-  bool isConstant = false;   ///< defined by constants alone, on the clock of its scope: each reader may take it for one
   bool isOfArm = false;      ///< what one arm makes of a merged variable
   bool isMerged = false;     ///< .. whose type is that of `merged`, and is inferred with it
   SymbolId merged = 0;
@@ -216,7 +215,6 @@ private:
   ClockTerm *clockAbove(const Symbol &symbol);
   bool selectsByType(const Symbol &selector, const ast::ClockExpr &clock);
   ClockTerm *clockOfName(const ast::Expr &e, std::string_view name);
-  void noteConstant(Symbol &symbol);
   ClockTerm *clockOfWhen(const ast::Expr &e);
   ClockTerm *clockOfMerge(const ast::Expr &e);
   ClockTerm *clockOfHold(const ast::Expr &e);

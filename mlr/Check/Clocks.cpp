@@ -187,14 +187,6 @@ void Body::inferUnit(Unit &u) {
   for (SymbolId id : u.targets) clocks.unify(clockOf(id), time.outer);
 }
 
-/// A variable that constants alone define has every clock, as they have, where its scope is known to have one.
-void Body::noteConstant(Symbol &symbol) {
-  bool isOwn = !symbol.isParameter && !symbol.declaredClock && !symbol.isOfArm && !symbol.isMerged && symbol.arms.empty();
-  if (!isOwn || ClockSolver::find(symbol.clock)->kind != ClockTerm::Kind::Unknown) return;
-  ClockTerm *base = symbol.scope->kind == Scope::Kind::Time ? symbol.scope->base : baseOf(*symbol.scope);
-  symbol.isConstant = base && clocks.unify(symbol.clock, base);
-}
-
 /// Of an equation, component by component where both sides are written as tuples.
 void Body::inferTargets(Unit &u) {
   const ast::Expr &e = *u.expr;
@@ -216,7 +208,6 @@ void Body::inferTargets(Unit &u) {
     ClockTerm *target = clockOf(u.targets[i]);
     // The target's clock as the equation, inside blocks that it may stand in, sees it.
     if (found[i] && !clocks.unify(target, found[i])) reportDefinedClock(u, u.targets[i], found[i], *where[i]);
-    if (!found[i]) noteConstant(symbols[u.targets[i]]);
   }
   u.clock = u.targets.empty() ? clocks.unknown(u.scope) : clockOf(u.targets[0]);
   if (u.targets.empty() && found.empty()) // a monitor
@@ -286,9 +277,6 @@ ClockTerm *Body::clockOfName(const ast::Expr &e, std::string_view name) {
   for (std::string_view index : indexNames)
     if (index == name) return nullptr;
   const SymbolId *id = lookup(name);
-  if (id && symbols[*id].isConstant)
-    for (const Scope *s = scope; s; s = s->parent)
-      if (s == symbols[*id].scope) return nullptr;
   return id ? seenFrom(clockOf(*id), symbols[*id].scope, scope, &e) : nullptr;
 }
 

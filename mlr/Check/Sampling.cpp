@@ -64,12 +64,6 @@ bool Body::elabSelector(ClockCondition &c, ClockTerm *parent) {
   if (numbered) c.value = std::stoll(c.constructor.substr(1));
   const SymbolId *id = c.expr->kind == ast::ExprKind::Name ? lookup(c.expr->text) : nullptr;
   bool own = id && symbols[*id].leaves.size() == 1 && symbols[*id].scope->time == scope->time;
-  // A constant may be read on another clock than its own; one that nothing decides is settled, to compare it.
-  if (own && symbols[*id].isConstant) {
-    settleClock(here);
-    settleClock(symbols[*id].clock);
-    own = ClockSolver::equal(symbols[*id].clock, here);
-  }
   Expr *selector = nullptr;
   if (c.constructor.empty()) {
     if (elabScalarCondition(*c.expr, "the condition of a clock", selector)) c.selector = UINT32_MAX - 1;

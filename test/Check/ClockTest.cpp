@@ -316,15 +316,6 @@ TEST(Clocks, AnOutputsClockMayComeOutOfAResetBlock) { // R17.13
                {"clock-mismatch: a stream slower than the clock of a `reset` block leaves it"});
 }
 
-TEST(Clocks, VariablesMadeOfConstantsHaveEveryClock) { // R17.2
-  expectErrors("node f(b: bool) -> (o: bool) { k = true; automaton { state A { p = false; until k then B; } "
-               "state B { p = true; until k then A; } } o = merge(b, p, false); }", {});
-  expectErrors("node f(b: bool, x: i32) -> (o: i32) { k = 3; n = k + 1; when b { y = x * k; z = y + n; } o = merge(b, z, n); }", {});
-  expectErrors("node f(b: bool, x: i32) -> (o, p: i32) { k = true; y = x when b; o = merge(b, merge(k, y when k, 0), 0); "
-               "p = merge(k, x when k, 0); when k { q = x + 1; } }", {});
-  EXPECT_EQ(Checked("node f(b: bool, x: i32) -> (o: i32) { when b { k = 3; } o = x + k; }").errors.size(), 1u);
-}
-
 TEST(Clocks, ABlockOnAConstantInAScanSelectsAsItsMerges) {
   expectErrors("node main(x: f64) -> (y: f64) { y = 0; scan t < 3 { k: f64 = v + 1; if c { v: f64 = 1; } "
                "else { scan s < 2 {} v: f64 = 2; } c: bool = x > 0; } }", {});
