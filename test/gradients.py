@@ -216,6 +216,14 @@ node main(x: f64[3], u: f64, c: bool) -> (whole, chosen, scanned, each, computed
 }""", {"x": np.array([0., 1, 4]), "u": np.float64(0), "c": np.bool_(False)},
      {"whole": [0, .5, .25], "chosen": [0, 0, 0], "scanned": [0, 0, 0], "each": [0, -1, -1 / 16], "computed": [0, .5, .25],
       "part": 0, "forward": 0, "jacobian": [[0, 0, 0], [0, .5, 0], [0, 0, .25]]}),
+    ("the_newest_element_of_a_window_is_of_this_instant", """
+node main(x: f64[4]) -> (g, h: f64[4]) {
+  scan t < 4 {
+    u = x[t] * 1;
+    w = mean(window<<3>>(u, 0));  g[t] = grad(w, u);
+    s = mean(window<<3>>(u, 0)) fby (s * 0.5);  h[t] = grad(s, u);
+  }
+}""", {"x": np.array([1., 2, 3, 4])}, {"g": [1 / 3] * 4, "h": [1 / 3, 0, 0, 0]}),
     ("ties_go_to_the_second_operand_and_to_the_first_element", """
 node main(a, b: f64, x: f64[3]) -> (ga, gb: f64, gx: f64[3]) {
   m = max(a, b);  ga = grad(m, a);  gb = grad(m, b);

@@ -28,7 +28,8 @@ bool Activity::isOfTimeAround(Operation *op) const {
 template <class F> void Activity::forEachSource(Value v, F f) {
   Operation *op = v.getDefiningOp();
   if (!op || variables.contains(v) || isa<StopOp, ConstOp>(op)) return;
-  if (isa<FbyOp, EbyOp, WindowOp, FinalOp, InitialOp, StackOp>(op) && isOfTimeAround(op)) return;
+  if (auto window = dyn_cast<WindowOp>(op); window && isOfTimeAround(op)) return f(window.getValue()); // its newest element is of this instant
+  if (isa<FbyOp, EbyOp, FinalOp, InitialOp, StackOp>(op) && isOfTimeAround(op)) return;
   if (auto scan = dyn_cast<ScanOp>(op)) {
     if (!scan->isAncestor(block->getParentOp()))
       f(dataflow::bodyOf(scan).getTerminator()->getOperand(cast<OpResult>(v).getResultNumber()));

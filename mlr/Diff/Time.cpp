@@ -178,6 +178,18 @@ void Derivative::throughWindow(WindowOp op) {
   Value y = op.getResult();
   Value g = masked(cotangentOf(y), *guards[y], b);
   int64_t n = cast<RankedTensorType>(y.getType()).getDimSize(0);
+  auto place = [&](Value from, int64_t k) {
+    return makeEach(b, loc, cotangentType(op.getValue()), [&](ValueRange indices) -> Value {
+      SmallVector<AffineExpr> exprs;
+      for (unsigned i = 0; i < indices.size(); ++i) exprs.push_back(b.getAffineDimExpr(i));
+      exprs.insert(exprs.begin() + batch, b.getAffineConstantExpr(k));
+      return createRead(b, loc, from, exprs, indices);
+    });
+  };
+  if (!scan || scan->isAncestor(block->getParentOp())) { // older elements are of other instants
+    give(op.getValue(), {place(g, n - 1), {}}, op->getBlock());
+    return;
+  }
   Type type = g.getType(), element = elementOf(type);
   Value zero = constants.get(cast<TypedAttr>(zeroAttr(element)));
   auto next = EbyOp::create(b, loc, type, zeros(type), zeros(type), b.getStringAttr("adjoint"));
@@ -194,14 +206,6 @@ void Derivative::throughWindow(WindowOp op) {
     return AddOp::create(b, loc, element, here, later);
   });
   next.getValueMutable().assign(sum);
-  auto place = [&](Value from, int64_t k) {
-    return makeEach(b, loc, cotangentType(op.getValue()), [&](ValueRange indices) -> Value {
-      SmallVector<AffineExpr> exprs;
-      for (unsigned i = 0; i < indices.size(); ++i) exprs.push_back(b.getAffineDimExpr(i));
-      exprs.insert(exprs.begin() + batch, b.getAffineConstantExpr(k));
-      return createRead(b, loc, from, exprs, indices);
-    });
-  };
   if (activity.isActive(op.getValue())) give(op.getValue(), {place(sum, n - 1), {}}, op->getBlock());
   if (!activity.isActive(op.getInit()) || scan.getResume()) return;
   for (int64_t k = 0; k + 1 < n; ++k) {
