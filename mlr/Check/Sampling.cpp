@@ -59,7 +59,6 @@ bool Body::elabSelector(ClockCondition &c, ClockTerm *parent) {
   Scope *beforeScope = scope;
   ClockTerm *before = here;
   scope = c.scope;
-  settleClock(parent); // nothing else will decide it
   here = outsideResets(c, parent, scope);
   bool numbered = c.constructor.starts_with("#");
   if (numbered) c.value = std::stoll(c.constructor.substr(1));

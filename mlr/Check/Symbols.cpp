@@ -34,9 +34,9 @@ bool Body::elaborate() {
   requireOutputs();
   namesFailed = report.errorCount() != errors;
   inferClocks();
-  solveLater();
   collectReads();
   elaborateInOrder();
+  solveLater();
   if (report.errorCount() == errors) checkBlockClocks();
   bool complete = !incomplete && report.errorCount() == errors;
   for (const Unit &u : units) complete &= u.complete || u.targets.empty() || u.kind == Unit::Kind::Scan;

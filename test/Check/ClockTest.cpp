@@ -321,12 +321,6 @@ TEST(Clocks, ABlockOnAConstantInAScanSelectsAsItsMerges) {
                "else { scan s < 2 {} v: f64 = 2; } c: bool = x > 0; } }", {});
 }
 
-TEST(Clocks, EqualMergesOfAStateAreOneSelector) {
-  expectErrors("enum M { A, B }\nstruct P { m: M }\nnode f(p: P) -> (o: i32) { automaton { state S { "
-               "v: f64[2] = merge p.m { A: 3, B: [f64(1.0) for q < 2] }; until (merge p.m { A: false, B: (not true) }) then S; } } o = 1; }",
-               {});
-}
-
 TEST(Clocks, MessagesCallClocksWhatTheProgramCallsThem) {
   std::string head = "node main(x: i32, d: bool, c: bool) -> (z: i32 when d, e: bool) { e = d; automaton { ";
   Checked states(head + "state Slow { when d { z = 0 fby z + x; } until c then Fast; } state Fast { z = 7 when d; until c then Slow; } } }");
