@@ -271,6 +271,7 @@ private:
   Expr *readLifted(Expr *stream, const std::vector<IndexId> &free, size_t leading, Span span);
   bool elabSelector(ClockCondition &condition, ClockTerm *parent);
   ClockTerm *outsideResets(const ClockCondition &condition, ClockTerm *parent, Scope *&home);
+  void unifySelectors();
 
   bool coverArms(const Nominal &type, const std::vector<ast::Name> &arms, Span span, const char *what);
 
@@ -598,6 +599,8 @@ private:
   size_t armCount = 0;
   std::unordered_map<std::string_view, std::vector<uint32_t>> mentions; ///< in the body, by name: offsets
   std::unordered_map<std::string, VarId> selectors; ///< by scope and expression; looked up only
+  std::vector<std::pair<ClockCondition *, ClockTerm *>> selected; ///< conditions with hidden selectors; the clocks above
+  std::vector<Expr *> selectorReads;                              ///< of merges
   ClockSolver clocks;
   std::unordered_map<const ast::Expr *, ClockMark> marks; ///< looked up only
   std::deque<Later> later;

@@ -62,11 +62,32 @@ ClockTerm *Body::clockOfEquation(const Unit &u, const Equation &equation) {
   return equation.targets[0] < varClocks.size() ? varClocks[equation.targets[0]] : nullptr;
 }
 
+/// One selector for each condition on a clock. When expressions were elaborated some clocks were still open, so that equal
+/// conditions got several: the one that stands outermost is kept, the others are no longer read.
+void Body::unifySelectors() {
+  std::unordered_map<std::string, VarId> kept; // looked up only
+  std::unordered_map<VarId, VarId> by;
+  for (bool outermost : {true, false})
+    for (auto [condition, parent] : selected) {
+      settleClock(parent);
+      scope = condition->scope;
+      ClockTerm *outside = outsideResets(*condition, parent, scope);
+      VarId selector = condition->selector;
+      if (outermost && !ClockSolver::equal(varClocks[selector], outside)) continue;
+      std::string key = fmt::format("{} {}", ClockSolver::key(outside), condition->key.empty() ? canonical(*condition->expr) : condition->key);
+      by[selector] = kept.try_emplace(std::move(key), selector).first->second;
+    }
+  for (auto [condition, parent] : selected) condition->selector = by[condition->selector];
+  for (Expr *read : selectorReads)
+    if (auto at = by.find(read->var); at != by.end()) read->var = at->second;
+}
+
 /// Equations go to the regions of their clocks in textual order, those that expressions needed before the
 /// equation itself.
 void Body::assemble() {
   for (const Symbol &symbol : symbols)
     for (VarId leaf : symbol.leaves) setClock(leaf, symbol.clock);
+  unifySelectors();
   for (Unit &u : units)
     for (Equation &equation : u.equations) {
       ClockTerm *t = clockOfEquation(u, equation);

@@ -93,6 +93,7 @@ bool Body::elabSelector(ClockCondition &c, ClockTerm *parent) {
     auto [at, isNew] = selectors.try_emplace(fmt::format("{} {}", on, c.key.empty() ? canonical(*c.expr) : c.key), 0);
     if (isNew) at->second = define(selector, "when")->var;
     c.selector = at->second;
+    selected.push_back({&c, parent});
   }
   if (!ok) c.selector = UINT32_MAX;
   scope = beforeScope;
@@ -178,7 +179,8 @@ Expr *Body::variableOn(Expr *e, ClockTerm *clock, const char *base) {
 
 Expr *Body::mergeLeaf(VarId selector, std::vector<Expr *> operands, const std::vector<ClockTerm *> &on, Span span) {
   std::vector<IndexId> free = freeIndices(std::vector<const Expr *>(operands.begin(), operands.end()));
-  std::vector<const Expr *> args{makeVar(selector, span)};
+  selectorReads.push_back(makeVar(selector, span));
+  std::vector<const Expr *> args{selectorReads.back()};
   for (size_t i = 0; i < operands.size(); ++i)
     args.push_back(variableOn(comprehended.empty() ? operands[i] : overIndices(operands[i], free), on[i], "arm"));
   Type type = args[1]->type;

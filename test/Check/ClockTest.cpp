@@ -321,6 +321,18 @@ TEST(Clocks, ABlockOnAConstantInAScanSelectsAsItsMerges) {
                "else { scan s < 2 {} v: f64 = 2; } c: bool = x > 0; } }", {});
 }
 
+TEST(Clocks, EqualMergesOfAStateAreOneSelector) {
+  expectErrors("enum M { A, B }\nstruct P { m: M }\nnode f(p: P) -> (o: i32) { automaton { state S { "
+               "v: f64[2] = merge p.m { A: 3, B: [f64(1.0) for q < 2] }; until (merge p.m { A: false, B: (not true) }) then S; } } o = 1; }",
+               {});
+}
+
+TEST(Clocks, PeriodsOfCalleesFollowStaticParameters) {
+  expectErrors("node seg<<T: size>>(x: f32) -> (a, b: f32 every T) { a = x when every T; b = a; }\n"
+               "node main(x: f32) -> (o: f32) { (a, b) = seg<<64>>(x); when every 64 { first = a; } o = hold(first, 0); }",
+               {});
+}
+
 TEST(Clocks, MessagesCallClocksWhatTheProgramCallsThem) {
   std::string head = "node main(x: i32, d: bool, c: bool) -> (z: i32 when d, e: bool) { e = d; automaton { ";
   Checked states(head + "state Slow { when d { z = 0 fby z + x; } until c then Fast; } state Fast { z = 7 when d; until c then Slow; } } }");
