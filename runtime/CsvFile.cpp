@@ -10,8 +10,10 @@
 namespace mlr::data {
 namespace {
 
-constexpr size_t blockBytes = 1 << 20; ///< of text, at least, if there are as many
-constexpr size_t heldBlocks = 16;      ///< decoded; the last ones used
+constexpr size_t readBytes = 1 << 20;       ///< of text at once, when all of it is read
+constexpr size_t heldText = 16 << 20;       ///< bytes of the text of the blocks decoded last, which are held
+constexpr size_t leastBlock = 4 << 10;      ///< bytes of text
+constexpr uint64_t blocksAimedAt = 1 << 16; ///< of a larger file blocks are larger, so that the index stays small
 
 /// Finds the ends of lines outside quotes, as the text goes by.
 class LineScanner {
@@ -39,27 +41,36 @@ class CsvFile {
 public:
   CsvFile(std::shared_ptr<ByteSource> source, const std::map<std::string, CellRule> &rules) : source(std::move(source)), rules(rules) {}
 
-  /// Goes through the file: every error is found, and where the blocks are.
+  /// Goes through the file: every error is found, and where the blocks are. A row in any place costs the decoding of one block, so they
+  /// are small.
   std::optional<Error> index(std::map<std::string, Type> &types, std::map<std::string, std::vector<bool>> &present) {
     LineScanner scanner;
     std::string text;
+    std::vector<size_t> ends; // of lines in text
     uint64_t begin = 0, size = source->size();
-    size_t lines = 0, scanned = 0, lastLine = 0;
+    size_t lines = 0, scanned = 0;
     while (begin < size || blocks.empty()) {
-      size_t more = std::min<uint64_t>(size - begin - text.size(), blockBytes);
+      size_t more = std::min<uint64_t>(size - begin - text.size(), readBytes);
       text.resize(text.size() + more);
       if (auto error = source->read(begin + text.size() - more, reinterpret_cast<std::byte *>(text.data() + text.size() - more), more))
         return error;
       for (; scanned < text.size(); ++scanned)
-        if (scanner.endsLine(text[scanned])) lastLine = scanned + 1;
+        if (scanner.endsLine(text[scanned])) ends.push_back(scanned + 1);
       bool isEnd = begin + text.size() == size;
-      if (!isEnd && lastLine == 0) continue; // a long line
-      Bytes whole = Bytes(text).substr(0, isEnd ? text.size() : lastLine);
-      if (auto error = addBlock(whole, begin, lines, types, present)) return error;
-      begin += whole.size();
-      scanned -= whole.size();
-      text.erase(0, whole.size());
-      lastLine = 0;
+      if (isEnd && (ends.empty() || ends.back() < text.size())) ends.push_back(text.size());
+      if (ends.empty()) continue; // a long line
+      if (blocks.empty()) readHeader(Bytes(text).substr(0, ends.back()), lines);
+      size_t done = 0;
+      for (size_t end : ends) {
+        bool isBlock = end - done >= blockBytes && begin + end > header.size();
+        if (!isBlock && end != ends.back()) continue;
+        if (auto error = addBlock(Bytes(text).substr(done, end - done), begin + done, lines, types, present)) return error;
+        done = end;
+      }
+      begin += done;
+      scanned -= done;
+      text.erase(0, done);
+      ends.clear();
     }
     return std::nullopt;
   }
@@ -69,10 +80,10 @@ public:
   std::optional<Error> read(const std::string &name, size_t rowBytes, int64_t row, std::byte *out) {
     size_t k = static_cast<size_t>(std::upper_bound(blocks.begin(), blocks.end(), row, [](int64_t r, const Block &b) { return r < b.rowsBefore + b.rows; }) -
                                    blocks.begin());
-    auto found = std::find_if(held.begin(), held.end(), [&](auto &h) { return h.first == k; });
+    auto found = held.find(k);
     if (found == held.end()) {
       if (auto error = decode(k)) return error;
-      found = std::prev(held.end());
+      found = held.find(k);
     }
     auto stream = found->second.find(name);
     if (stream == found->second.end()) return Error{"'" + name.substr(0, 60) + "' is not kept: no rule names it"};
@@ -82,15 +93,16 @@ public:
   }
 
 private:
+  void readHeader(Bytes text, size_t &lines) {
+    header = std::string(text.substr(0, csvHeaderEnd(text, lines)));
+    // A block is decoded with the header in front of it.
+    blockBytes = std::max(std::clamp<size_t>(source->size() / blocksAimedAt, leastBlock, readBytes), 4 * header.size());
+  }
+
   std::optional<Error> addBlock(Bytes text, uint64_t begin, size_t &lines, std::map<std::string, Type> &types,
                                 std::map<std::string, std::vector<bool>> &present) {
-    bool isFirst = blocks.empty();
-    size_t headerBytes = 0;
-    if (isFirst) {
-      headerBytes = csvHeaderEnd(text, lines);
-      header = std::string(text.substr(0, headerBytes));
-      if (text.empty()) return Error{"the file is empty"};
-    }
+    if (source->size() == 0) return Error{"the file is empty"};
+    size_t headerBytes = blocks.empty() ? header.size() : 0;
     Block block{begin + headerBytes, begin + text.size(), lines, rows(), 0};
     size_t linesRead = 0;
     auto parsed = parseCsvPart({header, text.substr(headerBytes), lines, block.rowsBefore}, rules, linesRead);
@@ -123,15 +135,21 @@ private:
 
   void hold(size_t k, Arrays arrays) {
     for (auto it = arrays.begin(); it != arrays.end();) it = rules.count(it->first) ? std::next(it) : arrays.erase(it);
-    if (held.size() == heldBlocks) held.pop_front();
-    held.emplace_back(k, std::move(arrays));
+    if (order.size() == std::max<size_t>(heldText / blockBytes, 1)) {
+      held.erase(order.front());
+      order.pop_front();
+    }
+    held.emplace(k, std::move(arrays));
+    order.push_back(k);
   }
 
   std::shared_ptr<ByteSource> source;
   std::map<std::string, CellRule> rules;
   std::string header;
   std::vector<Block> blocks;
-  std::deque<std::pair<size_t, Arrays>> held;
+  size_t blockBytes = leastBlock;
+  std::map<size_t, Arrays> held; ///< by the number of the block
+  std::deque<size_t> order;      ///< in which they were decoded
 };
 
 class CsvRows : public Rows {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <unistd.h>
@@ -82,6 +83,32 @@ TEST(Rows, OfCsvAreConvertedAndCounted) {
   int32_t w = 0;
   ASSERT_FALSE(streams.at("w\"\n").rows->read(7, reinterpret_cast<std::byte *>(&w)));
   EXPECT_EQ(w, 1);
+}
+
+TEST(Rows, OfCsvInAnyOrderCostAboutTheSameWhateverTheSizeOfTheFile) {
+  Folder folder;
+  constexpr int64_t count = 120'000, width = 30; // 25 MB, more than is held decoded
+  std::string text;
+  for (int64_t c = 0; c < width; ++c) text += (c ? ",x[" : "x[") + std::to_string(c) + "]";
+  for (int64_t i = 0; i < count; ++i) {
+    text += '\n';
+    for (int64_t c = 0; c < width; ++c) text += (c ? "," : "") + std::to_string(i + 100'000);
+  }
+  auto opened = openStreams(folder.write("x.csv", text), {{"x", {{}, false, Scalar::F64}}});
+  ASSERT_TRUE(std::holds_alternative<RowStreams>(opened)) << std::get<Error>(opened).message;
+  Rows &x = *std::get<RowStreams>(opened).streams.at("x").rows;
+  double row[width];
+  clock_t start = clock();
+  constexpr int64_t reads = 2'000;
+  for (int64_t i = 0; i < reads; ++i) {
+    int64_t r = i * 7919 * 13 % count;
+    ASSERT_FALSE(x.read(r, reinterpret_cast<std::byte *>(row)));
+    ASSERT_EQ(row[width - 1], static_cast<double>(r + 100'000));
+  }
+  double seconds = static_cast<double>(clock() - start) / CLOCKS_PER_SEC / reads;
+  RecordProperty("microseconds", std::to_string(1e6 * seconds));
+  EXPECT_LT(seconds, 3e-4); // 20 us and a margin for sanitizers; where a megabyte is decoded for a row it is ms
+
 }
 
 TEST(Rows, ErrorsOfCsvNameTheLineOfTheFile) {
