@@ -61,15 +61,19 @@ bool Body::tryLater(Later &l) {
       return l.done = true;
     }
     if (t->kind == ClockTerm::Kind::Unknown) return false;
-    if (t->kind == ClockTerm::Kind::Base || t->condition->kind == Clock::Kind::Reset) {
+    // Of equal periodic clocks that of the definition says what is above, not one that was unified with it: `every 1` of
+    // a clock is equal to the clock itself.
+    bool isBase = t->kind == ClockTerm::Kind::Base;
+    ClockTerm *written = isBase || t->condition->kind == Clock::Kind::Every ? writtenClock(l) : nullptr;
+    if (written && !ClockSolver::isGround(written)) return false;
+    bool isSame = written && ClockSolver::isGround(t) && ClockSolver::equal(written, t);
+    if (isSame && ClockSolver::find(written)->kind == ClockTerm::Kind::On) {
+      result = ClockSolver::find(written)->parent;
+    } else if (isBase || t->condition->kind == Clock::Kind::Reset) {
       reportHold(*l.at, t);
       result = l.result;
     } else {
-      // Of equal periodic clocks that of the definition says what is above, not one that was unified with it.
-      ClockTerm *written = t->condition->kind == Clock::Kind::Every ? writtenClock(l) : nullptr;
-      if (written && !ClockSolver::isGround(written)) return false;
-      bool isSame = written && ClockSolver::isGround(t) && ClockSolver::equal(written, t);
-      result = isSame && ClockSolver::find(written)->kind == ClockTerm::Kind::On ? ClockSolver::find(written)->parent : t->parent;
+      result = t->parent;
     }
   }
   l.done = true;

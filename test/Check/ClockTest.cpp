@@ -321,6 +321,13 @@ TEST(Clocks, ABlockOnAConstantInAScanSelectsAsItsMerges) {
                "else { scan s < 2 {} v: f64 = 2; } c: bool = x > 0; } }", {});
 }
 
+TEST(Clocks, HoldLeavesABlockOfEveryInstant) { // R17.6
+  expectErrors("node main(x: f32) -> (o: f32, w: bool every 2, v: f32 every 1) { when every 1 { u: bool every 2 = (a when every 2) < 0 or b; "
+               "a: f32 = 2; b: bool every 2 = true; } o = hold(a, 0.5); w = b; v = a; }",
+               {});
+  EXPECT_EQ(Checked("node main(x: f32) -> (o: f32) { a = x; o = hold(a, 0); }").errors.size(), 1u);
+}
+
 TEST(Clocks, EqualMergesOfAStateAreOneSelector) {
   expectErrors("enum M { A, B }\nstruct P { m: M }\nnode f(p: P) -> (o: i32) { automaton { state S { "
                "v: f64[2] = merge p.m { A: 3, B: [f64(1.0) for q < 2] }; until (merge p.m { A: false, B: (not true) }) then S; } } o = 1; }",
