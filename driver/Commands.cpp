@@ -38,15 +38,20 @@ static std::string withFootprint(const std::string &report, const target::Footpr
   return text;
 }
 
+static void forMachine(Compilation &c, const target::Machine &machine) {
+  loops::Options loops = machine.loopsOptions();
+  c.vectorBits = loops.vectorBits;
+  c.hasFma = loops.hasFma;
+  c.hasFma64 = loops.hasFma64;
+  c.hasAdd64 = loops.hasAdd64;
+}
+
 static int reportCommand(const CommandLine &options) {
   Compilation c(options);
   auto found = target::Machine::find({options.target, options.cpu, options.features});
   if (auto *e = std::get_if<target::Error>(&found)) return fail(e->message);
   auto &machine = std::get<target::Machine>(found);
-  c.vectorBits = machine.loopsOptions().vectorBits;
-  c.hasFma = machine.loopsOptions().hasFma;
-  c.hasFma64 = machine.loopsOptions().hasFma64;
-  c.hasAdd64 = machine.loopsOptions().hasAdd64;
+  forMachine(c, machine);
   if (!compile(c, "loops")) return 1;
   auto code = target::translate(*c.module, machine);
   if (auto *e = std::get_if<target::Error>(&code)) return fail("internal error: " + e->message);
@@ -101,10 +106,16 @@ static int listStages() {
   return 0;
 }
 
+/// The stages as scalar code has them; with --target, as that machine has them.
 static int printAfter(const CommandLine &options) {
   for (const Stage &stage : stages()) {
     if (options.after != stage.name) continue;
     Compilation c(options);
+    if (!options.target.empty()) {
+      auto found = target::Machine::find({options.target, options.cpu, options.features});
+      if (auto *e = std::get_if<target::Error>(&found)) return fail(e->message);
+      forMachine(c, std::get<target::Machine>(found));
+    }
     if (!compile(c, stage.name)) return 1;
     std::fputs(stage.print(c).c_str(), stdout);
     return 0;
