@@ -106,9 +106,11 @@ bool Storage::canEmbed(Value part, Operation *into) const {
   return escape == escapes.end() || escape->second >= scanDepth(into);
 }
 
-/// A recurrence that may be computed in its slot is better there than in a row: the slot is needed in any
-/// case. True if every read of the old value is over when the new one is first written.
+/// A recurrence that may be computed in its slot, or what leaves a scan of one, is better there than in a row
+/// or part: the slot is needed in any case, and a copy an instant costs more than one at the end. True if every
+/// read of the old value is over when the new one is first written.
 bool Storage::fitsSlot(Value part) const {
+  if (Value source = owner(part); source != part && source.getDefiningOp() && fitsSlot(source)) return true;
   Operation *def = part.getDefiningOp();
   auto written = firstWrite.find(owner(part));
   int64_t first = written == firstWrite.end() ? timeline.begin(def) : written->second;

@@ -197,6 +197,28 @@ TEST(InPlace, PartsOfAConcatAreComputedInTheOutput) {
   EXPECT_EQ(plan.locations.lookup(p.op<GenOp>().getResult()), plan.outputs[0]);
 }
 
+TEST(InPlace, ARecurrenceThatEndsInAConcatStaysInItsSlot) {
+  Parsed p(R"(mlr.node @f(%x: tensor<16xf32>) -> (y: tensor<32xf32>) attributes {scheduled} {
+    %zero = mlr.const dense<0.0> : tensor<16xf32>
+    %s = mlr.scan %t < 5 sweep up {
+      %old = mlr.fby %zero, %new : tensor<16xf32>
+      %new = mlr.gen (%i) {
+        %a = mlr.read %old[affine_map<(d0) -> (d0)>](%i) : tensor<16xf32> -> f32
+        %b = mlr.read %x[affine_map<(d0) -> (d0)>](%i) : tensor<16xf32> -> f32
+        %c = mlr.add %a, %b : f32
+        mlr.yield %c : f32
+      } : tensor<16xf32>
+      %end = mlr.final %new : tensor<16xf32>
+      mlr.yield %end : tensor<16xf32>
+    } : tensor<16xf32>
+    %y = mlr.concat %x, %s : tensor<16xf32>, tensor<16xf32> -> tensor<32xf32>
+    mlr.yield %y : tensor<32xf32>
+  })");
+  Plan plan = validPlan(p);
+  EXPECT_EQ(plan.locations.lookup(p.op<FbyOp>().getResult()), plan.locations.lookup(p.op<GenOp>().getResult()));
+  EXPECT_EQ(plan.scratchBytes, 64);
+}
+
 TEST(InPlace, MemoryOfAnOutputHoldsWhatIsDeadBeforeItIsWritten) {
   Parsed p(R"(mlr.node @f(%x: tensor<4xf32>) -> (y: tensor<40xf32>) attributes {scheduled} {
     %a = mlr.gen (%i) {
