@@ -58,8 +58,12 @@ mlir::LogicalResult guardWork(mlir::ModuleOp module);
 /// piece. After guardWork.
 mlir::LogicalResult makeRings(mlir::ModuleOp module);
 
+/// An attribute of what is read so often that its vectors shall each be in one cache line: memory of an output that starts
+/// between two is no place for it.
+inline constexpr llvm::StringLiteral readByLines = "mlr.read_by_lines";
+
 /// For machines with vectors, after Schedule: variable matrices that a scan of many instants multiplies with, W[i, k] in a sum over
-/// k for each i, are copied before it as [k, i], for as many bytes of scratch. The same bits.
+/// k for each i, are copied before it as [k, i], for as many bytes of scratch. The same bits. The copies have `readByLines`.
 mlir::LogicalResult transposeInvariants(mlir::ModuleOp module);
 
 /// For machines with vectors, after makeRings: a sum of products over the instants of a scan, of which nobody sees but the last value

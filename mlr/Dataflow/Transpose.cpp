@@ -82,6 +82,7 @@ private:
     shape.push_back(type.getDimSize(axis));
     OpBuilder b(scan);
     auto gen = GenOp::create(b, source.getLoc(), RankedTensorType::get(shape, type.getElementType()));
+    gen->setAttr(readByLines, b.getUnitAttr());
     Block *body = b.createBlock(&gen.getBody());
     SmallVector<AffineExpr> exprs;
     for (unsigned k = 0; k < shape.size(); ++k) {

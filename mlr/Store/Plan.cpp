@@ -1,4 +1,5 @@
 #include "mlr/Store/Plan.h"
+#include "mlr/Dataflow/Passes.h"
 #include "mlr/Store/Coalesce.h"
 #include "mlr/Store/Offsets.h"
 #include "mlr/Store/Reasons.h"
@@ -49,6 +50,7 @@ private:
   void addLocations();
   void addReasons();
   TimedBlock blockOf(const Class &c) const;
+  bool isReadByLines(const Class &c) const;
 
   /// Where a class is: buffer and first element. The buffer is -1 while it has none.
   struct Home {
@@ -100,6 +102,13 @@ void Planner::placeFixed() {
   }
 }
 
+bool Planner::isReadByLines(const Class &c) const {
+  return llvm::any_of(c.roots, [&](unsigned root) {
+    Operation *def = storage.roots[root].value.getDefiningOp();
+    return def && def->hasAttr(readByLines);
+  });
+}
+
 /// Memory of outputs that are not yet written is free storage: the largest classes go there, where they fit.
 void Planner::useOutputsBefore() {
   constexpr size_t mostOutputs = 8;
@@ -121,10 +130,12 @@ void Planner::useOutputsBefore() {
   });
   for (unsigned c : order) {
     TimedBlock block = blockOf(coalesced.classes[c]);
+    bool byLines = isReadByLines(coalesced.classes[c]);
     for (Guests &host : hosts) {
       if (coalesced.classes[host.output].element != coalesced.classes[c].element || host.placed.size() > 64)
         continue;
-      int64_t offset = lowestOffset(host.placed, block, elementBytes(coalesced.classes[c].element));
+      if (byLines && plan.buffers[homes[host.output].buffer].offset % block.alignment != 0) continue;
+      int64_t offset = lowestOffset(host.placed, block, byLines ? block.alignment : elementBytes(coalesced.classes[c].element));
       if (offset + block.bytes > host.placed[0].first.bytes) continue;
       host.placed.push_back({block, offset});
       homes[c] = {homes[host.output].buffer, offset / elementBytes(coalesced.classes[c].element)};
