@@ -216,6 +216,12 @@ node main(x: f64[3], u: f64, c: bool) -> (whole, chosen, scanned, each, computed
 }""", {"x": np.array([0., 1, 4]), "u": np.float64(0), "c": np.bool_(False)},
      {"whole": [0, .5, .25], "chosen": [0, 0, 0], "scanned": [0, 0, 0], "each": [0, -1, -1 / 16], "computed": [0, .5, .25],
       "part": 0, "forward": 0, "jacobian": [[0, 0, 0], [0, .5, 0], [0, 0, .25]]}),
+    ("a_sign_is_constant_by_pieces_and_so_is_a_power_zero", """
+node main(x: f64[4]) -> (s, p, q: f64[4]) {
+  s = grad(sum(sign(x)), x);
+  p = grad(sum(sum(pow(x[i], f64(k)) for k < 3) for i < 4), x);
+  q = [jvp(pow(x[i], 0.0), x, x * 0 + 1) for i < 4];
+}""", {"x": np.array([0., 1, -2, -0.])}, {"s": [0, 0, 0, 0], "p": [1, 3, -3, 1], "q": [0, 0, 0, 0]}),
     ("the_newest_element_of_a_window_is_of_this_instant", """
 node main(x: f64[4]) -> (g, h: f64[4]) {
   scan t < 4 {
