@@ -32,14 +32,8 @@ public:
     case ExprKind::Window:
     case ExprKind::Final:
     case ExprKind::Initial:
-      if (isConstantTime) return blocked(e, state, met, Kind::OtherInstant, nameOf(e.kind));
+      if (isConstantTime) return otherInstant(e, state, met);
       break;
-    case ExprKind::Hold:
-    case ExprKind::ReadOr:
-      go(*e.args[0], state, met);
-      if (e.kind == ExprKind::Hold && isConstantTime) blocked(*e.args[1], state, met, Kind::OtherInstant, "hold");
-      else go(*e.args[1], state, met);
-      return indices(e, state, met);
     case ExprKind::Merge:
       for (size_t k = 1; k < e.args.size(); ++k) go(*e.args[k], state, met);
       return blocked(*e.args[0], state, met, Kind::Condition, "merge");
@@ -101,6 +95,13 @@ private:
     if (kind == Kind::Condition || kind == Kind::Index || e.kind == ExprKind::Var) return go(e, state, here);
     for (const Expr *arg : e.args) go(*arg, state, here);
     indices(e, state, here);
+  }
+
+  /// What the operator gives of this instant: the value at an end of time, the newest element of a window.
+  void otherInstant(const Expr &e, State state, const Obstacle &met) {
+    if (e.kind == ExprKind::Fby || e.kind == ExprKind::Window) go(*e.args[0], state, met);
+    if (e.kind == ExprKind::Eby) go(*e.args[1], state, met);
+    blocked(e, state, met, Kind::OtherInstant, nameOf(e.kind));
   }
 
   void operation(const Expr &e, State state, const Obstacle &met) {

@@ -63,6 +63,16 @@ TEST(Derivatives, AValueThatDoesNotDependOnItsVariableDrawsAWarning) {
   expectZero("g = jvp(floor(x), x, 1);", "the derivative of `floor` is 0");
 }
 
+TEST(Derivatives, WhatOperatorsOfTimeGiveOfThisInstantCounts) {
+  auto derive = [](const std::string &value) { return "node main(x, z: f32) -> (g: f32) { g = grad(" + value + ", x); }"; };
+  for (const char *value : {"x fby z", "window<<3>>(x * 2, 0)[2]", "x -> pre z", "hold(z when every 2, x)", "sum(window<<2>>(x, z))"})
+    expectErrors(derive(value), {});
+  expectErrors("node main(x: f32) -> (g: f32[3]) { scan t < 3 { a = x * f32(t); h = 0 eby a; g[t] = grad(h, a); } }", {});
+  for (const char *value : {"z fby x", "z -> pre x", "z fby z fby x", "z fby x fby z"})
+    EXPECT_EQ(Checked(derive(value)).errors.size(), 1u) << value;
+  EXPECT_EQ(Checked("node main(x: f32) -> (g: f32[3]) { scan t < 3 { a = x * f32(t); h = a eby 0; g[t] = grad(h, a); } }").errors.size(), 1u);
+}
+
 TEST(Derivatives, AStatedOneThatNeedsItselfIsRefused) {
   std::string f = "fun f(x: f32) -> (y: f32) derivative d { y = x; }\n", main = "node main(x: f32) -> (g: f32) { g = grad(f(x), x); }";
   expectErrors(f + "fun d(x, y, c: f32) -> (r: f32) { r = grad(f(x), x) * c; }\n" + main,
