@@ -555,3 +555,19 @@ fun mid(w: f64[3], lr, m: f64, x: f64[4]) -> (o: f64) {
 }
 node main(w: f64[3], lr, m: f64, x: f64[4]) -> (l: f64, d_m: f64) { o = mid(w, lr, m, x); l = grad(o, m); d_m = grad(l, m); }""",
      1e-4, 1e-8, w=[0.58, 0.09, 0.67], lr=0.05, m=0.01, x=[0.6, 1.7, -2.1, 0.9])
+case("what_is_joined_in_an_arm_of_an_inner_scan", """
+node each(x: f64[2, 1], u: f64) -> (y: f64[2, 2, 2]) {
+  scan t < 2 {
+    xt = x[t];
+    scan s < 2 {
+      c = s > 0;
+      z[s] = merge(c, concat(xt, [3]) when c, [f64(q) for q < 2] * xt when not c);
+    }
+    y[t] = z;
+  }
+}
+node main(x: f64[2, 1], u: f64[3]) -> (l: f64, d_x: f64[2, 1]) {
+  y = [each(x, u[k]) for k < 3];
+  l = sum(y * y);
+  d_x = grad(l, x);
+}""", x=numbers(2, 1), u=numbers(3, seed=1))

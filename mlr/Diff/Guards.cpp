@@ -18,6 +18,13 @@ static Guards prefix(ArrayRef<Guard> guards, llvm::function_ref<bool(const Guard
 
 static bool isInside(Guard c, Operation *scan) { return scan->isAncestor(c.value.getParentBlock()->getParentOp()); }
 
+/// Whether a scan stands between the condition of a use by `op` and the instants `level` of what it uses.
+static bool isBeyond(const Guard &g, Operation *op, Block *level) {
+  for (Operation *at = op; at->getBlock() != level; at = at->getParentOp())
+    if (isInside(g, at->getParentOp())) return true;
+  return false;
+}
+
 /// Whether each element of the source is read at its own place of the body's domain and nowhere else.
 static bool isElementwise(const Leaf &leaf, const Body &body) {
   if (!leaf.read) return body.arguments.empty();
@@ -50,11 +57,7 @@ Guards Derivative::guardsAt(const Leaf &leaf, Operation *op, ArrayRef<Guard> of,
   Computation &c = computation(op);
   bool same = isElementwise(leaf, c.body);
   Block *level = levelFor(leaf.source);
-  auto leaves = [&](const Guard &g) { // a scan between condition and source
-    for (Operation *at = op; at->getBlock() != level; at = at->getParentOp())
-      if (isInside(g, at->getParentOp())) return true;
-    return false;
-  };
+  auto leaves = [&](const Guard &g) { return isBeyond(g, op, level); };
   Guards out = prefix(of, [&](const Guard &g) { return (isTensor(g) && (!same || c.body.reduce)) || leaves(g); });
   if (out.size() < of.size()) return out;
   for (const Guard &own : c.conditions->of(leaf.inside())) {
@@ -74,8 +77,12 @@ void Derivative::forEachUse(Value y, ArrayRef<Guard> own, UseFunction f) {
     if (activity.isActive(source)) f(source, std::move(g), whole);
   };
   Operation *scan = op->getBlock()->getParentOp();
+  auto useHere = [&](Value source, llvm::function_ref<bool(const Guard &)> drop) {
+    if (!activity.isActive(source)) return;
+    use(source, prefix(own, [&](const Guard &g) { return drop(g) || isBeyond(g, op, levelFor(source)); }));
+  };
   if (isa<CutOp>(op)) {
-    use(op->getOperand(0), Guards(own));
+    useHere(op->getOperand(0), [](const Guard &) { return false; });
   } else if (isa<ScanOp>(op)) {
     use(dataflow::bodyOf(op).getTerminator()->getOperand(cast<OpResult>(y).getResultNumber()), Guards(own));
   } else if (isa<FbyOp, EbyOp>(op)) {
@@ -85,7 +92,7 @@ void Derivative::forEachUse(Value y, ArrayRef<Guard> own, UseFunction f) {
   } else if (isa<FinalOp, InitialOp>(op)) {
     use(op->getOperand(0), Guards(own));
   } else if (isa<ReshapeOp, ConcatOp, StackOp>(op) || isWholeCall(op)) {
-    for (Value v : op->getOperands()) use(v, prefix(own, isTensor));
+    for (Value v : op->getOperands()) useHere(v, isTensor);
   } else {
     Guards of(own);
     for (const Leaf &leaf : computation(op).leaves) {
