@@ -42,6 +42,7 @@ std::optional<size_t> Body::stateNamed(const ast::Stmt &stmt, const ast::Name &n
 void Body::collectAutomaton(const ast::Stmt &stmt, Scope &at) {
   if (stmt.arms.empty()) {
     error(kinds::missingDefinition, stmt.span, "the automaton has no state", "nothing can run");
+    incomplete = true;
     return;
   }
   for (size_t i = 0; i < stmt.arms.size(); ++i)
@@ -50,6 +51,7 @@ void Body::collectAutomaton(const ast::Stmt &stmt, Scope &at) {
       Diagnostic &d = error(kinds::duplicateDefinition, stmt.arms[i].name.span,
                             fmt::format("the state `{}` is defined twice", stmt.arms[i].name.text), "again here");
       d.labels.push_back({stmt.arms[j].name.span, "the other one", false});
+      incomplete = true;
       return;
     }
   size_t errors = report.errorCount();

@@ -257,6 +257,7 @@ private:
   bool mismatch(const ast::Expr &e, ClockTerm *a, ClockTerm *b);
   std::string sampledText(const std::string &operand, ClockTerm *from, ClockTerm *to) const;
   std::string heldText(const ast::Expr &e, ClockTerm *from, ClockTerm *to) const;
+  std::string heldText(std::string name, Scalar scalar, ClockTerm *from, ClockTerm *to) const;
   std::string replaced(const ast::Expr &operand, const std::string &by) const;
 
   // Sampling.cpp: expressions that change clocks
@@ -355,6 +356,7 @@ private:
   std::optional<size_t> constructorOf(const Nominal &type, const ast::Name &name);
   const Nominal *enumNamed(std::string_view name);
   Value unknownName(const ast::Expr &e);
+  bool explainHidden(const ast::Expr &e, Diagnostic &d);
   Value elabStatic(const ast::Expr &e, const StaticValue &value);
   Value elabConstant(const ast::Expr &e, const ast::Decl &decl);
   Value elabTuple(const ast::Expr &e, const Ty *want);

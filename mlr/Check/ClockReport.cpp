@@ -121,15 +121,19 @@ std::string Body::sampledText(const std::string &operand, ClockTerm *from, Clock
   return fmt::format("({}{})", simple ? operand : "(" + operand + ")", out);
 }
 
+/// A first value of the type that is known, else 0.
+static std::string zeroText(Scalar s) { return s == Scalar::Bool ? "false" : isFloat(s) ? "0.0" : "0"; }
+
 std::string Body::heldText(const ast::Expr &e, ClockTerm *from, ClockTerm *to) const {
-  std::string init = "0", out = text(e);
   const SymbolId *id = e.kind == ast::ExprKind::Name ? lookup(e.text) : nullptr;
   Scalar s = id && symbols[*id].ty.kind == Ty::Kind::Plain ? symbols[*id].ty.type.scalar : Scalar::I32;
   bool logical = e.op == ast::Op::Not || e.op == ast::Op::And || e.op == ast::Op::Or || (e.op >= ast::Op::Lt && e.op <= ast::Op::Ne);
-  if (s == Scalar::Bool || logical) init = "false";
-  else if (isFloat(s)) init = "0.0";
+  return heldText(text(e), logical ? Scalar::Bool : s, from, to);
+}
+
+std::string Body::heldText(std::string out, Scalar scalar, ClockTerm *from, ClockTerm *to) const {
   for (from = ClockSolver::find(from); !ClockSolver::equal(from, to); from = ClockSolver::find(from->parent))
-    if (from->condition->kind != Clock::Kind::Reset) out = fmt::format("hold({}, {})", out, init);
+    if (from->condition->kind != Clock::Kind::Reset) out = fmt::format("hold({}, {})", out, zeroText(scalar));
   return out;
 }
 
@@ -195,11 +199,17 @@ void Body::reportDefinedClock(const Unit &u, SymbolId target, ClockTerm *found, 
                         describeClock(found));
   if (symbol.span != u.stmt->targets[0].span || symbol.isParameter)
     d.labels.push_back({symbol.span, describeClock(wanted), false});
-  d.notes.push_back(instants({{std::string(symbol.name), wanted}, {text(e), found}}));
-  if (ClockSolver::isAbove(wanted, found))
+  bool inBlock = u.scope->kind == Scope::Kind::When; // where `e` has no other clock that it could be held from
+  d.notes.push_back(instants({{std::string(symbol.name), wanted}, {inBlock ? "its definition" : text(e), found}}));
+  if (inBlock && ClockSolver::isAbove(wanted, found)) {
+    std::string own = fmt::format("{}1", symbol.name);
+    d.helps.push_back(fmt::format("define another variable in the block, and hold that outside:  {} = {};  ..  {} = {};", own, text(e), symbol.name,
+                                  heldText(own, symbol.ty.kind == Ty::Kind::Plain ? symbol.ty.type.scalar : Scalar::I32, found, wanted)));
+  } else if (ClockSolver::isAbove(wanted, found)) {
     d.helps.push_back(fmt::format("hold it:  {}", replaced(e, heldText(e, found, wanted))));
-  else if (ClockSolver::isAbove(found, wanted))
+  } else if (ClockSolver::isAbove(found, wanted)) {
     d.helps.push_back(fmt::format("sample it:  {}", replaced(e, sampledText(text(e), found, wanted))));
+  }
   if (symbol.isParameter && !symbol.declaredClock && ClockSolver::isAbove(wanted, found))
     if (ClockTerm *t = ClockSolver::find(found); ClockSolver::equal(t->parent, wanted))
       d.helps.push_back(fmt::format("or state the clock of the output:  `{}: {} {}`", symbol.name,

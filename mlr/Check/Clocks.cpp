@@ -355,6 +355,7 @@ ClockTerm *Body::clockOfMerge(const ast::Expr &e) {
       c.shown = c.selectorShown + " == " + c.constructor;
       if (c.constructor.starts_with("#")) c.shown = fmt::format("in state {}", checker.sources.text(e.argNames[i - 1].span));
       if (size_t dot = c.constructor.rfind('.'); dot != std::string::npos) c.constructor.erase(0, dot + 1);
+      c.span = e.argNames[i - 1].span;
     }
     ClockTerm *arm = clocks.on(parent, &c);
     ClockTerm *found = clockOf(*e.args[i]);

@@ -259,6 +259,9 @@ bool Body::unifyScalars(std::vector<Value> &values, const std::vector<const ast:
     }
     describeOperand(d, *where[decider], values[decider], false);
     describeOperand(d, *where[i], values[i], false);
+    for (size_t k : {decider, i}) // a number in the place of an enum's value
+      if (const Nominal *type = values[k].nominal; type && !type->decl->constructors.empty() && !values[k == i ? decider : i].nominal)
+        d.helps.push_back(fmt::format("a value of the enum `{0}`:  {0}.{1}", type->display, type->decl->constructors[0].text));
     if (values[i].nominal || values[decider].nominal) return false;
     if (suggestAnnotation(d, *where[i], other, s) || suggestAnnotation(d, *where[decider], s, other))
       return false;

@@ -53,9 +53,11 @@ Value Body::elabStatic(const ast::Expr &e, const StaticValue &value) {
     v.nominal = value.type.nominal;
     return v;
   }
-  error(kinds::typeMismatch, e.span,
-        fmt::format("`{}` is a {}, not a value", e.text, value.kind == K::Type ? "type" : "shape"),
-        fmt::format("it is {}", value.display()));
+  bool isFunction = value.kind == K::Function;
+  const char *what = isFunction ? "node or fun" : value.kind == K::Type ? "type" : "shape";
+  Diagnostic &d = error(kinds::typeMismatch, e.span, fmt::format("`{}` is a {}, not a value", e.text, what),
+                        isFunction ? "not called" : fmt::format("it is {}", value.display()));
+  if (isFunction) d.helps.push_back(fmt::format("call it: `{}(..)`", e.text));
   return Value();
 }
 
@@ -124,21 +126,43 @@ Value Body::elabDeclared(const ast::Expr &e, const ast::Decl &decl) {
   return Value();
 }
 
+/// Whether a variable of that name is hidden in a scan, a state or an arm; says so.
+bool Body::explainHidden(const ast::Expr &e, Diagnostic &d) {
+  for (const Symbol &symbol : symbols) {
+    if (symbol.name != e.text) continue;
+    if (symbol.scope->time) {
+      std::string_view index = symbol.scope->index;
+      d.labels.push_back({symbol.span, fmt::format("a stream of the scan over `{}`, visible inside only", index), false});
+      d.helps.push_back(fmt::format("inside the scan, `{0}_end = final {0};` or `{0}s[{1}] = {0};` makes it visible", e.text, index));
+      return true;
+    }
+    const Scope *arm = symbol.scope;
+    while (arm && arm->kind != Scope::Kind::Arm) arm = arm->parent;
+    bool isState = false;
+    for (auto &[block, clock] : blocks) isState |= block == arm && clock->constructor.text.starts_with('#');
+    if (!arm) continue;
+    d.labels.push_back({symbol.span, fmt::format("of one {}, visible inside only", isState ? "state" : "arm"), false});
+    bool isStrong = unit && unit->targets.size() == 1 && symbols[unit->targets[0]].name.find(".unless") != std::string_view::npos;
+    if (!isStrong) return true;
+    d.notes.push_back("`unless` decides before the state runs: it sees what is defined around the automaton");
+    d.helps.push_back(fmt::format("decide after it, with `until`, or define `{}` around the automaton", e.text));
+    return true;
+  }
+  return false;
+}
+
 Value Body::unknownName(const ast::Expr &e) {
   if (module.explain(e.text, e.span, report)) return Value();
   Diagnostic &d =
       error(kinds::unknownName, e.span, fmt::format("nothing called `{}` is declared", e.text), "unknown");
-  if (report.isQuiet() || ++suggestions > 20) return Value();
-  for (const Symbol &symbol : symbols) {
-    if (symbol.name != e.text || !symbol.scope->time) continue;
-    d.labels.push_back(
-        {symbol.span, fmt::format("a stream of the scan over `{}`, visible inside only", symbol.scope->index),
-         false});
-    d.helps.push_back(
-        fmt::format("inside the scan, `{0}_end = final {0};` or `{0}s[{1}] = {0};` makes it visible", e.text,
-                    symbol.scope->index));
-    return Value();
-  }
+  if (report.isQuiet() || ++suggestions > 20 || explainHidden(e, d)) return Value();
+  for (const auto &decl : module.file->decls)
+    for (const ast::Name &constructor : decl->constructors) {
+      if (constructor.text != e.text) continue;
+      d.labels.push_back({constructor.span, fmt::format("a value of the enum `{}`", decl->name.text), false});
+      d.helps.push_back(fmt::format("write it with its enum:  {}.{}", decl->name.text, e.text));
+      return Value();
+    }
   if (std::string near = nearest(e.text, visibleNames()); !near.empty())
     d.helps.push_back(fmt::format("did you mean `{}`?", near));
   return Value();

@@ -119,8 +119,8 @@ static bool changesClocks(std::string_view builtin) { return builtin == "hold" |
 
 /// `relu`, `nn.relu`, `dense<<3, 4>>`, `exp`, or a parameter of this node that is itself a function.
 bool Body::bindFunction(const ast::StaticParam &param, const ast::Expr *value, Span span, StaticValue &out) {
-  auto refuse = [&](const std::string &title) {
-    Diagnostic &d = error(kinds::typeMismatch, span, title);
+  auto refuse = [&](const std::string &title, const DiagnosticKind &kind = kinds::typeMismatch) {
+    Diagnostic &d = error(kind, span, title);
     d.labels.push_back({param.name.span, fmt::format("takes {} value{}, gives {}", param.domain.size(),
                                                      param.domain.size() == 1 ? "" : "s", param.range.size()), false});
     return false;
@@ -142,7 +142,7 @@ bool Body::bindFunction(const ast::StaticParam &param, const ast::Expr *value, S
     function->name = name.substr(name.rfind('.') + 1);
   } else {
     if (module.explain(name, span, report)) return false;
-    return refuse(fmt::format("no node or fun called `{}` is declared", name));
+    return refuse(fmt::format("no node or fun called `{}` is declared", name), kinds::unknownName);
   }
   const ast::Decl *decl = function->decl;
   if (decl && (decl->inputs.size() != param.domain.size() || decl->outputs.size() != param.range.size()))

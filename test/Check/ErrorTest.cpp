@@ -178,5 +178,20 @@ TEST(Errors, LaterPartsOfTheLanguageAreNamed) {
                 "unsupported: annotations (`@spread`) are not part of this version of MLR"});
 }
 
+TEST(Errors, NamesOfStatesAndConstructorsAreExplained) {
+  Checked state("node main(x: f32) -> (y: f32) { automaton { state A { z = x > 0; y = x; unless z then B; } state B { y = 1; } } }");
+  expectContains(state.rendered, "decide after it, with `until`, or define `z` around the automaton");
+  Checked twice("node main(x: f32) -> (y: f32) { automaton { state A { y = x; } state A { y = 1; } } }");
+  EXPECT_EQ(twice.errors, std::vector<std::string>{"duplicate-definition: the state `A` is defined twice"});
+  std::string head = "enum K { A, B }\n";
+  expectErrors(head + "node main(k: K) -> (y: f32) { match k { A: { y = 1; } B: { y = 2; } C: { y = 3; } } }",
+               {"unknown-name: the enum `K` has no constructor `C`"});
+  expectContains(Checked(head + "node main(k: K) -> (y: K) { y = A fby k; }").rendered, "write it with its enum:  K.A");
+  expectContains(Checked(head + "node main(k: K) -> (y: K) { y = 0 fby k; }").rendered, "a value of the enum `K`:  K.A");
+  expectErrors("node g<<f: (f32) -> f32>>(x: f32) -> (y: f32) { y = f; }\nnode main(x: f32) -> (y: f32) { y = g<<sin>>(x); }",
+               {"type-mismatch: `f` is a node or fun, not a value"});
+  expectContains(Checked("node main(x: f32, c: bool) -> (y: f32) { when c { y = x; } }").rendered, "y1 = x;  ..  y = hold(y1, 0.0);");
+}
+
 } // namespace
 } // namespace mlr::test

@@ -53,7 +53,7 @@ TEST(FunctionParameters, MistakesAreNamed) {
                {"type-mismatch: the input `x` of `int` is i32, but this is f32",
                 "type-mismatch: `two` takes 2 values and gives 1, which `f` does not",
                 "type-mismatch: `f` must be the name of a node or fun",
-                "type-mismatch: no node or fun called `nothing` is declared",
+                "unknown-name: no node or fun called `nothing` is declared",
                 "cannot-infer: `f` of `twice` cannot be inferred from the arguments"});
 }
 
