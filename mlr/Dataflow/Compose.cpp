@@ -1,4 +1,5 @@
 // Reads of gens: the producer's body takes the place of the read.
+#include "mlr/Dataflow/Passes.h"
 #include "mlr/Dataflow/Rewrite.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -64,11 +65,29 @@ private:
     }
     // What the program computes before a scan, such as a product for all instants at once, stays there.
     if (crossesTime && cost > cheapBody) return false;
+    if (losesLanes(gen, reads)) return false;
     if (total <= elements) return true;
     bool small = llvm::all_of(reads, [](ReadOp read) {
       return static_cast<int64_t>(read->getBlock()->getOperations().size()) < maxConsumer;
     });
     return small && cost <= cheapBody && most <= elements && total <= 2 * elements;
+  }
+
+  /// Sums side by side, such as the results of a matrix product, are lanes. As terms of another sum they would come one after the other:
+  /// worth a buffer unless that sum has enough neighbours itself.
+  static bool losesLanes(GenOp gen, ArrayRef<ReadOp> reads) {
+    bool sums = false;
+    gen.walk([&](ReduceOp reduce) { sums = sums || !reduce.getTree(); });
+    if (!sums || tensorOf(gen).getNumElements() < enoughLanes) return false;
+    return llvm::any_of(reads, [&](ReadOp read) {
+      int64_t neighbours = executions(read, gen->getBlock());
+      bool isTerm = false;
+      for (auto reduce = read->getParentOfType<ReduceOp>(); reduce; reduce = reduce->getParentOfType<ReduceOp>()) {
+        isTerm = isTerm || !reduce.getTree();
+        for (int64_t size : reduce.getSizes()) neighbours /= std::max<int64_t>(size, 1);
+      }
+      return isTerm && neighbours < enoughLanes;
+    });
   }
 
   bool replace(ReadOp read, GenOp gen) {

@@ -1,6 +1,7 @@
 // Import of scalars at indices: the bodies of gens and reductions, and scalar operations at the level of a
 // time.
 #include "mlr/Dataflow/Importer.h"
+#include "mlr/Dataflow/Passes.h"
 
 using namespace mlir;
 
@@ -81,6 +82,19 @@ bool Importer::isRepeated(Indices tuple) {
   return false;
 }
 
+/// Whether elements of a tensor of this type, side by side if it is computed apart, would come one after the other here, as terms of a
+/// sum that has few neighbours.
+bool Importer::losesLanes(const Type &type) {
+  int64_t elements = 1, neighbours = 1;
+  for (int64_t size : type.shape) elements = std::min(elements * std::min(size, enoughLanes), enoughLanes);
+  bool isTerm = false;
+  for (auto &level : levels) {
+    isTerm = isTerm || level->sums;
+    if (!level->sums) neighbours = std::min(neighbours * level->elements, enoughLanes);
+  }
+  return isTerm && elements >= enoughLanes && neighbours < enoughLanes;
+}
+
 Importer::Tuple Importer::tupleOf(const Context &ctx, Indices indices) {
   Tuple tuple;
   for (Binder *binder : ctx) tuple.push_back(binder->current ? binder->current : number(0));
@@ -121,7 +135,7 @@ mlir::Value Importer::local(Frame &frame, VarId v, Position at, const Expr &e, I
   bool apart = (ctx.empty() && e.type.isScalar()) || frame.info->isDeep[v];
   if (!apart && (isInput ? infos.cost(e) : frame.info->cost[v]) > cheapCost) {
     auto [first, isNew] = frame.inlinedIn.try_emplace(v, computing);
-    apart = frame.info->shared[v] || first->second != computing || isRepeated(key.indices);
+    apart = frame.info->shared[v] || first->second != computing || isRepeated(key.indices) || losesLanes(e.type);
   }
   if (apart) return readSite(siteOf(frame, v), indices);
   unsigned level = levelOf(key.indices);
@@ -305,6 +319,7 @@ mlir::Value Importer::reduction(Position at, const Expr &e, Indices indices) {
 
   levels.push_back(std::make_unique<Level>());
   auto *block = levels.back()->block = new Block;
+  levels.back()->sums = isSum && !whole;
   SmallVector<int64_t> sizes;
   Tuple inner(indices);
   SmallVector<AffineExpr, 4> saved;

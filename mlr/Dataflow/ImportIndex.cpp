@@ -105,6 +105,7 @@ AffineExpr Importer::loopIndex(Level &level, int64_t size) {
   if (size == 1) return number(0);
   unsigned position = addDim(argument, {0, std::max<int64_t>(size - 1, 0)}, levels.size() - 1);
   level.loops.push_back(position);
+  level.elements = std::min(level.elements * std::min<int64_t>(size, INT32_MAX), int64_t(INT32_MAX));
   return dim(position);
 }
 

@@ -156,6 +156,8 @@ struct MemoHash {
 struct Level {
   mlir::Block *block = nullptr;
   llvm::SmallVector<unsigned, 4> loops; ///< its index arguments, as dimensions; those of size 1 are left out
+  int64_t elements = 1;                 ///< positions of the loops
+  bool sums = false;                    ///< the body of a sum in order: its terms come one after the other
   std::unordered_map<MemoKey, mlir::Value, MemoHash> memo;
 };
 
@@ -260,6 +262,7 @@ private:
   mlir::Value readElement(Position at, const Expr &e, Indices indices);
   mlir::Value readOrElement(Position at, const Expr &e, Indices indices);
   bool isRepeated(Indices tuple);
+  bool losesLanes(const Type &type);
   unsigned levelOf(Indices tuple);
   Tuple tupleOf(const Context &context, Indices indices);
   unsigned addDim(mlir::Value value, Range range, unsigned level);

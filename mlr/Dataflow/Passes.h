@@ -6,6 +6,9 @@
 
 namespace mlr::dataflow {
 
+/// Elements side by side that fill the lanes of any vector.
+constexpr int64_t enoughLanes = 16;
+
 /// A program that expands beyond this many operations is refused: it would exhaust memory in later stages.
 constexpr int64_t maxOperations = 5'000'000;
 

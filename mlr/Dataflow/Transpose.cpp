@@ -64,7 +64,7 @@ private:
     int64_t instants = 1;
     for (auto scan = read->getParentOfType<ScanOp>(); scan && !scan->isAncestor(source.getParentBlock()->getParentOp());
          scan = scan->getParentOfType<ScanOp>()) {
-      if (scan.getResume() || scan.getUpto() || !bodyOf(scan).getOps<UntilOp>().empty()) break;
+      if (scan.getUpto() || !bodyOf(scan).getOps<UntilOp>().empty()) break;
       outermost = scan;
       instants *= std::min<int64_t>(scan.getLength(), fewInstants);
     }

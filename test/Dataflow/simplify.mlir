@@ -236,3 +236,27 @@ mlr.node @once(%x: tensor<9xf32>, %w: tensor<2xf32>) -> (y: tensor<9x2xf32>) {
   } : tensor<9x2xf32>
   mlr.yield %y : tensor<9x2xf32>
 }
+
+// Sums do not become terms of a sum with few neighbours, in which lanes would find nothing side by side.
+// CHECK-LABEL: mlr.node @terms
+// CHECK: %[[H:.*]] = mlr.gen (%i) {
+// CHECK: mlr.reduce sum (%k < 8) {
+// CHECK: } : tensor<16xf32>
+// CHECK: mlr.reduce sum (%i < 16) {
+// CHECK: mlr.read %[[H]]
+mlr.node @terms(%v: tensor<16xf32>, %w: tensor<16x8xf32>, %x: tensor<8xf32>) -> (y: f32) {
+  %h = mlr.gen (%i) {
+    %s = mlr.reduce sum (%k < 8) {
+      %a = mlr.read %w[affine_map<(d0, d1) -> (d0, d1)>] (%i, %k) : tensor<16x8xf32> -> f32
+      %b = mlr.read %x[affine_map<(d0) -> (d0)>] (%k) : tensor<8xf32> -> f32
+      mlr.yield %a, %b : f32, f32
+    } : f32
+    mlr.yield %s : f32
+  } : tensor<16xf32>
+  %y = mlr.reduce sum (%k < 16) {
+    %a = mlr.read %h[affine_map<(d0) -> (d0)>] (%k) : tensor<16xf32> -> f32
+    %b = mlr.read %v[affine_map<(d0) -> (d0)>] (%k) : tensor<16xf32> -> f32
+    mlr.yield %a, %b : f32, f32
+  } : f32
+  mlr.yield %y : f32
+}
