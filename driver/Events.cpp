@@ -1,5 +1,6 @@
 #include "driver/Events.h"
 
+#include <cmath>
 #include <fmt/format.h>
 
 namespace mlr::driver {
@@ -32,6 +33,9 @@ static std::string valueText(const Array &a, const Port &port) {
   return "[" + text + "]";
 }
 
+/// Of a time in seconds: as many as tell two instants apart, and at least three.
+static int decimalsFor(double period) { return std::max(3, static_cast<int>(std::ceil(-std::log10(period) - 1e-9))); }
+
 std::string Events::at(int64_t instant, const std::vector<Array> &values, const std::vector<bool> &present) const {
   std::string text;
   for (size_t i : watched) {
@@ -42,7 +46,7 @@ std::string Events::at(int64_t instant, const std::vector<Array> &values, const 
     text += (text.empty() ? "" : ", ") + port.name + (isFlag ? "" : " = " + valueText(values[i], port));
   }
   if (text.empty()) return "";
-  return (pace.period > 0 ? fmt::format("{:.3f} s", pace.at(instant)) : fmt::format("instant {}", instant)) + "  " + text;
+  return (pace.period > 0 ? fmt::format("{:.{}f} s", pace.at(instant), decimalsFor(pace.period)) : fmt::format("instant {}", instant)) + "  " + text;
 }
 
 } // namespace mlr::driver

@@ -33,10 +33,20 @@ static std::variant<std::shared_ptr<data::Rows>, Failure> bfloatRows(std::shared
   return data::rowsOf(data::asBfloat(Array(rows->type(), std::move(bytes))));
 }
 
+/// Of a tensor in a .csv: "`k[0,0]` to `k[1,2]`".
+static std::string columnsOf(const Port &port) {
+  std::string first, last;
+  for (int64_t size : port.type.shape) {
+    if (!first.empty()) first += ",", last += ",";
+    first += "0", last += std::to_string(size - 1);
+  }
+  return fmt::format("`{0}[{1}]` to `{0}[{2}]`", port.name, first, last);
+}
+
 /// Checks that `rows` are [instants, shape...] of the port, joining a flat recording to blocks where asked; `leftOver` are
 /// the samples behind the last whole block.
 static std::variant<std::shared_ptr<data::Rows>, Failure> fit(std::shared_ptr<data::Rows> rows, const Port &port, const std::string &what,
-                                                              bool blocks, int64_t &leftOver) {
+                                                              bool blocks, bool isCsv, int64_t &leftOver) {
   int64_t size = port.type.elements();
   if (port.type.scalar == Scalar::BF16) {
     auto converted = bfloatRows(rows, what);
@@ -49,9 +59,12 @@ static std::variant<std::shared_ptr<data::Rows>, Failure> fit(std::shared_ptr<da
   }
   Shape wanted = port.type.shape;
   wanted.insert(wanted.begin(), rows->count());
-  if (rows->type().scalar != port.type.scalar || rows->type().shape != wanted)
+  if (rows->type().scalar != port.type.scalar || rows->type().shape != wanted) {
+    if (isCsv && !port.type.shape.empty())
+      return Failure{fmt::format("{} has other columns than input `{}`, {}, needs: {}", what, port.name, toString(port.type), columnsOf(port))};
     return Failure{fmt::format("{} is {}; input `{}` needs {} with an axis of instants in front", what, toString(rows->type()),
                                port.name, toString(port.type))};
+  }
   return rows;
 }
 
@@ -111,7 +124,7 @@ std::variant<InputStreams, Failure> InputStreams::open(const std::vector<std::st
     }
     int64_t leftOver = 0, samples = it->second.stream.rows->count();
     std::string what = fmt::format("{}: `{}`", it->second.file, it->first);
-    auto fitted = fit(it->second.stream.rows, port, what, it->second.blocks, leftOver);
+    auto fitted = fit(it->second.stream.rows, port, what, it->second.blocks, it->second.csv, leftOver);
     if (auto *f = std::get_if<Failure>(&fitted)) return *f;
     if (leftOver)
       streams.warning = fmt::format("{}: the last {} of {} samples do not fill a block of {} and are not used",

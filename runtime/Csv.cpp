@@ -25,7 +25,7 @@ struct Table {
   std::vector<double> cells; ///< row-major
   std::vector<WideCell> wide; ///< in order of their cells
   std::vector<bool> hasWide;  ///< by column
-  std::vector<const CellRule *> rules; ///< by column, null: numbers only; empty: of all columns
+  std::vector<const CellRule *> rules; ///< by column, null: anything, read as 0 if it is no number; empty: numbers only, in all columns
   std::vector<bool> empty;             ///< by cell, if there are rules
 };
 
@@ -153,8 +153,10 @@ std::optional<Error> addRow(Table &table, const std::vector<std::string> &cells,
   for (size_t c = 0; c < cells.size(); ++c) {
     const CellRule *rule = table.rules.empty() ? nullptr : table.rules[c];
     bool isEmpty = cells[c].empty() && rule && rule->mayBeEmpty;
+    bool isAskedFor = table.rules.empty() || rule;
     double value = 0;
-    if (!isEmpty && !number(cells[c], value) && !named(rule, cells[c], value))
+    if (!isAskedFor && !number(cells[c], value)) value = 0; // a time stamp, a label
+    else if (!isEmpty && !number(cells[c], value) && !named(rule, cells[c], value))
       return badCell(table, rule, c, cells[c], value, line);
     if (!table.rules.empty()) table.empty.push_back(isEmpty);
     keepWide(table, cells[c], value);

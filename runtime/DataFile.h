@@ -44,7 +44,7 @@ struct Streams {
   std::map<std::string, std::vector<bool>> present;
   double sampleRate = 0; ///< of a .wav, Hz; 0: not stated
 };
-/// As loadAll; in a .csv the columns named in `rules` follow them. Errors: also an unknown name in a cell, with the
+/// As loadAll; in a .csv the columns named in `rules` follow them, and where there are rules the others may hold text. Errors: also an unknown name in a cell, with the
 /// names that there are, and a tensor's line of which some cells are empty.
 Result<Streams> loadStreams(const std::string &path, const std::map<std::string, CellRule> &rules);
 

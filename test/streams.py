@@ -87,12 +87,26 @@ def recording(path, samples, rate):
         out.writeframes(np.array(samples, "<i2").tobytes())
 
 
+def columns_of_a_log_that_nobody_asks_for_may_be_text(folder):
+    (folder / "p.mlr").write_text("node main(k: i32[2]) -> (y: i32) { y = k[0] + k[1]; }")
+    (folder / "in.csv").write_text("time,k[0],k[1],what\n09:30,1,2,start\n09:31,3,4,\n")
+    (folder / "few.csv").write_text("k\n1\n2\n")
+
+    def run(file):
+        done = subprocess.run([MLRC, "run", "p.mlr", "--input", file], cwd=folder, capture_output=True, text=True)
+        return done.stdout.split(), done.stderr
+
+    assert run("in.csv") == (["y", "3", "7"], ""), run("in.csv")
+    assert "has other columns than input `k`, i32[2], needs: `k[0]` to `k[1]`" in run("few.csv")[1], run("few.csv")
+
+
 def events_are_told_in_seconds(folder):
     (folder / "p.mlr").write_text("""node main(x: i16[2]) -> (loud: bool, level: i16 every 2, all: bool[2]) at 4 Hz {
       loud = x[0] > 5; level = x[1] when every 2; all = [true, true];
     }
     node rated(x: i16[2]) -> (loud: bool) at 3 Hz { loud = x[0] > 5; }
     node silent(x: i16[2]) -> (y: i16[2]) { y = x; }
+    node fast(x: i16[2]) -> (loud: bool) at 2.5 kHz { loud = x[0] > 5; }
     """)
     recording(folder / "in.wav", [1, 2, 9, 4, 7, 6, 0, 8], 8)
     np.save(folder / "in.npy", np.array([[1, 2], [9, 4], [7, 6], [0, 8]], np.int16))
@@ -106,6 +120,7 @@ def events_are_told_in_seconds(folder):
         assert events(engine, "main", "in.wav") == (0, ["0.500 s  loud, level = 4", "0.750 s  loud", "1.000 s  level = 8"], "")
     code, lines, error = events("run", "rated", "in.wav")
     assert code == 0 and lines == ["0.500 s  loud", "0.750 s  loud"] and "runs at 3 Hz, the recording gives it 4 blocks" in error, error
+    assert events("run", "fast", "in.npy")[1] == ["0.0004 s  loud", "0.0008 s  loud"]
     code, lines, error = events("run", "silent", "in.npy")
     assert code == 1 and "has no bool output and none on a slower clock" in error, error
 
@@ -113,7 +128,7 @@ def events_are_told_in_seconds(folder):
 def main():
     tests = [numbers_beyond_a_float_type_are_no_infinities, integers_of_64_bits_are_exact, integers_out_of_range_are_refused,
              columns_round_to_the_16_bit_floats, an_f32_array_of_bf16_values_is_bf16, samples_left_over_are_told,
-             events_are_told_in_seconds]
+             events_are_told_in_seconds, columns_of_a_log_that_nobody_asks_for_may_be_text]
     failed = 0
     for test in tests:
         with tempfile.TemporaryDirectory() as folder:

@@ -147,6 +147,7 @@ TEST(DataFile, CsvCellsThatFollowNoRuleAreRefused) {
   EXPECT_EQ(messageOf("x\nGo\n"), "line 2, column 'x' holds 'Go', not a number");
   EXPECT_EQ(messageOf("x[0],x[1]\n1,2\n3,\n"), "some cells of 'x' are empty in line 3");
   EXPECT_EQ(messageOf("x\n\n3\n"), "");
+  EXPECT_EQ(messageOf("time,x,label\n09:30,3,Go\n,4,\n"), ""); // no rule: nobody asks for them
 }
 
 TEST(DataFile, CsvColumnsFormATensorInOrderOfTheirIndices) {
