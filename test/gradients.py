@@ -81,6 +81,13 @@ node main(x: f64[6], i: i32[5]) -> (l: f64, d_x: f64[6]) {
   l = sum(y * y) + sum(square(x[i[0] ..+ 2]));
   d_x = grad(l, x);
 }""", x=numbers(6), i=np.array([2, 5, 2, 0, 7], "i4"))
+case("padded_reads", """
+node main(x: f64[5, 4], k: f64[4, 2]) -> (l: f64, d_x: f64[5, 4], d_k: f64[4, 2], d_s: f64[5, 4]) {
+  y = [sum(at(x, 2 * i + a - 3, j - b + 1, 0.5) * k[a, b] for a < 4, b < 2) + at(x, j - 9, i, 0.25) for i < 5, j < 6];
+  l = sum(y * y * y);
+  (d_x, d_k) = grad(l, (x, k));
+  d_s = grad(sum(d_x * d_x * x), x);
+}""", x=numbers(5, 4), k=numbers(4, 2, seed=1))
 case("recurrences_both_ways", """
 node main(x: f64[6], p: f64) -> (l: f64, d_x: f64[6], d_p: f64) {
   scan t < 6 {

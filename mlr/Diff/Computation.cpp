@@ -131,7 +131,7 @@ LogicalResult Derivative::leafContribution(const Body &body, const BodyCondition
   if (leaf.read && batch == 0) restrictToRead(t, cast<ReadOp>(leaf.read));
   SmallVector<int64_t> shape(batchShape);
   ArrayRef<int64_t> sourceShape = shapeOf(leaf.source.getType());
-  for (unsigned a : t.axes) shape.push_back(a == 0 && t.count ? t.count : sourceShape[a]);
+  for (unsigned a : t.axes) shape.push_back(a == 0 && t.count ? t.count : t.sizeOf(a, sourceShape));
   Type element = elementOf(leaf.source.getType());
   bool narrow = element.isF16() || element.isBF16();
 
@@ -208,6 +208,7 @@ LogicalResult Derivative::leafContribution(const Body &body, const BodyCondition
     return narrow ? ConvertOp::create(b, loc, element, sum.getResult()).getResult() : sum.getResult();
   });
   if (failed(result)) return result;
+  part = foldWide(b, loc, t, part, batch, sourceShape, constants);
   give(leaf.source, {part, t.rows, t.begin, t.count}, from);
   return success();
 }

@@ -1,5 +1,7 @@
 #include "mlr/Diff/Transpose.h"
 
+#include "mlr/Dataflow/Flags.h"
+
 namespace mlr::diff {
 namespace {
 
@@ -33,7 +35,7 @@ class Solver {
 public:
   Solver(const Body &body, ReadOp read, Block *level)
       : body(body), read(read), level(level), context(read.getContext()),
-        shape(cast<RankedTensorType>(read.getSource().getType()).getShape()), solved(body.arguments.size()) {}
+        shape(shapeOf(read.getSource().getType())), low(shape.size(), 0), solved(body.arguments.size()) {}
 
   Transposition run(unsigned batch) {
     for (unsigned a = 0; a < shape.size(); ++a) visit(a);
@@ -43,7 +45,7 @@ public:
 private:
   // While solving, dimension i is argument i of the body and dimension n + a the element's index on axis a.
   AffineExpr argument(unsigned i) { return getAffineDimExpr(i, context); }
-  AffineExpr element(unsigned a) { return getAffineDimExpr(body.arguments.size() + a, context); }
+  AffineExpr element(unsigned a) { return getAffineDimExpr(body.arguments.size() + a, context) + low[a]; }
 
   void visit(unsigned a) {
     AffineExpr e = read.getMap().getResult(a);
@@ -63,7 +65,23 @@ private:
       t.equal.push_back({a, element(a), clamp, shape[a]});
       return;
     }
-    if (clamp || !solve(a, substitute(e.replaceDims(dims)))) t.equal.push_back({a, element(a), clamp, shape[a]});
+    e = e.replaceDims(dims);
+    bool isUnclamped = !clamp || widen(a, e);
+    if (!isUnclamped || !solve(a, substitute(e))) t.equal.push_back({a, element(a), !isUnclamped, shape[a]});
+  }
+
+  /// Takes the axis as wide as the index gets where it leaves the axis by few elements; what lies outside is added to the ends later.
+  bool widen(unsigned a, AffineExpr e) {
+    SmallVector<Range> ranges;
+    for (int64_t size : body.sizes) ranges.push_back({0, size - 1});
+    Range range = rangeOf(e, ranges);
+    int64_t from = std::min<int64_t>(range.low, 0), to = std::max(range.high + 1, shape[a]);
+    constexpr int64_t few = 8;
+    if (shape[a] == 0 || from < -(shape[a] + few) || to > 2 * shape[a] + few) return false;
+    if (to - from > shape[a]) t.wide.push_back({a, from, to - from});
+    low[a] = from;
+    shape[a] = to - from;
+    return true;
   }
 
   bool isRow(unsigned a, AffineExpr e, Value index, bool clamp) {
@@ -83,7 +101,7 @@ private:
   AffineExpr substitute(AffineExpr e) {
     SmallVector<AffineExpr> dims;
     for (unsigned i = 0; i < solved.size(); ++i) dims.push_back(solved[i] ? solved[i] : argument(i));
-    for (unsigned a = 0; a < shape.size(); ++a) dims.push_back(element(a));
+    for (unsigned a = 0; a < shape.size(); ++a) dims.push_back(getAffineDimExpr(body.arguments.size() + a, context));
     return e.replaceDims(dims);
   }
 
@@ -147,7 +165,7 @@ private:
   ReadOp read;
   Block *level;
   MLIRContext *context;
-  ArrayRef<int64_t> shape;
+  SmallVector<int64_t> shape, low;
   SmallVector<AffineExpr> solved; ///< by argument; null: not fixed (yet)
   Transposition t;
 };
@@ -160,7 +178,7 @@ Transposition transpose(const Body &body, ReadOp read, unsigned batch, Block *le
 
 void restrictToRead(Transposition &t, ReadOp read) {
   int64_t size = t.axes.empty() ? 0 : cast<RankedTensorType>(read.getSource().getType()).getDimSize(0);
-  if (!t.rows.empty() || size == 0) return;
+  if (!t.rows.empty() || !t.wide.empty() || size == 0) return;
   MLIRContext *context = read.getContext();
   AffineExpr row = getAffineDimExpr(0, context);
   int64_t begin = 0, end = size;
@@ -186,6 +204,51 @@ void restrictToRead(Transposition &t, ReadOp read) {
   for (auto &equal : t.equal) shift(equal.element);
   t.begin = begin;
   t.count = end - begin;
+}
+
+int64_t Transposition::sizeOf(unsigned axis, ArrayRef<int64_t> sourceShape) const {
+  for (const Wide &w : wide)
+    if (w.axis == axis) return w.size;
+  return sourceShape[axis];
+}
+
+Value foldWide(OpBuilder &b, Location loc, const Transposition &t, Value part, unsigned batch, ArrayRef<int64_t> sourceShape,
+               ConstantPool &constants) {
+  auto number = [&](int64_t n) { return constants.get(b.getI32IntegerAttr(static_cast<int32_t>(n))); };
+  for (const Transposition::Wide &w : t.wide) {
+    auto type = cast<RankedTensorType>(part.getType());
+    auto axis = static_cast<unsigned>(batch + (llvm::find(t.axes, w.axis) - t.axes.begin()));
+    int64_t size = sourceShape[w.axis], before = -w.low, after = w.size - before - size;
+    SmallVector<int64_t> shape(type.getShape());
+    shape[axis] = size;
+    part = makeEach(b, loc, RankedTensorType::get(shape, type.getElementType()), [&](ValueRange at) -> Value {
+      // The element `from` on, plus a further index if there is one, of the wide axis.
+      auto read = [&](OpBuilder &inner, int64_t from, Value further) -> Value {
+        SmallVector<AffineExpr> exprs;
+        SmallVector<Value> indices(at);
+        for (unsigned k = 0; k < at.size(); ++k) exprs.push_back(inner.getAffineDimExpr(k));
+        exprs[axis] = (further ? inner.getAffineDimExpr(at.size()) : exprs[axis]) + from;
+        if (further) indices.push_back(further);
+        return createRead(inner, loc, part, exprs, indices);
+      };
+      Value sum = read(b, before, {});
+      auto addAt = [&](int64_t end, int64_t from, int64_t count) {
+        if (count == 0) return;
+        auto beyond = ReduceOp::create(b, loc, type.getElementType(), ReduceKind::Sum, {count}, /*tree=*/false);
+        Block *block = new Block;
+        beyond.getBody().push_back(block);
+        OpBuilder inner = OpBuilder::atBlockEnd(block);
+        YieldOp::create(inner, loc, read(inner, from, block->addArgument(b.getIndexType(), loc)));
+        Value here = EqOp::create(b, loc, b.getI1Type(), ConvertOp::create(b, loc, b.getI32Type(), at[axis]), number(end));
+        Value with = AddOp::create(b, loc, type.getElementType(), sum, beyond.getResult());
+        sum = SelectOp::create(b, loc, type.getElementType(), here, with, sum);
+      };
+      addAt(0, 0, before);
+      addAt(size - 1, before + size, after);
+      return sum;
+    });
+  }
+  return part;
 }
 
 Transposition sumOver(const Body &body, unsigned batch) {

@@ -25,6 +25,13 @@ struct Transposition {
     int64_t size;
   };
   SmallVector<Equal> equal;            ///< the read's index of the axis is the element's
+  /// An axis as if it went on on both sides, `size` elements from `low` (at most 0) on: a clamped index, before it is clamped.
+  struct Wide {
+    unsigned axis; ///< of the source
+    int64_t low, size;
+  };
+  SmallVector<Wide, 2> wide;
+  int64_t sizeOf(unsigned axis, ArrayRef<int64_t> sourceShape) const;
   int64_t begin = 0, count = 0;        ///< the rows of the first axis that are read at all; count 0: all
 };
 
@@ -32,6 +39,9 @@ struct Transposition {
 Transposition transpose(const Body &body, ReadOp read, unsigned batch, Block *level);
 /// Looks at no more of the first axis than what is read: a slice, a row. Not for batches, nor where rows are stacked.
 void restrictToRead(Transposition &t, ReadOp read);
+/// What lies beyond the ends of wide axes goes to the elements at the ends, as clamped indices do.
+Value foldWide(OpBuilder &b, Location loc, const Transposition &t, Value part, unsigned batch, ArrayRef<int64_t> sourceShape,
+               ConstantPool &constants);
 /// For a scalar: all arguments are free.
 Transposition sumOver(const Body &body, unsigned batch);
 
