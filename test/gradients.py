@@ -229,6 +229,24 @@ node main(x: f64[4]) -> (s, p, q: f64[4]) {
   p = grad(sum(sum(pow(x[i], f64(k)) for k < 3) for i < 4), x);
   q = [jvp(pow(x[i], 0.0), x, x * 0 + 1) for i < 4];
 }""", {"x": np.array([0., 1, -2, -0.])}, {"s": [0, 0, 0, 0], "p": [1, 3, -3, 1], "q": [0, 0, 0, 0]}),
+    ("elements_that_an_extreme_does_not_select_contribute_zero", """
+node main(x: f64[3], p: f64[3, 2]) -> (whole, indexed, low, stored: f64[3], apart: f64[3, 2]) {
+  q = x * 1;
+  a = max(sqrt(q));  whole = grad(a, q);
+  b = max(log(q[i]) for i < 3);  indexed = grad(b, q);
+  c = min(if i == 0 then 9 else 1 / q[i] for i < 3);  low = grad(c, q);
+  s = sqrt(q);  d = max(s) + min(s[i] + 1 for i < 2) * 0;  stored = grad(d, s);
+  f = max(sqrt(sum(square(p[i, k] - p[j, k]) for k < 2)) for i < 3, j < 3);  apart = grad(f, p);
+}""", {"x": np.array([0., 1, 4]), "p": np.array([[0., 0], [0, 1], [0, 4]])},
+     {"whole": [0, 0, .25], "indexed": [0, 0, .25], "low": [0, 0, -1 / 16], "stored": [0, 0, 1],
+      "apart": [[0, -1], [0, 0], [0, 1]]}),
+    ("what_a_window_begins_with_is_of_the_first_instant", """
+node main(x: f64, v: f64[2], c: bool) -> (g, k: f64, h: f64[2], s: f64[2]) {
+  l = sum(window<<3>>(x, x * 2));  g = grad(l, x);
+  w = window<<2>>(stop_gradient(v), v * v);  e = sum(w);  h = grad(e, v);
+  reset { m = sum(window<<3>>(1.0, x * x)); } every c;  k = grad(m, x);
+  scan t < 2 { z = sum(window<<3>>(x, x)) * v[t]; s[t] = grad(z, x); }
+}""", {"x": np.float64(3), "v": np.array([1., 2]), "c": np.bool_(False)}, {"g": 5, "k": 12, "h": [2, 4], "s": [3, 2]}),
     ("the_newest_element_of_a_window_is_of_this_instant", """
 node main(x: f64[4]) -> (g, h: f64[4]) {
   scan t < 4 {

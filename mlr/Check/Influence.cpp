@@ -100,7 +100,7 @@ private:
   /// What the operator gives of this instant: the value at an end of time, the newest element of a window.
   void otherInstant(const Expr &e, State state, const Obstacle &met) {
     if (e.kind == ExprKind::Fby || e.kind == ExprKind::Window) go(*e.args[0], state, met);
-    if (e.kind == ExprKind::Eby) go(*e.args[1], state, met);
+    if (e.kind == ExprKind::Eby || e.kind == ExprKind::Window) go(*e.args[1], state, met);
     blocked(e, state, met, Kind::OtherInstant, nameOf(e.kind));
   }
 

@@ -28,7 +28,10 @@ bool Activity::isOfTimeAround(Operation *op) const {
 template <class F> void Activity::forEachSource(Value v, F f) {
   Operation *op = v.getDefiningOp();
   if (!op || variables.contains(v) || isa<StopOp, ConstOp>(op)) return;
-  if (auto window = dyn_cast<WindowOp>(op); window && isOfTimeAround(op)) return f(window.getValue()); // its newest element is of this instant
+  if (auto window = dyn_cast<WindowOp>(op); window && isOfTimeAround(op)) { // of this instant: its newest element, at first the older ones
+    f(window.getValue());
+    return f(window.getInit());
+  }
   if (isa<FbyOp, EbyOp, FinalOp, InitialOp, StackOp>(op) && isOfTimeAround(op)) return;
   if (auto scan = dyn_cast<ScanOp>(op)) {
     if (!scan->isAncestor(block->getParentOp()))

@@ -79,6 +79,8 @@ struct Body {
   Value result;
 
   bool isInside(Value v) const;
+  /// Whether the result is one of the elements.
+  bool isChoice() const { return reduce && (reduce.getKind() == ReduceKind::Max || reduce.getKind() == ReduceKind::Min); }
 };
 Body bodyOfComputation(Operation *op);
 /// A call of a function that is no scalar one of scalars: its derivative is taken for all results at once.

@@ -63,6 +63,15 @@ Value Derivative::positionOfChosen(const Body &body) {
   return known = made.getResult();
 }
 
+/// Of max and min over elements: whether the one at the adjoint's positions was chosen.
+Value Derivative::isChosen(const Body &body, BodyAdjoint &adjoint) {
+  OpBuilder &b = adjoint.builder();
+  Value chosen = adjoint.readAtOuter(positionOfChosen(body), {}, body.outer);
+  AffineExpr flat = b.getAffineConstantExpr(0);
+  for (unsigned k = body.outer; k < body.arguments.size(); ++k) flat = flat * body.sizes[k] + adjoint.positionsOf()[k];
+  return EqOp::create(b, body.op->getLoc(), b.getI1Type(), adjoint.integerAt(flat), chosen);
+}
+
 /// The cotangent of the result, handed to what the body yields.
 LogicalResult Derivative::giveToYields(const Body &body, BodyAdjoint &adjoint, Value g) {
   OpBuilder &b = adjoint.builder();
@@ -82,14 +91,7 @@ LogicalResult Derivative::giveToYields(const Body &body, BodyAdjoint &adjoint, V
     }
     return success();
   case ReduceKind::Max:
-  case ReduceKind::Min: {
-    Value chosen = adjoint.readAtOuter(positionOfChosen(body), {}, body.outer);
-    AffineExpr flat = b.getAffineConstantExpr(0);
-    for (unsigned k = body.outer; k < body.arguments.size(); ++k) flat = flat * body.sizes[k] + adjoint.positionsOf()[k];
-    Value here = EqOp::create(b, loc, b.getI1Type(), adjoint.integerAt(flat), chosen);
-    adjoint.add(body.yields[0], adjoint.masked(g, {here, true}));
-    return success();
-  }
+  case ReduceKind::Min: adjoint.add(body.yields[0], adjoint.masked(g, {isChosen(body, adjoint), true})); return success();
   case ReduceKind::Prod: {
     // The product of the others: no division, so zeros are no exception.
     auto others = ReduceOp::create(b, loc, type, ReduceKind::Prod, body.reduce.getSizes(), /*tree=*/false);
@@ -172,6 +174,7 @@ LogicalResult Derivative::leafContribution(const Body &body, const BodyCondition
     for (size_t k = shared; k < of.size(); ++k) require(adjoint.readAtOuter(of[k].value, {}, shapeOf(of[k].value.getType()).size()), of[k].polarity);
     for (size_t k = 0; k < ownGuards.size(); ++k)
       if (of.size() + k >= shared) require(adjoint.at(ownGuards[k].value), ownGuards[k].polarity);
+    if (body.isChoice() && leaf.inside() != body.yields[0] && of.size() + ownGuards.size() >= shared) require(isChosen(body, adjoint), true);
     // A contraction is no reason for a mask of its own: its factors are as finite as the values are.
     if (Value condition = wanted.lookup(y); condition && c != g && !(isProduct && sum))
       require(adjoint.readAtOuter(condition, {}, shapeOf(condition.getType()).size()), true);

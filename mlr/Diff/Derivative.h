@@ -34,6 +34,7 @@ private:
   /// Whether somebody looks at a result of the operation; null: always.
   Value isWanted(Operation *op);
   Value conditionOutside(const Body &body, Value condition);
+  Value chosenOutside(const Body &body);
   /// The cotangent of `y` for a use of `source` by its operation.
   Value passed(Value y, Value source, OpBuilder &b);
   Value masked(Value v, ArrayRef<Guard> guards, OpBuilder &b);
@@ -46,6 +47,7 @@ private:
   LogicalResult leafContribution(const Body &body, const BodyConditions &conditions, const Leaf &leaf);
   LogicalResult giveToYields(const Body &body, BodyAdjoint &adjoint, Value g);
   Value positionOfChosen(const Body &body);
+  Value isChosen(const Body &body, BodyAdjoint &adjoint);
   void throughReshape(ReshapeOp op);
   void throughConcat(ConcatOp op);
   void throughFby(FbyOp op);
@@ -85,6 +87,7 @@ private:
     SmallVector<Leaf> leaves;
     DenseMap<Value, Value> outside; ///< conditions at the level of time
     Value chosen;                   ///< of max and min: the position of the element
+    Value isChosen;                 ///< and at each element of the domain whether it is that
   };
   Computation &computation(Operation *op);
   std::map<Operation *, std::unique_ptr<Computation>> computations; ///< looked up only

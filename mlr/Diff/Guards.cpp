@@ -51,6 +51,21 @@ Value Derivative::conditionOutside(const Body &body, Value condition) {
   return known;
 }
 
+Value Derivative::chosenOutside(const Body &body) {
+  Value &known = computations[body.op]->isChosen;
+  if (known) return known;
+  OpBuilder b = at(body.op->getBlock());
+  SmallVector<AffineExpr> positions;
+  for (unsigned k = 0; k < body.arguments.size(); ++k) positions.push_back(b.getAffineDimExpr(k));
+  return known = makeEach(b, body.op->getLoc(), valueType(body.sizes, b.getI1Type()), [&](ValueRange indices) -> Value {
+    OpBuilder inner = b;
+    BodyAdjoint copy(body, *computations[body.op]->conditions, constants, inner, positions, indices);
+    Value c = isChosen(body, copy);
+    if (!indices.empty()) dropUnused(*inner.getInsertionBlock(), c);
+    return c;
+  });
+}
+
 /// What may pass through one use of a source by a body.
 Guards Derivative::guardsAt(const Leaf &leaf, Operation *op, ArrayRef<Guard> of, bool &whole) {
   whole = false;
@@ -66,7 +81,18 @@ Guards Derivative::guardsAt(const Leaf &leaf, Operation *op, ArrayRef<Guard> of,
     if (leaves(g)) break;
     out.push_back(g);
   }
-  whole = out.size() == of.size() + c.conditions->of(leaf.inside()).size();
+  size_t all = of.size() + c.conditions->of(leaf.inside()).size();
+  bool isWhole = out.size() == all;
+  if (c.body.isChoice()) {
+    ++all;
+    // Only where the source is computed element by element: a product would lose more than the mask gives.
+    bool isEach = leaf.source.getDefiningOp<GenOp>() && !bodyOfComputation(leaf.source.getDefiningOp()).reduce;
+    if (isWhole && same && isEach) {
+      Guard g{chosenOutside(c.body), true};
+      if (!leaves(g)) out.push_back(g);
+    }
+  }
+  whole = out.size() == all;
   return out;
 }
 

@@ -98,6 +98,8 @@ bool closeOneTime(Block *block, const Activity &activity, ArrayRef<Value> variab
       scan = outermost(op, [&](ScanOp s) { return own->isProperAncestor(s) && s->getBlock() != block; });
       auto window = dyn_cast<WindowOp>(op);
       if (!scan && window && (window.getWhen() || window.getReset())) return makeMemory(window), true;
+      bool isAround = window && (!scanOf(op) || scanOf(op)->isAncestor(own));
+      if (!scan && isAround && activity.isActive(window.getInit())) return makeMemory(window), true; // a select says which instant is the first
     }
     if (!scan) continue;
     closeScan(scan);
