@@ -42,8 +42,8 @@ class Differentiated(Program):
         self.in_scan = self.form != "at instants" and r.random() < 0.6  # f itself may look ahead
         self.nested = r.random() < (0.15 if self.form == "learning" else 0.3)
         self.batch = r.choice([2, 3]) if self.form == "batch" else 0
-        self.budgeted = r.random() < 0.25
-        self.in_c = seed % 2 == 0
+        self.budgeted = r.random() < 0.2
+        self.in_c = seed % 4 == 0
         self.directions = r.choice(["", "=2", "=2", "=2"])  # of dual numbers: all, or two random ones
         self.taken, self.fixed, self.wrappers, self.batched, self.jacobian = set(), set(), [], None, None
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Derivatives of random programs: the same bits in interpreter, JIT and, for every second, C; dual numbers, central differences, and the dot-product test.
+"""Derivatives of random programs: the same bits in interpreter, JIT and, for every fourth, C; dual numbers, central differences, and the dot-product test.
 
 usage: gradients.py MLRC [--count 40] [--seed 0] [--keep FOLDER] [--coverage]
 
@@ -8,7 +8,7 @@ take derivatives themselves, called in a scan of `main` that starts afresh at ea
 evaluates it at all places that the differences need. Of the outputs a scalar l is made, and `main` gives, in a shape drawn at random, gradients
 of l with respect to inputs, parameters, tuples and structs, `vjp` and `jvp` of the outputs, their Jacobian, Hessians and their products with a
 direction, gradients taken at each instant of the scan (under clocks, in arms, resets and states too), of instances side by side, in steps of
-descent within an outer scan, and gradients of gradients. A quarter of the programs runs with the smallest memory budget (`--ram`) as well.
+descent within an outer scan, and gradients of gradients. A fifth of the programs runs with the smallest memory budget (`--ram`) as well.
 
 Dual numbers (`interp --check-gradients`) check each derivative at each instant. Of central differences a coordinate is compared only where two
 step sizes agree on the quotient and both sides on the slope; the others are counted. With --coverage, prints what the derivatives went through.
