@@ -1,5 +1,7 @@
 #include "driver/Checkpoint.h"
 
+#include "driver/State.h"
+
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -15,7 +17,8 @@ std::optional<Failure> writeCheckpoint(const std::string &path, const Mark &mark
                                      {"program", mark.program},
                                      {"instants", std::to_string(mark.instants)},
                                      {"epoch", std::to_string(mark.epochLength)},
-                                     {"shuffle", mark.order}});
+                                     {"shuffle", mark.order},
+                                     {clockCountsKey, toText(mark.clocks)}});
   if (error) return Failure{fmt::format("{}: {}", path, error->message)};
   return std::nullopt;
 }

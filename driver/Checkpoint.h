@@ -15,6 +15,7 @@ struct Mark {
   int64_t instants = 0;     ///< done
   int64_t epochLength = 0;  ///< instants; 0: no inputs
   std::string order;        ///< of the rows: the seed of --shuffle, or ""
+  ClockCounts clocks = {};  ///< where the inputs are in their periods, for runs that take the state alone
 };
 
 /// Replaces the checkpoint at once: at every moment the file is whole, the old or the new one.

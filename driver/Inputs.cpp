@@ -134,7 +134,10 @@ std::variant<InputStreams, Failure> InputStreams::open(const std::vector<std::st
     if (isBase && streams.instants && *streams.instants != rows->count())
       return Failure{fmt::format("input `{}` has {} instants, the inputs before it have {}", port.name, rows->count(), *streams.instants)};
     if (isBase) streams.instants = rows->count();
-    streams.streams.push_back({port, what, rows, it->second.stream.present, {}, 0, {}});
+    std::vector<int64_t> before(port.clock.size());
+    if (auto known = passes.before.find(port.name); known != passes.before.end() && known->second.size() == before.size())
+      before = known->second;
+    streams.streams.push_back({port, what, rows, it->second.stream.present, {}, 0, before, before});
   }
   if (samplesPerSecond > 0)
     streams.blocksPerSecond = samplesPerSecond / static_cast<double>(std::max<int64_t>(signature.inputs[0].type.elements(), 1));
@@ -156,8 +159,7 @@ std::optional<Failure> InputStreams::repeat(const Passes &passes) {
       return Failure{fmt::format("--shuffle: input `{}` is on a slower clock, so that rows have no instants of their own", stream.port.name)};
     for (size_t k = 0; k < stream.port.clock.size(); ++k) {
       const PortClock &c = stream.port.clock[k];
-      int64_t asked = k < stream.passed.size() ? stream.passed[k] : 0;
-      if (c.isPeriodic && asked % c.period != 0)
+      if (c.isPeriodic && (stream.passed[k] - stream.before[k]) % c.period != 0)
         return Failure{fmt::format("--epochs: input `{}` is on `every {}`, which an epoch of {} instants does not fill: the second epoch "
                                    "would begin in the middle of a period", stream.port.name, c.period, *instants)};
     }
@@ -178,7 +180,6 @@ std::optional<Failure> InputStreams::read(Stream &stream, int64_t row, std::byte
 
 /// Whether a stream on a slower clock has a value at an instant, as its clock has it; nothing: inputs do not say.
 std::variant<std::optional<bool>, Failure> InputStreams::isPresent(Stream &stream, int64_t t) {
-  stream.passed.resize(stream.port.clock.size());
   for (size_t k = 0; k < stream.port.clock.size(); ++k) {
     const PortClock &c = stream.port.clock[k];
     if (c.isPeriodic) {
@@ -242,6 +243,20 @@ std::optional<Failure> InputStreams::place() {
       return Failure{fmt::format("input `{}` has {} values, but its clock is active at {} instants only",
                                  streams[i].port.name, rows, streams[i].next)};
   return std::nullopt;
+}
+
+std::variant<ClockCounts, Failure> InputStreams::clockCounts(int64_t instant) {
+  ClockCounts counts;
+  int64_t inEpoch = epochs > 1 && *instants > 0 ? instant % *instants : instant; // several epochs fill the periods, see repeat()
+  for (Stream &stream : streams) {
+    const auto &clock = stream.port.clock;
+    if (std::none_of(clock.begin(), clock.end(), [](const PortClock &c) { return c.isPeriodic; })) continue;
+    std::swap(stream.passed, counts[stream.port.name] = stream.before);
+    for (int64_t t = 0; t < inEpoch; ++t)
+      if (auto asked = isPresent(stream, t); auto *f = std::get_if<Failure>(&asked)) return *f;
+    std::swap(stream.passed, counts[stream.port.name]);
+  }
+  return counts;
 }
 
 std::variant<std::vector<Array>, Failure> InputStreams::at(int64_t instant) {

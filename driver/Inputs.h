@@ -7,10 +7,11 @@
 
 namespace mlr::driver {
 
-/// How often and in which order a run goes over the rows of its input.
+/// How often and in which order a run goes over the rows of its input, and where in its periods it begins.
 struct Passes {
   int64_t epochs = 1;
   std::optional<uint32_t> shuffle;  ///< the seed of an order for each epoch; nothing: as they stand
+  ClockCounts before;               ///< of the run whose state this one goes on from
 };
 
 /// Row k of the leading axis is what comes in at instant k of an epoch.
@@ -32,6 +33,8 @@ public:
   double blocksPerSecond = 0;
   /// The values of one instant, in order of the ports; Array() where absent. Cheapest in order.
   std::variant<std::vector<Array>, Failure> at(int64_t instant);
+  /// After so many instants; of inputs on periodic clocks alone.
+  std::variant<ClockCounts, Failure> clockCounts(int64_t instant);
 
 private:
   struct Stream {
@@ -41,7 +44,8 @@ private:
     std::vector<bool> present;   ///< of a .csv on a slower clock, by line
     std::vector<int64_t> placed; ///< on a slower clock, by instant of an epoch: the row; -1: absent
     int64_t next = 0;            ///< row of the next present instant, if there are only those
-    std::vector<int64_t> passed; ///< by condition of its clock: instants at which it was asked
+    std::vector<int64_t> passed; ///< by condition of its clock: instants at which it was asked, by `before` as well
+    std::vector<int64_t> before; ///< of them, before this run
   };
   std::optional<Failure> place();
   std::optional<Failure> placeOne(Stream &stream, int64_t t, bool isOpen);

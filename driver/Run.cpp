@@ -85,7 +85,15 @@ private:
   }
 
   std::optional<Failure> openInputs() {
-    auto opened = InputStreams::open(options.inputs, signature, {options.epochs, options.shuffle});
+    Passes passes{options.epochs, options.shuffle, {}};
+    if (!options.loadState.empty()) {
+      auto before = loadClockCounts(options.loadState);
+      if (auto *f = std::get_if<Failure>(&before)) return *f;
+      auto &known = std::get<std::optional<ClockCounts>>(before);
+      if (known) passes.before = *known;
+      else warnOfPeriods();
+    }
+    auto opened = InputStreams::open(options.inputs, signature, passes);
     if (auto *f = std::get_if<Failure>(&opened)) return *f;
     inputs.emplace(std::move(std::get<InputStreams>(opened)));
     end = options.steps.value_or(inputs->length().value_or(1));
@@ -100,6 +108,14 @@ private:
     if (options.events && !events->any())
       return Failure{fmt::format("--events: node `{}` has no bool output and none on a slower clock", signature.node)};
     return std::nullopt;
+  }
+
+  void warnOfPeriods() const {
+    for (const Port &port : signature.inputs)
+      for (const PortClock &c : port.clock)
+        if (c.isPeriodic)
+          return std::fprintf(stderr, "mlrc: warning: %s does not say where input `%s` is in its `every %lld`: taken to be at the beginning\n",
+                              options.loadState.c_str(), port.name.c_str(), static_cast<long long>(c.period)), void();
   }
 
   Mark mark() const {
@@ -247,8 +263,12 @@ private:
       if (auto f = log->sync()) return f;
     if (auto f = writeExport()) return f;
     auto state = engine.state();
+    auto clocks = inputs->clockCounts(now);
+    if (auto *f = std::get_if<Failure>(&clocks)) return *f;
+    Mark at = mark();
+    at.clocks = std::get<ClockCounts>(clocks);
     checkpointAt = seconds();
-    return writeCheckpoint(options.checkpoint, mark(), *state);
+    return writeCheckpoint(options.checkpoint, at, *state);
   }
 
   std::optional<Failure> writeExport() const {
@@ -294,7 +314,9 @@ private:
     if (!options.saveState.empty()) {
       auto state = engine.state();
       if (!state) return Failure{"--save-state " + options.saveState + ": interpreters have no state to save; use mlrc run"};
-      if (auto f = saveState(options.saveState, signature.node, *state)) return f;
+      auto clocks = inputs->clockCounts(now);
+      if (auto *f = std::get_if<Failure>(&clocks)) return *f;
+      if (auto f = saveState(options.saveState, signature.node, *state, std::get<ClockCounts>(clocks))) return f;
     }
     if (!options.plot.empty())
       if (auto f = outputs->plot(options.plot, options.file, pace.period, pace.first)) return f;

@@ -1,6 +1,7 @@
 #include "driver/State.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 namespace mlr::driver {
 
@@ -14,11 +15,34 @@ static std::string listed(const std::vector<std::string> &paths) {
   return paths.size() > shown ? fmt::format("{} and {} more", text, paths.size() - shown) : text;
 }
 
-std::optional<Failure> saveState(const std::string &path, const std::string &node, const data::Arrays &arrays) {
+std::string toText(const ClockCounts &clocks) { return nlohmann::json(clocks).dump(); }
+
+std::optional<Failure> saveState(const std::string &path, const std::string &node, const data::Arrays &arrays, const ClockCounts &clocks) {
   if (!isSafetensors(path)) return Failure{fmt::format("--save-state {}: states are written as .safetensors", path)};
-  auto error = data::saveSafetensors(path, arrays, {{"node", node}});
+  auto error = data::saveSafetensors(path, arrays, {{"node", node}, {clockCountsKey, toText(clocks)}});
   if (error) return Failure{fmt::format("{}: {}", path, error->message)};
   return std::nullopt;
+}
+
+std::variant<std::optional<ClockCounts>, Failure> loadClockCounts(const std::string &path) {
+  if (!isSafetensors(path)) return Failure{fmt::format("{}: states are .safetensors files", path)};
+  auto loaded = data::loadMetadata(path);
+  if (auto *error = std::get_if<data::Error>(&loaded)) return Failure{fmt::format("{}: {}", path, error->message)};
+  auto &texts = std::get<std::map<std::string, std::string>>(loaded);
+  auto found = texts.find(clockCountsKey);
+  if (found == texts.end()) return std::optional<ClockCounts>();
+  Failure damaged{fmt::format("{}: \"{}\" of its metadata is damaged", path, clockCountsKey)};
+  auto json = nlohmann::json::parse(found->second, nullptr, false);
+  if (!json.is_object()) return damaged;
+  ClockCounts counts;
+  for (const auto &[name, list] : json.items()) {
+    if (!list.is_array()) return damaged;
+    for (const auto &count : list) {
+      if (!count.is_number_unsigned() || count.get<uint64_t>() >> 62) return damaged;
+      counts[name].push_back(count.get<int64_t>());
+    }
+  }
+  return std::optional(counts);
 }
 
 std::variant<data::Arrays, Failure> loadState(const std::string &path, const std::vector<StateField> &fields) {

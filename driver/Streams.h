@@ -20,6 +20,9 @@ struct PortClock {
   int64_t value = 1;
 };
 
+/// By input, by condition of its clock: how many instants a periodic condition has seen.
+using ClockCounts = std::map<std::string, std::vector<int64_t>>;
+
 /// An input or output of a node: one value of `type` an instant of its clock.
 struct Port {
   std::string name;

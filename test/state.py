@@ -326,9 +326,39 @@ def check_budgets(folder):
             same(f"{a}, then {b}", joined(head, part(b, 4, 6, "--load-state", folder / f"{a}.safetensors")), whole)
 
 
+SLOW_INPUTS = """
+node main(c: bool, y: i32 every 3, u: i32 every 2 at 1, v: i32 when c) -> (a: i32, b: i32 every 2 at 1) {
+  a = hold(y, 1) + 100 * hold(v, 3);
+  b = u + (0 fby b);
+}"""
+
+
+def check_slow_inputs(folder):
+    """R14.11: inputs on periodic clocks go on where they are in their periods, also from a checkpoint's state."""
+    (folder / "main.mlr").write_text(SLOW_INPUTS)
+    total = 14
+    c = np.random.default_rng(7).random(total) < 0.4
+    on = {"c": np.ones(total, bool), "y": np.arange(total) % 3 == 2, "u": np.arange(total) % 2 == 1, "v": c}
+    values = {"c": c, "y": 10 * np.arange(total, dtype=np.int32), "u": np.arange(total, dtype=np.int32), "v": -np.arange(total, dtype=np.int32)}
+    def part(engine, first, last, *extra):
+        np.savez(folder / "in.npz", **{k: v[first:last][on[k][first:last]] for k, v in values.items()})
+        return engines.mlrc_run(MLRC, engine, folder / "main.mlr", "main", inputs=[folder / "in.npz"], extra=[str(e) for e in extra])
+    whole = part("run", 0, total)
+    state = folder / "state.safetensors"
+    for engine in ("run", "interp"):
+        for cut in (1, 4, 5, 9):
+            head = part(engine, 0, cut, "--save-state", state)
+            middle = part(engine, cut, cut + 2, "--load-state", state, "--save-state", state)
+            tail = part(engine, cut + 2, total, "--load-state", state)
+            same(f"{engine}, cut at {cut}", joined(joined(head, middle), tail), whole)
+    point = folder / "point.safetensors"
+    head = part("run", 0, 4, "--checkpoint", point)
+    same("from a checkpoint", joined(head, part("run", 4, total, "--load-state", point)), whole)
+
+
 def main():
     wanted, failed, count = sys.argv[2:], 0, 0
-    jobs = [(name, lambda folder, text=text: check(folder, text)) for name, text in PROGRAMS] + [("budgets", check_budgets), ("refusals", check_refusals)]
+    jobs = [(name, lambda folder, text=text: check(folder, text)) for name, text in PROGRAMS] + [("budgets", check_budgets), ("slow inputs", check_slow_inputs), ("refusals", check_refusals)]
     for name, job in jobs:
         if wanted and name not in wanted:
             continue
