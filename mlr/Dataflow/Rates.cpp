@@ -14,8 +14,6 @@ namespace {
 
 class RateFinder {
 public:
-  explicit RateFinder(double base) : base(base) {}
-
   void node(const NodeInstance &node, const std::string &path, const ClockRate &around, int depth) {
     region(node, node.body, path, around, depth);
   }
@@ -73,7 +71,6 @@ private:
     }
   }
 
-  double base;
   std::map<std::pair<std::string, double>, size_t> places;
 };
 
@@ -83,7 +80,7 @@ void noteRates(Operation *op, const NodeInstance &root) {
   if (root.rate <= 0) return;
   Builder b(op->getContext());
   op->setAttr("mlr.rate", b.getF64FloatAttr(root.rate));
-  RateFinder finder(root.rate);
+  RateFinder finder;
   finder.node(root, "", {"", root.rate, true, {}}, 0);
   SmallVector<Attribute> clocks;
   for (const ClockRate &rate : finder.found) {

@@ -61,17 +61,7 @@ public:
   }
 
   void run() {
-    need(inner);
-    while (!work.empty()) need(work.pop_back_val());
-    SmallVector<Value> indices;
-    SmallVector<int64_t> shape;
-    for (Operation *op : around)
-      for (BlockArgument a : dataflow::bodyOf(op).getArguments())
-        if (used.contains(a)) {
-          indices.push_back(a);
-          shape.push_back(rangeOfIndex(a).high + 1);
-        }
-    for (int64_t &size : shape) size = std::max<int64_t>(size, 1);
+    auto [indices, shape] = findIndices();
     Location loc = inner->getLoc();
     Type element = inner->getResult(0).getType();
     OpBuilder b(root);
@@ -81,7 +71,6 @@ public:
       replace(mapping.lookup(inner->getResult(0)));
       return;
     }
-    for (auto [i, index] : llvm::enumerate(indices)) shape[i] = sizeOf(cast<BlockArgument>(index));
     auto gen = GenOp::create(b, loc, RankedTensorType::get(shape, element));
     Block *block = b.createBlock(&gen.getBody());
     for (Value index : indices) mapping.map(index, block->addArgument(b.getIndexType(), loc));
@@ -96,13 +85,7 @@ public:
   /// Of a call: its operands become tensors, and the call is made for each of their elements.
   void runCall() {
     auto call = cast<CallOp>(inner);
-    need(inner);
-    while (!work.empty()) need(work.pop_back_val());
-    SmallVector<Value> indices;
-    SmallVector<int64_t> shape;
-    for (Operation *op : around)
-      for (BlockArgument a : dataflow::bodyOf(op).getArguments())
-        if (used.contains(a)) indices.push_back(a), shape.push_back(sizeOf(a));
+    auto [indices, shape] = findIndices();
     Location loc = inner->getLoc();
     OpBuilder b(root);
     auto outside = [&](Value operand) -> Value {
@@ -128,6 +111,20 @@ private:
     Operation *owner = a.getOwner()->getParentOp();
     if (auto gen = dyn_cast<GenOp>(owner)) return tensorOf(gen).getDimSize(a.getArgNumber());
     return cast<ReduceOp>(owner).getSizes()[a.getArgNumber()];
+  }
+
+  /// Finds what `inner` needs of the bodies around it; the indices among it, outermost first, and their sizes.
+  std::pair<SmallVector<Value>, SmallVector<int64_t>> findIndices() {
+    need(inner);
+    while (!work.empty()) need(work.pop_back_val());
+    std::pair<SmallVector<Value>, SmallVector<int64_t>> found;
+    for (Operation *op : around)
+      for (BlockArgument a : dataflow::bodyOf(op).getArguments()) {
+        if (!used.contains(a)) continue;
+        found.first.push_back(a);
+        found.second.push_back(sizeOf(a));
+      }
+    return found;
   }
 
   void need(Operation *op) {
