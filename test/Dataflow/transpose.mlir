@@ -4,7 +4,7 @@
 
 // CHECK: #[[SWAP:.*]] = affine_map<(d0, d1) -> (d1, d0)>
 // CHECK-LABEL: mlr.node @many
-// CHECK: %[[COPY:.*]] = mlr.gen (%[[K:.*]], %[[I:.*]]) {
+// CHECK: %[[COPY:.*]] = mlr.gen (%[[K:.*]], %[[I:.*]]) attributes {mlr.read_by_lines} {
 // CHECK: mlr.read %w[#[[SWAP]]] (%[[K]], %[[I]]) : tensor<16x5xf32>
 // CHECK: tensor<5x16xf32>
 // CHECK: mlr.scan
@@ -57,7 +57,7 @@ mlr.node @few(%w: tensor<16x5xf32>, %x: tensor<7x5xf32>) -> (y: tensor<7x16xf32>
 }
 
 // CHECK-LABEL: mlr.node @resuming
-// CHECK: %[[COPY:.*]] = mlr.gen (%[[K:.*]], %[[I:.*]]) {
+// CHECK: %[[COPY:.*]] = mlr.gen (%[[K:.*]], %[[I:.*]]) attributes {mlr.read_by_lines} {
 // CHECK: mlr.read %w[#[[SWAP]]] (%[[K]], %[[I]]) : tensor<16x5xf32>
 // CHECK: mlr.scan
 // CHECK: mlr.read %[[COPY]]

@@ -219,6 +219,30 @@ TEST(InPlace, ARecurrenceThatEndsInAConcatStaysInItsSlot) {
   EXPECT_EQ(plan.scratchBytes, 64);
 }
 
+TEST(InPlace, WhatIsReadByLinesIsNotInAnOutputThatStartsBetweenTwo) {
+  auto bytes = [](const char *attributes) {
+    Parsed p(std::string(R"(mlr.node @f(%x: tensor<64xf32>) -> (a: f32, y: tensor<64xf32>) attributes {scheduled} {
+      %copy = mlr.gen (%i) )") + attributes + R"( {
+        %e = mlr.read %x[affine_map<(d0) -> (d0)>](%i) : tensor<64xf32> -> f32
+        mlr.yield %e : f32
+      } : tensor<64xf32>
+      %s = mlr.reduce sum (%i < 64) {
+        %e = mlr.read %copy[affine_map<(d0) -> (-d0 + 63)>](%i) : tensor<64xf32> -> f32
+        mlr.yield %e : f32
+      } : f32
+      %y = mlr.gen (%i) {
+        %e = mlr.read %x[affine_map<(d0) -> (d0)>](%i) : tensor<64xf32> -> f32
+        %m = mlr.mul %e, %s : f32
+        mlr.yield %m : f32
+      } : tensor<64xf32>
+      mlr.yield %s, %y : f32, tensor<64xf32>
+    })");
+    return validPlan(p).scratchBytes;
+  };
+  EXPECT_EQ(bytes(""), 0);
+  EXPECT_EQ(bytes("attributes {mlr.read_by_lines}"), 256);
+}
+
 TEST(InPlace, MemoryOfAnOutputHoldsWhatIsDeadBeforeItIsWritten) {
   Parsed p(R"(mlr.node @f(%x: tensor<4xf32>) -> (y: tensor<40xf32>) attributes {scheduled} {
     %a = mlr.gen (%i) {
