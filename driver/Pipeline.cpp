@@ -17,6 +17,7 @@
 #include "mlir/Parser/Parser.h"
 #include "llvm/Support/SHA256.h"
 
+#include <nlohmann/json.hpp>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -217,7 +218,7 @@ static bool splitSweeps(Compilation &c) {
   if (!finishSweeps(*c.module, copies)) return false;
   if (lean && !finishSweeps(*lean, false)) return false;
   if (report)
-    for (auto node : (lean ? *lean : *c.module).getOps<dataflow::NodeOp>()) c.trade += store::tradeText(node);
+    for (auto node : (lean ? *lean : *c.module).getOps<dataflow::NodeOp>()) c.trade += c.options.json ? store::tradeJson(node) : store::tradeText(node);
   if (lean && c.ram && !fitsAsItIs(*c.module, *c.ram)) c.module = std::move(lean);
   return true;
 }
@@ -273,7 +274,15 @@ static void noteSignatures(Compilation &c) {
 static void addReport(Compilation &c, dataflow::NodeOp node) {
   auto report = store::report(node);
   if (mlir::failed(report)) return;
-  c.report += c.options.json ? store::reportJson(*report) : store::reportText(*report) + c.trade;
+  if (!c.options.json) {
+    c.report += store::reportText(*report) + c.budget + c.trade;
+    return;
+  }
+  auto parsed = [](const std::string &json) { return nlohmann::ordered_json::parse(json, nullptr, /*allow_exceptions=*/false); };
+  auto object = parsed(store::reportJson(*report));
+  if (!c.budget.empty()) object["budget"] = parsed(c.budget);
+  if (!c.trade.empty()) object["trade"] = parsed(c.trade);
+  c.report += object.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 /// The ports of a module that --from=loops read back, from the buffer tables of its functions.
@@ -311,7 +320,7 @@ static bool fitBudget(Compilation &c, dataflow::NodeOp node) {
   if (!c.ram || c.options.command == Command::Interp) return true;
   store::Budget budget = store::fitBudget(node, *c.ram);
   if (!budget.fits) return refuseBudget(c, budget, *c.ram);
-  c.trade = store::budgetText(budget, *c.ram) + c.trade;
+  c.budget = c.options.json ? store::budgetJson(budget, *c.ram) : store::budgetText(budget, *c.ram);
   return mlir::succeeded(mlir::verify(node)) && mlir::succeeded(schedule::validate(node));
 }
 

@@ -35,7 +35,8 @@ struct Compilation {
   bool hasFma64 = true;        ///< for f64
   bool hasAdd64 = true;        ///< whether f64 is added rightly there
   std::string report;          ///< what `mlrc report` prints, collected where it is known
-  std::string trade;           ///< of memory for work, for the report
+  std::string trade;           ///< of memory for work, for the report; JSON with --json
+  std::string budget;          ///< what --ram chose, likewise
   std::vector<Signature> signatures;  ///< of the root nodes, once they are planned
   std::string fingerprint;     ///< of the program with its parameters and constants, for --checkpoint: SHA-256 of its IR, in hexadecimal
   bool refused = false;        ///< a stage told the user on standard error why it cannot go on

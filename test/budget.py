@@ -321,6 +321,27 @@ def check_options(mlrc, folder):
     return problems
 
 
+def check_json(mlrc, folder):
+    """`report --json` holds what the text says."""
+    path = folder / "main.mlr"
+    path.write_text(PROGRAMS["smoother"][0])
+
+    def report(*more):
+        return subprocess.run([str(mlrc), "report", str(path), "--ram=400", *more], capture_output=True, text=True, check=True).stdout
+    text, data = report(), json.loads(report("--json"))
+    points = [(str(p["bytes"]), str(p["checkpoints"] or "none"), str(p["block"] or "-"), str(p["instants_again"]), f"{p['forward']:.2f}")
+              for p in data["trade"]["points"]]
+    rows = re.findall(r"^\s+(\d+)\s+(\d+|none)\s+(\d+|-)\s+(\d+)\s+([\d.]+)x$", text, re.M)
+    stored = [f"{s['bytes']} bytes stay stored: {s['why']}" for s in data["trade"]["stored"]]
+    budget, said = data["budget"], re.search(r"budget of (\d+) bytes: state and scratch take (\d+)\n  (\d+) checkpoints of (\d+) bytes", text)
+    sweep = budget["sweeps"][0]
+    problems = [] if points == rows and len(rows) > 3 else [f"json: the trade is {points}, in the text {rows}"]
+    problems += [f"json: the text does not say: {s}" for s in stored if s not in text]
+    if [str(n) for n in (budget["limit"], budget["bytes"], sweep["checkpoints"], sweep["bytes_each"])] != list(said.groups()):
+        problems.append(f"json: the budget is {budget}, in the text {said[0]}")
+    return problems
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("mlrc", type=pathlib.Path)
@@ -336,7 +357,7 @@ def main():
                 problems += check_program(mlrc, name, pathlib.Path(folder))
             except (engines.EngineError, subprocess.CalledProcessError) as error:
                 problems.append(f"{name}: {error}")
-    for name, check in (("counts", check_counts), ("options", check_options)):
+    for name, check in (("counts", check_counts), ("options", check_options), ("json", check_json)):
         if not options.only or name in options.only:
             with tempfile.TemporaryDirectory() as folder:
                 problems += check(mlrc, pathlib.Path(folder))

@@ -3,9 +3,11 @@
 #include "mlr/Store/Timeline.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 using namespace mlir;
 using namespace mlr::dataflow;
+using nlohmann::ordered_json;
 
 namespace mlr::store {
 
@@ -146,6 +148,20 @@ std::string budgetText(const Budget &budget, int64_t limit) {
   return out;
 }
 
+std::string budgetJson(const Budget &budget, int64_t limit) {
+  ordered_json sweeps = ordered_json::array();
+  for (const Checkpoints &s : budget.sweeps)
+    if (s.chosen.slots)
+      sweeps.push_back({{"checkpoints", s.chosen.slots},
+                        {"bytes_each", s.stateBytes},
+                        {"instants", s.length},
+                        {"block", s.chosen.block},
+                        {"bytes_stored_without", s.storedBytes},
+                        {"instants_again", s.recomputed},
+                        {"forward", factorOf(s.recomputed, s.length)}});
+  return ordered_json{{"limit", limit}, {"bytes", budget.bytes}, {"sweeps", sweeps}}.dump();
+}
+
 std::vector<Trade> trades(NodeOp node) {
   Budget least = Fitter(node, 0).choose();
   if (least.fits || least.bytes >= least.plainBytes) return {};
@@ -164,6 +180,22 @@ std::vector<Trade> trades(NodeOp node) {
   }
   all.push_back({{}, least.plainBytes, 0, 1});
   return all;
+}
+
+std::string tradeJson(NodeOp node) {
+  std::vector<Trade> all = trades(node);
+  if (all.empty()) return "";
+  std::vector<schedule::Kept> kept;
+  schedule::findCrossings(node, &kept);
+  ordered_json points = ordered_json::array(), stored = ordered_json::array();
+  for (const Trade &t : all)
+    points.push_back({{"bytes", t.bytes},
+                      {"checkpoints", t.chosen.slots},
+                      {"block", t.chosen.slots ? t.chosen.block : 0},
+                      {"instants_again", t.recomputed},
+                      {"forward", t.factor}});
+  for (const schedule::Kept &k : kept) stored.push_back({{"bytes", k.bytes}, {"why", k.why}});
+  return ordered_json{{"points", points}, {"stored", stored}}.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
 std::string tradeText(NodeOp node) {

@@ -32,6 +32,8 @@ Budget fitBudget(dataflow::NodeOp node, int64_t bytes);
 
 /// What a budget has chosen, as lines for `mlrc report`.
 std::string budgetText(const Budget &budget, int64_t limit);
+/// The same as a JSON object.
+std::string budgetJson(const Budget &budget, int64_t limit);
 
 /// One point of the trade of memory for work.
 struct Trade {
@@ -47,5 +49,7 @@ std::vector<Trade> trades(dataflow::NodeOp node);
 
 /// Lines of text: the trade, and what stays stored.
 std::string tradeText(dataflow::NodeOp node);
+/// The same as a JSON object; empty where tradeText is.
+std::string tradeJson(dataflow::NodeOp node);
 
 } // namespace mlr::store
