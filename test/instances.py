@@ -55,6 +55,16 @@ node f(x: f32[3], k: i32) -> (y: f32[3], z: f32) {
   y = [g(x[i], k + i) for i < 3];
   z = sum(g(x[i] * 2, i) for i < 3);
 }"""),
+    ("the_count_of_a_scan_that_resumes_in_one_that_each_ends", """
+node f(x: f32) -> (o: f32[3], n: i32) {
+  v = 0.5 fby x;
+  scan t < 3 until v > 0.3 {
+    ns[t] = c;  q[t] = r;
+    scan s < 2 resume { c = count(s); a = x; r = initial a; }
+    o[t] = x + r;
+  }
+  n = ns[0] + ns[2] + i32(q[1]);
+}"""),
     ("arms", """
 node g(x: f32) -> (y: f32) { y = x + (0 fby y) * 0.5; }
 node f(x: f32, c: bool) -> (y: f32, n: i32) {

@@ -86,7 +86,9 @@ ScanState &Importer::scanOf(Frame &frame, const ScanTime &time) {
       site->type = RankedTensorType::get(shape, elementOf(site->type));
       site->contextAxis = 1;
     }
-    types.push_back(site->type);
+    // A scan that resumes may be a matter of the instances, its count the same in all.
+    bool isSame = r.kind == ScanResult::Kind::Count && !time.until;
+    types.push_back(isSame ? b.getI32Type() : site->type);
     s.results.push_back(site);
   }
   const std::string &name = frame.node->vars[time.index].name;
@@ -96,7 +98,9 @@ ScanState &Importer::scanOf(Frame &frame, const ScanTime &time) {
   s.block = b.createBlock(&s.op.getBody());
   s.block->addArgument(b.getI32Type(), locationOf(frame.node->vars[time.index].span));
   s.position = ConvertOp::create(b, locationOf(time.span), b.getIndexType(), s.block->getArgument(0));
-  for (auto [site, result] : llvm::zip(s.results, s.op.getResults())) settle(site, result);
+  b.setInsertionPointAfter(s.op);
+  for (auto [site, result] : llvm::zip(s.results, s.op.getResults()))
+    settle(site, result.getType() == site->type ? result : makeEach(b, s.op.getLoc(), site->type, [&](ValueRange) { return result; }));
   scans.push_back({&frame, &s});
   scanOfBlock[s.block] = {&frame, &s};
   // A clock around that differs among instances becomes the base clock of the body.
