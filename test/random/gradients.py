@@ -32,7 +32,7 @@ from differentiated import FLOATS, differentiated  # noqa: E402
 from generate import random_stream  # noqa: E402
 
 RELATIVE, DOT, SECOND = 1e-6, 1e-12, 1e-10
-FLOOR = 1e-4  # magnitude below which sums are what rounding left: values and directions are of the order of 1
+FLOOR = 1e-2  # magnitude below which a sum of products of numbers of the order of 1 may be what rounding left of them
 OTHERS = 2  # points besides the one at which differences are taken; dual numbers are compared at all of these
 # Where a derivative is refused: by the rule of causality, for want of sweeps, and by R20.7.
 REFUSALS = {"error[causality-cycle]": "by the causality rule", "no sequence of sweeps": "for want of sweeps",
