@@ -493,6 +493,7 @@ private:
   bool unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const std::vector<Ty> *want,
                 const std::vector<Given> &later, Env &env);
   bool evaluateSignature(Signature &signature, Span usedAt);
+  void guessOutputs(Signature &signature);
   bool noSizeFits(const ast::Decl &decl, const ast::StaticParam &param, const std::vector<Value> &args,
                   const Env &target);
   bool refuseStatics(const ast::Decl &decl, const ast::Expr &e);

@@ -190,6 +190,21 @@ bool Body::refuseStatics(const ast::Decl &decl, const ast::Expr &e) {
   return false;
 }
 
+/// While guessing, outputs whose shapes are not known yet are of their number type and open.
+void Body::guessOutputs(Signature &s) {
+  for (size_t i = 0; i < s.outputs.size(); ++i) {
+    const ast::TypeExpr &written = s.decl->outputs[i].type;
+    if (s.outputs[i].kind != Ty::Kind::Unknown || !written.hasDims) continue;
+    ast::TypeExpr scalar;
+    scalar.name = written.name;
+    scalar.span = written.span;
+    auto ty = written.args.empty() ? StaticEvaluator(checker, s.env, report, true).type(scalar) : std::nullopt;
+    if (!ty || ty->kind != Ty::Kind::Plain || ty->nominal || !ty->type.isScalar()) continue;
+    s.outputs[i] = *ty;
+    s.outputs[i].open = true;
+  }
+}
+
 /// Arguments, static parameters, instance. While guessing, only the types of the results, as `guess`.
 bool Body::prepareCall(const ast::Decl &decl, const ast::Expr &e, const std::vector<Ty> *want,
                        PreparedCall &out, Value &guess) {
@@ -222,6 +237,7 @@ bool Body::prepareCall(const ast::Decl &decl, const ast::Expr &e, const std::vec
     if (!evaluateSignature(out.signature, e.nameSpan) && !report.isQuiet()) return false;
   }
   if (report.isQuiet()) {
+    if (!plainTypes && !assuming) guessOutputs(out.signature);
     guess = tupleOf(out.signature.outputs, {}, e.span);
     return false;
   }

@@ -378,13 +378,19 @@ bool Body::isOpenFill(const ast::Expr &e) const {
          e.args.empty() && !module.find(e.text);
 }
 
-/// Operands of one shape: `zeros()` among them takes that of the others.
+/// Whether the type of literals in it has to be known where it stands: its operands become variables.
+static bool fixesLiterals(const ast::Expr &e) {
+  using K = ast::ExprKind;
+  return e.kind == K::MergeBool || e.kind == K::MergeEnum || (e.kind == K::Call && e.text == "hold");
+}
+
+/// Operands of one shape: `zeros()` among them takes that of the others, literals in a `merge` or `hold` their type.
 std::vector<Value> Body::elabAlike(const std::vector<const ast::Expr *> &operands, const Ty *want) {
   std::vector<Value> values(operands.size());
   Ty hint;
   bool failed = false;
   for (size_t i = 0; i < operands.size(); ++i) {
-    if (isOpenFill(*operands[i])) continue;
+    if (isOpenFill(*operands[i]) || fixesLiterals(*operands[i])) continue;
     values[i] = elab(*operands[i], want);
     failed |= values[i].unknown();
     bool larger = hint.kind == Ty::Kind::Unknown || values[i].ty().type.shape.size() > hint.type.shape.size();
@@ -393,6 +399,7 @@ std::vector<Value> Body::elabAlike(const std::vector<const ast::Expr *> &operand
   bool known = hint.kind == Ty::Kind::Plain;
   for (size_t i = 0; i < operands.size(); ++i)
     if (isOpenFill(*operands[i]) && (known || !failed)) values[i] = elab(*operands[i], known ? &hint : want);
+    else if (fixesLiterals(*operands[i])) values[i] = elab(*operands[i], hint.isKnown() && hint.flex == Flex::None ? &hint : want);
   return values;
 }
 

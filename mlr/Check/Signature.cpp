@@ -408,6 +408,9 @@ bool Body::unifyAll(const ast::Decl &decl, const std::vector<Value> &args, const
   for (const Value &arg : args) open |= arg.unknown() || arg.open;
   open &= report.isQuiet() && !assuming;
   auto inputs = [&](bool literals) {
+    // Of literals alone a decimal one decides, wherever it stands.
+    for (size_t i = 0; literals && i < args.size(); ++i)
+      if (args[i].plain() && args[i].flex == Flex::Float) unify(decl, *slots[i].type, args[i].ty(), target, true);
     for (size_t i = 0; i < args.size(); ++i)
       if (literals || !args[i].truth) unify(decl, *slots[i].type, args[i].ty(), target, literals);
   };

@@ -247,5 +247,27 @@ TEST(Inference, ADefaultWaitsForTheParametersItIsMadeOf) {
                {"cannot-infer: `O` of `f` cannot be inferred from the arguments"});
 }
 
+TEST(Inference, ADecimalLiteralAmongArgumentsDecides) { // R3.3
+  expectErrors("fun f<<T: num>>(a, b: T) -> (y: T) { y = a + b; }\n"
+               "node main(x: i32) -> (y, z: f32) { k = clamp(1, 0.5, 2); y = f32(x) * k; j = f(1, 0.5); z = f32(x) * j; }",
+               {});
+}
+
+TEST(Inference, LiteralsInMergeAndHoldHaveTheTypeOfTheOtherOperand) { // R4.7
+  expectErrors("node main(x: f64) -> (y, z, u: f64) { y = x * merge(x > 0, 1, 0.5); z = hold(1 when every 2, 0.5) - x; "
+               "u = merge(x > 0, 1, 2) + merge(x > 1, 0.5, 2) * x; }",
+               {});
+}
+
+TEST(Inference, ARecurrenceThroughACallWithAShapeToInfer) {
+  for (const char *step : {"clamp(i + x, -1, 1)", "relu(i + x)", "h(i + x)", "k(i + x)"})
+    expectErrors("fun h<<S: shape>>(a: f32[S]) -> (y: f32[S]) { y = 2 * a; }\n"
+                 "fun k<<S: shape, T: num>>(a: T[S]) -> (y, z: T[S]) { y = a; z = a; }\n"
+                 "node main(x: f32) -> (y: f32) { " + std::string(step[0] == 'k' ? "(i, j) = (0, 0) fby " : "i = 0 fby ") + step + "; y = i; }",
+                 {});
+  expectErrors("node main(x: f32[4]) -> (y: f32[4]) { i = 0 fby clamp(i + x, -1, 1); y = i; }", {});
+  expectErrors("node main(x: f64) -> (y: f64) { i = 0.0 fby relu(i + x); j = 0 -> relu(pre j + x); last k = 0; k = relu(last k + x); y = i + j + k; }", {});
+}
+
 } // namespace
 } // namespace mlr::test
