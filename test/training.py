@@ -371,6 +371,12 @@ def exported_parameters_are_constants_of_another_program(folder):
     assert np.mean(np.sum((got["y"] - y) ** 2, axis=1)) < 0.2
 
 
+def what_an_example_begins_with_is_trained_again_to_the_bit(folder):
+    example = pathlib.Path(__file__).resolve().parent.parent / "examples/15-online-learning"
+    run(folder, example / "prepare.mlr", "--steps", 6000, "--export", folder / "start.safetensors", "--select", "loss", "--output", folder / "loss.csv")
+    assert (folder / "start.safetensors").read_bytes() == (example / "start.safetensors").read_bytes()
+
+
 def what_was_exported_before_is_missed(folder):
     """The last values of slower outputs may be those of the run that was cut off; where its file is gone, that is said."""
     (folder / "p.mlr").write_text("node main(x: f32) -> (slow: f32 every 8, fast: f32) { slow = x when every 8; fast = x; }\n"
@@ -431,7 +437,8 @@ def main():
     tests = [epochs_and_shuffled_rows, files_larger_than_memory, csv_files_in_blocks, killed_at_any_moment_it_goes_on,
              a_run_goes_on_for_longer_and_elsewhere, interrupted_it_keeps_what_is_done, what_cannot_go_on_is_refused,
              a_file_is_written_by_one_option, what_was_exported_before_is_missed,
-             exported_parameters_are_constants_of_another_program, losses_are_shown]
+             exported_parameters_are_constants_of_another_program,
+             what_an_example_begins_with_is_trained_again_to_the_bit, losses_are_shown]
     wanted, failed, count = sys.argv[2:], 0, 0
     for test in tests:
         if wanted and test.__name__ not in wanted:
