@@ -102,6 +102,13 @@ bool Body::bindParam(const ast::StaticParam &param, const ast::Expr *value,
   }
   auto ty = StaticEvaluator(checker, target, report).type(param.kind);
   if (!ty) return false;
+  if (ty->kind == Ty::Kind::Tuple) {
+    Diagnostic &d = error(kinds::typeMismatch, param.kind.span,
+                          fmt::format("the static parameter `{}` cannot be {}", param.name.text, ty->nominal ? "a struct" : "a tuple"),
+                          "of several values");
+    d.helps.push_back("give each value a parameter of its own, or pass it as an input");
+    return false;
+  }
   if (!value && !shape) return refuse("a value");
   std::string what = fmt::format("`{}`", param.name.text);
   Value v = value ? constant(*value, *ty, what) : constant(*shape, span, *ty, what);

@@ -193,5 +193,14 @@ TEST(Errors, NamesOfStatesAndConstructorsAreExplained) {
   expectContains(Checked("node main(x: f32, c: bool) -> (y: f32) { when c { y = x; } }").rendered, "y1 = x;  ..  y = hold(y1, 0.0);");
 }
 
+TEST(Errors, StaticParametersOfSeveralValuesAreRefused) { // R3.1
+  std::string head = "struct S { a: f32 }\nconst D: S = S { a = 2 };\n";
+  expectErrors(head + "node g<<p: S>>(x: f32) -> (y: f32) { y = p.a * x; }\nnode main(x: f32) -> (c: f32) { c = g<<D>>(x); }",
+               {"type-mismatch: the static parameter `p` cannot be a struct"});
+  expectErrors(head + "node main<<p: S = D>>(x: f32) -> (c: f32) { c = p.a * x; }", {"type-mismatch: the static parameter `p` cannot be a struct"});
+  expectErrors("node g<<p: (f32, f32)>>(x: f32) -> (y: f32) { (a, b) = p; y = a * x; }\nnode main(x: f32) -> (c: f32) { c = g<<(1, 2)>>(x); }",
+               {"type-mismatch: the static parameter `p` cannot be a tuple"});
+}
+
 } // namespace
 } // namespace mlr::test
