@@ -303,7 +303,15 @@ Value Body::loadLeaves(const ast::Expr &e, const Ty &ty, const std::string &name
     if (!array) return Value();
     Value v = plain(makeConst(std::move(*array), e.span));
     if (ty.nominal && v.type().scalar == Scalar::I32) v.nominal = ty.nominal;
-    return fit(v, ty, e, fmt::format("the array `{}`", name)) ? v : Value();
+    if (v.type() == ty.type && v.nominal == ty.nominal) return v;
+    bool scalars = v.type().scalar != ty.type.scalar || v.nominal != ty.nominal;
+    Diagnostic &d = error(scalars ? kinds::typeMismatch : kinds::shapeMismatch, e.span,
+                          fmt::format("the array `{}` of the file is {}, but the field is {}", name, toString(v.ty()), toString(ty)),
+                          "loaded here");
+    if (scalars && isFloat(v.type().scalar) && isFloat(ty.type.scalar))
+      d.helps.push_back(fmt::format("load it into a struct whose leaves are {}, and convert each: `{}(..)`", mlr::name(v.type().scalar),
+                                    mlr::name(ty.type.scalar)));
+    return Value();
   }
   Value out;
   out.kind = Ty::Kind::Tuple;

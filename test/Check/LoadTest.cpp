@@ -35,6 +35,12 @@ TEST_F(Load, LoadedArrayCanBeConverted) {
   EXPECT_TRUE(c.program) << c.rendered;
 }
 
+TEST_F(Load, FieldsOfAnotherTypeAreNamedAsTheFileHasThem) {
+  Checked c = checked("struct S { w: f64[2, 3] }\nconst D: S = load(\"w.npz\");\nstruct T { w: f32[3, 2] }\nconst E: T = load(\"w.npz\");");
+  EXPECT_EQ(c.errors, (std::vector<std::string>{"type-mismatch: the array `w` of the file is f32[2, 3], but the field is f64[2, 3]",
+                                                "shape-mismatch: the array `w` of the file is f32[2, 3], but the field is f32[3, 2]"}));
+}
+
 TEST_F(Load, DeclaredTypeMustBeThatOfTheFile) {
   Checked c = checked("const W: f32[3, 2] = load(\"w.npz\", \"w\");\nconst V: f64[2, 3] = load(\"w.npz\");\n"
                       "const U: f32 = load(\"w.npz\", \"v\");\nconst T: f32 = load(\"none.npy\");");
