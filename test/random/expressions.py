@@ -145,7 +145,9 @@ class Expressions(Structured):
     def expression(self, region, scalar, shape, depth=3):
         r = self.r
         if depth <= 0 or r.random() < 0.22: return self.leaf(region, scalar, shape)
-        sub = lambda s=scalar, h=shape: self.expression(region, s, h, depth - 1)
+        folded = r.random() < 0.04  # an operation of constants
+        if folded: self.features.add("constants folded")
+        sub = lambda s=scalar, h=shape: self.constant(s, h) if folded else self.expression(region, s, h, depth - 1)
         text = self.with_nodes(region, scalar, tuple(shape), depth)
         if text: return text
         if not is_number(scalar) and scalar != "bool": return self.structured(region, scalar, tuple(shape), depth)
@@ -339,7 +341,7 @@ class Expressions(Structured):
 
     def near(self, n, bounds):
         a, _ = self.r.choice(bounds)
-        return self.r.choice([a, f"{a} - 1", f"{a} + 1", f"{a} - {n // 2}", f"{a} + {n // 2}", f"{n} - {a}"])
+        return self.r.choice([a, f"{a} - 1", f"{a} + 1", f"{a} - {n // 2}", f"{a} + {n // 2}", f"{n} - {a}", f"{self.r.randrange(n + 1)} - {a}", f"{self.r.choice([2, 3])} * {a} - {self.r.randrange(n + 1)}"])
 
     def affine(self, region, n, bounds):
         """An index of an axis of n elements, mostly within it by its form."""

@@ -20,7 +20,7 @@ from coverage import CONSTRUCTS, PAIRS, Features  # noqa: E402
 from expressions import Expressions  # noqa: E402
 from library import Library, Node  # noqa: E402
 from region import Clock, Region, Var  # noqa: E402
-from scalars import FLOATS, INTS, tensor  # noqa: E402
+from scalars import FLOATS, INTS, is_number, tensor  # noqa: E402
 
 
 class Program(Expressions, Clocked, Blocks, Library):
@@ -48,7 +48,7 @@ class Program(Expressions, Clocked, Blocks, Library):
 
     def steps(self):
         """Instants to run."""
-        return random.Random(self.seed).choice([1, 5, 12, 20])
+        return random.Random(self.seed).choice([1, 6, 12, 20, 20])
 
     def options(self):
         """Options of the compiler and the interpreter that this program is run with."""
@@ -202,11 +202,43 @@ class Program(Expressions, Clocked, Blocks, Library):
             with self.features.inside(*["until"] * bool(condition)): self.fill(inner, depth - 1, 3)
             if {"up", "down"} <= {d for d, _ in inner.groups}: self.features.add("scan both ways")
             results = self.results(region, inner, length)
+            if not resume and not condition and r.random() < 0.2: self.scans_of_one_another(region, inner, length, results)
+            if length > 7 and not region.times() and r.random() < 0.5: results.append(self.sum_of_products(region, inner))
             for v in results: v.made = frozenset(self.features.noted | set(kinds) | ({"until"} if condition else set()))
         if not results: return
         head = f"scan {inner.index} < {length}{' resume' if resume else ''}{condition} {{"
         region.lines += [head] + ["  " + line for line in self.shuffled(inner.lines)] + ["}"]
         self.add(region, *results)
+
+    def scans_of_one_another(self, region, inner, length, results):
+        """A second scan over what this one gives, whose results this one reads."""
+        r = self.r
+        found = [v for v in results if v.shape and v.shape[0] == length and (is_number(v.scalar) or v.scalar == "bool")
+                 and any(line.startswith(f"{v.name}[") for line in inner.lines)]
+        if not found: return
+        self.features.add("scans of one another")
+        v = r.choice(found)
+        t, a, b, given, back, scalar, rest = self.fresh("t"), self.fresh(), self.fresh(), self.fresh("r"), self.fresh("r"), v.scalar, v.shape[1:]
+        both = lambda x, y: f"({x} != {y})" if scalar == "bool" else f"({x} * {scalar}(0.5) + {y} * {scalar}(0.25))" if scalar in FLOATS else f"({x} + {y})"
+        start, of = self.constant(scalar, rest), tensor(scalar, rest)
+        before = f"({start} fby {a})" if region.no_eby or r.random() < 0.5 else f"({a} eby {start})"
+        region.lines += [f"scan {t} < {length} {{", f"  {a}: {of} = {both(f'{v.name}[{t}]', before)};", f"  {given}[{t}] = {a};", "}"]
+        inner.lines += [f"{b}: {of} = {both(f'{v.name}[{inner.index}]', f'{given}[{inner.index}]')};", f"{back}[{inner.index}] = {b};"]
+        results += [Var(given, scalar, v.shape, region.current), Var(back, scalar, v.shape, region.current)]
+
+    def sum_of_products(self, region, inner):
+        """m = m + x y' over the instants of a scan; only its last value is seen."""
+        r, (n, k) = self.r, self.r.choice([(32, 32), (16, 70), (40, 27)])
+        self.features.add("sum of products")
+        inner.groups.append(("up", []))
+        inner.current = len(inner.groups) - 1
+        scalar, m, x, y, i, j, name = r.choice(["f32", "f64"]), *(self.fresh() for _ in range(5)), self.fresh("r")
+        for v, size in ((x, n), (y, k)):
+            inner.lines.append(f"{v}: {scalar}[{size}] = max(-8.0, min(8.0, {self.comprehension(inner, scalar, (size,), 2)}));")
+        product = r.choice([f"{x}[{i}] * {y}[{j}]", f"{y}[{j}] * {x}[{i}]"])
+        inner.lines.append(f"{m}: {scalar}[{n}, {k}] = ([{scalar}(0.0) for {i} < {n}, {j} < {k}] fby {m}) + [{product} for {i} < {n}, {j} < {k}];")
+        inner.lines.append(f"{name} = final {m};")
+        return Var(name, scalar, (n, k), region.current)
 
     def until(self, inner, length):
         """A condition that depends on no eby and no end value: of the index, or of a group of recurrences of its own."""
@@ -242,7 +274,7 @@ class Program(Expressions, Clocked, Blocks, Library):
         defined = [v for _, vs in inner.groups for v in vs] + [v for v in inner.ready if v.simple and v.name not in (inner.index,) and v.group >= 0]
         defined = list(dict.fromkeys(defined))
         results, stacked = [], []
-        for v in self.chosen(inner, defined, r.randrange(1, 6)):
+        for v in self.chosen(inner, defined, r.choice([2, 4, 12])):  # what nobody sees hides what is wrong with it
             kind = r.random()
             name = self.fresh("r")
             if kind < 0.55:
@@ -251,6 +283,11 @@ class Program(Expressions, Clocked, Blocks, Library):
                 results.append(Var(name, v.scalar, (length,) + v.shape, region.current))
                 stacked.append(results[-1])
                 self.features.add("stack")
+                if v.shape and r.random() < 0.3:  # the last of the rows beside them, of one memory
+                    self.features.add("final")
+                    last = self.fresh("r")
+                    inner.lines.append(f"{last} = {r.choice(['final', 'initial'])} {v.name};")
+                    results.append(Var(last, v.scalar, v.shape, region.current))
             elif kind < 0.85:
                 self.features.add("final")
                 inner.lines.append(f"{name} = {r.choice(['final', 'initial'])} {v.name};")
@@ -304,7 +341,7 @@ class Program(Expressions, Clocked, Blocks, Library):
         large = name == "main" and r.random() < 0.02
         self.fill(region, (3 if name == "main" else 2) if not in_scan else 1, 3, large)
         defined = [v for v in region.ready if v.simple and v not in given and v.name[0] != "n"]
-        outputs = self.chosen(region, defined, 80 if large else r.choice([2, 4, 8] if name == "main" else [1, 2, 4]))
+        outputs = self.chosen(region, defined, 80 if large else r.choice([4, 12, 30] if name == "main" else [1, 2, 4, 6]))
         if r.random() < 0.1: outputs.append(r.choice([v for v, k in inputs if not k]))
         clocked = self.outputs_on_clocks(name, region, inputs)
         return inputs, [(v, None) for v in outputs if all(v is not w for w, _ in clocked)] + clocked, region
