@@ -14,6 +14,6 @@ struct CheckFailure {
 };
 
 /// One warning each, in order of position. `instants`: of the whole run.
-std::string renderFailures(const Compilation &compilation, const std::vector<CheckFailure> &failures, int64_t instants);
+std::string renderFailures(const Compilation &compilation, const std::vector<CheckFailure> &failures, int64_t instants, int64_t before);
 
 } // namespace mlr::driver

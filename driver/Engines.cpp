@@ -128,14 +128,14 @@ public:
     presence = interpreter->present();
     return std::get<std::vector<Array>>(std::move(result));
   }
-  std::string checkReport(int64_t instants) const override {
+  std::string checkReport(int64_t instants, int64_t before) const override {
     std::vector<CheckFailure> failures;
     for (const eval::CheckFailure &f : interpreter->failures()) {
       std::string message = "an index left its axis and was clamped";
       if (f.monitor) message = fmt::format("`{}` did not hold", mlr::name(*f.monitor));
       failures.push_back({f.span, {"", message, "", 0, 0, f.monitor.has_value()}, f.first, f.instants});
     }
-    return renderFailures(compilation, failures, instants);
+    return renderFailures(compilation, failures, instants, before);
   }
 
 private:
@@ -213,7 +213,7 @@ public:
     presence.resize(own);
     return values;
   }
-  std::string checkReport(int64_t) const override { return ""; }
+  std::string checkReport(int64_t, int64_t) const override { return ""; }
   std::pair<std::string, bool> derivativeReport() const override {
     if (!interpreter) return {"", true};
     bool isGood = true;
@@ -396,11 +396,11 @@ public:
       std::copy_n(arrays.at(b.name).data(), b.bytes(), memory->data() + b.offset);
     return std::nullopt;
   }
-  std::string checkReport(int64_t instants) const override {
+  std::string checkReport(int64_t instants, int64_t before) const override {
     std::vector<CheckFailure> failures;
     for (const CheckFailure &c : checks)
       if (c.instants) failures.push_back(c);
-    return renderFailures(compilation, failures, instants);
+    return renderFailures(compilation, failures, instants, before);
   }
 
 private:

@@ -14,7 +14,8 @@ public:
   /// Array() for an input that is absent.
   virtual std::variant<std::vector<Array>, Failure> step(const std::vector<Array> &inputs) = 0;
   /// What run-time checks (--checks) found so far, as diagnostics in order of position; empty if they all hold.
-  virtual std::string checkReport(int64_t instants) const = 0;
+  /// `before`: the instants of the run that are not among these `instants`, because it goes on from a checkpoint.
+  virtual std::string checkReport(int64_t instants, int64_t before) const = 0;
   /// With --check-gradients: what is to be said of the derivatives, and whether they are right.
   virtual std::pair<std::string, bool> derivativeReport() const { return {"", true}; }
   /// What the node remembers now, by source path; nothing: the engine does not say.

@@ -52,6 +52,7 @@ public:
     return stopped ? 130 : 0;
   }
   int64_t instants() const { return now - first; }
+  int64_t before() const { return first; }
 
 private:
   std::optional<Failure> unknownOutput(const char *option, const std::string &name) const {
@@ -353,7 +354,7 @@ int runProgram(const CommandLine &options) {
   int code = run.run();
   if (code == 1) return code;
   double ran = seconds();
-  std::fputs(engine->checkReport(run.instants()).c_str(), stderr);
+  std::fputs(engine->checkReport(run.instants(), run.before()).c_str(), stderr);
   auto [derivatives, areRight] = engine->derivativeReport();
   std::fputs(derivatives.c_str(), stderr);
   if (options.timing)

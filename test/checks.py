@@ -79,6 +79,16 @@ def engines_agree(folder, name, program, places):
         assert says in compiled.stderr, (name, says, compiled.stderr)
 
 
+def a_run_that_goes_on_counts_from_its_beginning(folder):
+    path, data = folder / "p.mlr", folder / "in.csv"
+    path.write_text("node main(x: i32) -> (y: i32) { y = x; guarantee y < 3; }\n")
+    data.write_text("x\n1\n5\n2\n7\n")
+    options = ("--checks", "--input", data, "--checkpoint", folder / "k.safetensors")
+    assert "false at instant 1 of 2" in mlrc("run", path, *options, "--steps", "2").stderr
+    resumed = mlrc("run", path, *options, "--resume").stderr
+    assert "false at 1 of the 2 instants since instant 2, first at instant 3" in resumed, resumed
+
+
 def off_changes_nothing(folder):
     """A program without clamped indices is the same to the byte with checks."""
     path = folder / "p.mlr"
@@ -110,7 +120,8 @@ def names_avoid_those_of_the_source(folder):
 def main():
     failed = 0
     cases = [(name, lambda f, n=name, p=p: engines_agree(f, n, *p)) for name, p in PROGRAMS.items()]
-    cases += [(f.__name__, f) for f in (off_changes_nothing, ir_remembers_the_checks, names_avoid_those_of_the_source)]
+    cases += [(f.__name__, f) for f in (off_changes_nothing, ir_remembers_the_checks, names_avoid_those_of_the_source,
+                                              a_run_that_goes_on_counts_from_its_beginning)]
     for name, case in cases:
         with tempfile.TemporaryDirectory() as folder:
             try:
