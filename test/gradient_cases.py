@@ -571,3 +571,21 @@ node main(x: f64[2, 1], u: f64[3]) -> (l: f64, d_x: f64[2, 1]) {
   l = sum(y * y);
   d_x = grad(l, x);
 }""", x=numbers(2, 1), u=numbers(3, seed=1))
+case("strided_windows_side_by_side_and_overlapping", """
+node main(x: f64[24], y: f64[9, 7], k: f64[3, 2]) -> (l: f64, d_x: f64[24], d_y: f64[9, 7], d_k: f64[3, 2]) {
+  side = sum(square(sum(x[i * 4 + j] * x[i * 4 + 3 - j] for j < 3)) for i < 6);
+  apart = sum(x[i * 5 + j] * x[i * 5 + j] * f64(i + j) for i < 4, j < 3);
+  over = sum(square(sum(x[i * 3 + j * 2 + 1] for j < 4)) for i < 5);
+  deep = sum(prod(sum(x[i * 8 + j * 2 + m] for m < 2) for j < 4) for i < 3);
+  image = sum(square(sum(y[i * 2 + u, j * 3 + v] * k[u, v] for u < 3, v < 2)) for i < 4, j < 2);
+  l = side + apart + over + deep + image;
+  d_x = grad(l, x);  d_y = grad(l, y);  d_k = grad(l, k);
+}""", x=numbers(24), y=numbers(9, 7, seed=1), k=numbers(3, 2, seed=2))
+case("products_of_many_factors", """
+node main(x: f64[37], y: f64[5, 6, 7], u: f64[9]) -> (l: f64, d_x: f64[37], d_y: f64[5, 6, 7], d_u: f64[9]) {
+  flat = prod(1 + 0.3 * x);
+  rows = sum(square(prod(1 + 0.3 * y[i, j, k] for i < 5, k < 7)) for j < 6);
+  scan t < 9 { p = 1 fby (p * 0.5 + prod(1 + 0.02 * (u[t] + f64(k)) for k < 20)); q = final p; }
+  l = flat + 0.01 * rows + q;
+  d_x = grad(l, x);  d_y = grad(l, y);  d_u = grad(l, u);
+}""", x=numbers(37), y=numbers(5, 6, 7, seed=1), u=numbers(9, seed=2))

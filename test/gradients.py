@@ -7,7 +7,9 @@ no state from one instant to the next, so that one run over many instants evalua
 usage: gradients.py MLRC [--only NAME..]
 """
 import argparse
+import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -281,6 +283,23 @@ node main(x: f64[2]) -> (g: f64[2]) { l = sum([clipped(x[i]) * 3.0 for i < 2]); 
 ]
 
 
+# Gradients whose work grows as that of their loss does: name, program with N elements, N.
+LINEAR = [
+    ("of_windows_side_by_side", "node main(x: f64[N]) -> (g: f64[N]) { l = sum(square(sum(x[i * 4 + j] for j < 4)) for i < N / 4); g = grad(l, x); }", 256),
+    ("of_windows_that_overlap", "node main(x: f64[N]) -> (g: f64[N]) { l = sum(square(sum(x[i * 2 + j] for j < 3)) for i < N / 2 - 1); g = grad(l, x); }", 256),
+    ("of_pooled_images", "import nn;\nnode main(x: f32[N, 16, 2]) -> (g: f32[N, 16, 2]) { l = sum(square(nn.max_pool2d<<2>>(x))); g = grad(l, x); }", 16),
+    ("of_products", "node main(x: f64[N]) -> (g: f64[N]) { l = prod(x); g = grad(l, x); }", 256),
+]
+
+
+def work(mlrc, folder, name, program, size):
+    """Operations and loads of a step."""
+    path = folder / f"{name}.{size}.mlr"
+    path.write_text(re.sub(r"\bN\b", str(size), program))
+    report = subprocess.run([mlrc, "report", path, "--json"], stdout=subprocess.PIPE, text=True, check=True)
+    return sum(json.loads(report.stdout)["operations"].values())
+
+
 def run_all(mlrc, folder, name, program, streams):
     """The outputs; the bits of all engines are compared, those of the interpreter at the first instants."""
     path = folder / f"{name}.mlr"
@@ -382,6 +401,13 @@ def main():
             except (AssertionError, engines.EngineError) as e:
                 good = False
                 print(f"FAIL {name}: {e}")
+            failed += not good
+        for name, program, size in LINEAR:
+            if args.only and name not in args.only:
+                continue
+            small, large = (work(mlrc, folder, name, program, n) for n in (size, 4 * size))
+            good = large < 5 * small
+            print(f"{'ok  ' if good else 'FAIL'} work {name}: {small} for {size}, {large} for {4 * size}")
             failed += not good
     print(f"{failed} failed" if failed else "all derivatives agree")
     return 1 if failed else 0

@@ -63,6 +63,76 @@ Value Derivative::positionOfChosen(const Body &body) {
   return known = made.getResult();
 }
 
+/// Up to how many factors each one's cotangent multiplies the others anew.
+static constexpr int64_t fewFactors = 16;
+
+/// Of a product of many factors: for each the product of the others, without division and in time linear in their number. Products of
+/// pairs, pairs of pairs and so on go up to the root of a binary tree; from there down, what is outside of a node is what is outside
+/// of its parent times its sibling.
+Value Derivative::productsOfOthers(const Body &body) {
+  Value &known = computations[body.op]->others;
+  if (known) return known;
+  OpBuilder b(body.op);
+  Location loc = body.op->getLoc();
+  Type element = elementOf(body.result.getType());
+  ArrayRef<int64_t> outer = ArrayRef(body.sizes).take_front(body.outer), inner = ArrayRef(body.sizes).drop_front(body.outer);
+  auto typeOf = [&](int64_t rows) {
+    SmallVector<int64_t> shape{rows};
+    llvm::append_range(shape, outer);
+    return RankedTensorType::get(shape, element);
+  };
+  // Row `row`, an expression of the first index, at the other ones.
+  auto rowOf = [&](Value tensor, AffineExpr row, ValueRange at) {
+    SmallVector<AffineExpr> exprs{row};
+    for (unsigned k = 1; k < at.size(); ++k) exprs.push_back(b.getAffineDimExpr(k));
+    return createRead(b, loc, tensor, exprs, at);
+  };
+  AffineExpr row = b.getAffineDimExpr(0);
+  int64_t factors = 1;
+  for (int64_t size : inner) factors *= size;
+  SmallVector<Value> levels{makeEach(b, loc, typeOf(factors), [&](ValueRange at) -> Value {
+    SmallVector<AffineExpr> positions;
+    for (unsigned k = 0; k < body.outer; ++k) positions.push_back(b.getAffineDimExpr(k + 1));
+    int64_t stride = factors;
+    for (int64_t size : inner) positions.push_back((row % stride).floorDiv(stride / size)), stride /= size;
+    return BodyAdjoint(body, *computations[body.op]->conditions, constants, b, positions, SmallVector<Value>(at)).at(body.yields[0]);
+  })};
+  SmallVector<int64_t> counts{factors};
+  while (counts.back() > 2) {
+    int64_t pairs = counts.back() / 2;
+    Value below = levels.back();
+    Value products = makeEach(b, loc, typeOf(pairs), [&](ValueRange at) -> Value {
+      return MulOp::create(b, loc, element, rowOf(below, row * 2, at), rowOf(below, row * 2 + 1, at));
+    });
+    if (counts.back() % 2) {
+      Value alone = makeEach(b, loc, typeOf(1), [&](ValueRange at) { return rowOf(below, row + 2 * pairs, at); });
+      products = ConcatOp::create(b, loc, typeOf(pairs + 1), {products, alone});
+    }
+    counts.push_back(pairs + counts.back() % 2);
+    levels.push_back(products);
+  }
+  Value top = levels.pop_back_val();
+  Value others = makeEach(b, loc, typeOf(2), [&](ValueRange at) { return rowOf(top, 1 - row, at); });
+  while (!levels.empty()) {
+    Value level = levels.pop_back_val(), outside = others;
+    counts.pop_back();
+    int64_t paired = counts.back() / 2 * 2;
+    others = makeEach(b, loc, typeOf(paired), [&](ValueRange at) -> Value {
+      return MulOp::create(b, loc, element, rowOf(outside, row.floorDiv(2), at), rowOf(level, row + 1 - (row % 2) * 2, at));
+    });
+    if (paired == counts.back()) continue;
+    Value alone = makeEach(b, loc, typeOf(1), [&](ValueRange at) { return rowOf(outside, row + paired / 2, at); });
+    others = ConcatOp::create(b, loc, typeOf(counts.back()), {others, alone});
+  }
+  return known = makeEach(b, loc, RankedTensorType::get(body.sizes, element), [&](ValueRange at) {
+    AffineExpr flat = b.getAffineConstantExpr(0);
+    for (unsigned k = body.outer; k < body.sizes.size(); ++k) flat = flat * body.sizes[k] + b.getAffineDimExpr(k);
+    SmallVector<AffineExpr> exprs{flat};
+    for (unsigned k = 0; k < body.outer; ++k) exprs.push_back(b.getAffineDimExpr(k));
+    return createRead(b, loc, others, exprs, at);
+  });
+}
+
 /// Of max and min over elements: whether the one at the adjoint's positions was chosen.
 Value Derivative::isChosen(const Body &body, BodyAdjoint &adjoint) {
   OpBuilder &b = adjoint.builder();
@@ -93,6 +163,13 @@ LogicalResult Derivative::giveToYields(const Body &body, BodyAdjoint &adjoint, V
   case ReduceKind::Max:
   case ReduceKind::Min: adjoint.add(body.yields[0], adjoint.masked(g, {isChosen(body, adjoint), true})); return success();
   case ReduceKind::Prod: {
+    int64_t factors = 1;
+    for (unsigned k = body.outer; k < body.arguments.size(); ++k) factors *= body.sizes[k];
+    if (factors > fewFactors) {
+      Value others = adjoint.readAtOuter(productsOfOthers(body), {}, body.arguments.size());
+      adjoint.add(body.yields[0], MulOp::create(b, loc, type, g, others));
+      return success();
+    }
     // The product of the others: no division, so zeros are no exception.
     auto others = ReduceOp::create(b, loc, type, ReduceKind::Prod, body.reduce.getSizes(), /*tree=*/false);
     Block *block = new Block;

@@ -47,6 +47,7 @@ private:
   LogicalResult leafContribution(const Body &body, const BodyConditions &conditions, const Leaf &leaf);
   LogicalResult giveToYields(const Body &body, BodyAdjoint &adjoint, Value g);
   Value positionOfChosen(const Body &body);
+  Value productsOfOthers(const Body &body);
   Value isChosen(const Body &body, BodyAdjoint &adjoint);
   void throughReshape(ReshapeOp op);
   void throughConcat(ConcatOp op);
@@ -87,6 +88,7 @@ private:
     SmallVector<Leaf> leaves;
     DenseMap<Value, Value> outside; ///< conditions at the level of time
     Value chosen;                   ///< of max and min: the position of the element
+    Value others;                   ///< of a product of many factors: for each the product of the others
     Value isChosen;                 ///< and at each element of the domain whether it is that
   };
   Computation &computation(Operation *op);

@@ -105,29 +105,62 @@ private:
     return e.replaceDims(dims);
   }
 
-  bool solve(unsigned a, AffineExpr e) {
-    SmallVector<int64_t> c;
-    int64_t constant = 0;
-    if (!addLinear(e, 1, c, constant)) return false;
-    // The argument with the smallest factor, then the largest one: the sum runs over the others.
-    int best = -1;
-    for (unsigned i = 0; i < solved.size() && i < c.size(); ++i) {
-      if (!c[i] || solved[i]) continue;
-      if (best < 0 || std::abs(c[i]) < std::abs(c[best]) ||
-          (std::abs(c[i]) == std::abs(c[best]) && body.sizes[i] > body.sizes[best]))
-        best = i;
-    }
-    if (best < 0) return false;
-    int64_t factor = c[best];
-    AffineExpr rest = getAffineConstantExpr(constant, context);
+  /// Splits e into a sum over open arguments, with factors c, and the rest; false: an open argument stands otherwise.
+  bool addTerms(AffineExpr e, int64_t factor, SmallVectorImpl<int64_t> &c, AffineExpr &rest) {
+    auto binary = dyn_cast<AffineBinaryOpExpr>(e);
+    if (binary && e.getKind() == AffineExprKind::Add)
+      return addTerms(binary.getLHS(), factor, c, rest) && addTerms(binary.getRHS(), factor, c, rest);
+    if (auto d = dyn_cast<AffineDimExpr>(e); d && d.getPosition() < c.size()) return c[d.getPosition()] += factor, true;
+    auto by = binary && e.getKind() == AffineExprKind::Mul ? dyn_cast<AffineConstantExpr>(binary.getRHS()) : AffineConstantExpr();
+    if (by) return addTerms(binary.getLHS(), factor * by.getValue(), c, rest);
     for (unsigned i = 0; i < c.size(); ++i)
-      if (int(i) != best && c[i]) rest = rest + getAffineDimExpr(i, context) * c[i];
-    AffineExpr difference = factor > 0 ? element(a) - rest : rest - element(a);
-    if (std::abs(factor) != 1) {
-      t.multiples.push_back({difference, std::abs(factor)});
-      difference = difference.floorDiv(std::abs(factor));
+      if (e.isFunctionOfDim(i)) return false;
+    rest = rest + e * factor;
+    return true;
+  }
+
+  /// Whether each factor exceeds what the terms before it come to: then a sum of terms has one solution at most, as digits have.
+  bool areDigits(ArrayRef<unsigned> open, ArrayRef<int64_t> c) const {
+    int64_t most = 0;
+    for (unsigned i : open) {
+      if (c[i] <= most) return false;
+      most += c[i] * std::max<int64_t>(body.sizes[i] - 1, 0);
     }
-    solved[best] = difference;
+    return true;
+  }
+
+  /// The quotient, on condition that there is no remainder.
+  AffineExpr divide(AffineExpr e, int64_t by) {
+    if (by == 1) return e;
+    t.multiples.push_back({e, by});
+    return e.floorDiv(by);
+  }
+
+  bool solve(unsigned a, AffineExpr e) {
+    SmallVector<int64_t> c(solved.size());
+    AffineExpr rest = getAffineConstantExpr(0, context);
+    if (!addTerms(e, 1, c, rest)) return false;
+    SmallVector<unsigned> open; // a smaller factor first
+    for (unsigned i = 0; i < c.size(); ++i)
+      if (c[i]) open.push_back(i);
+    if (open.empty()) return false;
+    llvm::stable_sort(open, [&](unsigned x, unsigned y) { return std::abs(c[x]) < std::abs(c[y]); });
+    AffineExpr left = element(a) - rest;
+    if (areDigits(open, c)) {
+      for (unsigned i : llvm::reverse(ArrayRef(open).drop_front())) {
+        solved[i] = left.floorDiv(c[i]);
+        left = left % c[i];
+      }
+      solved[open[0]] = divide(left, c[open[0]]);
+    } else {
+      // The sum runs over the others, so it is the longest one; of equal ones that of the smallest factor.
+      unsigned best = open[0];
+      for (unsigned i : open)
+        if (body.sizes[i] > body.sizes[best]) best = i;
+      for (unsigned i : open)
+        if (i != best) left = left - getAffineDimExpr(i, context) * c[i];
+      solved[best] = divide(c[best] > 0 ? left : -left, std::abs(c[best]));
+    }
     for (AffineExpr &s : solved)
       if (s) s = substitute(s);
     return true;
