@@ -270,7 +270,7 @@ private:
       if (at == plan->locations.end()) return;
       const store::Buffer &b = plan->buffers[static_cast<size_t>(at->second.buffer)];
       Type type{dataflow::scalarOf(b.element).value_or(Scalar::F32), Shape(b.shape.begin(), b.shape.end())};
-      if (b.space == store::Space::State && b.elements() > 0) states.push_back({{b.name, type}, op});
+      if (b.space == store::Space::State && b.elements() > 0) states.push_back({{b.name, type, b.limit}, op});
     });
     return true;
   }
@@ -388,7 +388,7 @@ public:
   std::string fingerprint() const override { return compilation.fingerprint; }
   std::optional<Failure> loadState(const std::string &path) override {
     std::vector<StateField> fields;
-    for (const store::Buffer &b : stateBuffers()) fields.push_back({b.name, typeOf(b)});
+    for (const store::Buffer &b : stateBuffers()) fields.push_back({b.name, typeOf(b), b.limit});
     auto loaded = driver::loadState(path, fields);
     if (auto *failure = std::get_if<Failure>(&loaded)) return *failure;
     const auto &arrays = std::get<data::Arrays>(loaded);

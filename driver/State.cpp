@@ -45,12 +45,20 @@ std::variant<std::optional<ClockCounts>, Failure> loadClockCounts(const std::str
   return std::optional(counts);
 }
 
+/// Whether the number is such as a run leaves: positions are made of it. (Any byte of a bool but 0 has been read as true.)
+static bool fits(const Array &array, const StateField &field) {
+  if (field.limit == 0) return true;
+  double value = elementAsDouble(array, 0);
+  return value >= 0 && value < static_cast<double>(field.limit);
+}
+
 std::variant<data::Arrays, Failure> loadState(const std::string &path, const std::vector<StateField> &fields) {
   if (!isSafetensors(path)) return Failure{fmt::format("{}: states are .safetensors files", path)};
   auto loaded = data::loadAll(path);
   if (auto *error = std::get_if<data::Error>(&loaded)) return Failure{fmt::format("{}: {}", path, error->message)};
   auto &arrays = std::get<data::Arrays>(loaded);
   std::vector<std::string> missing, different, unknown;
+  std::string outside;
   data::Arrays rest = arrays;
   for (const StateField &field : fields) {
     auto found = arrays.find(field.path);
@@ -58,9 +66,12 @@ std::variant<data::Arrays, Failure> loadState(const std::string &path, const std
     if (found == arrays.end()) missing.push_back(field.path);
     else if (found->second.type() != field.type)
       different.push_back(fmt::format("{}: {}, not {}", field.path, toString(found->second.type()), toString(field.type)));
+    else if (!fits(found->second, field)) outside += (outside.empty() ? "" : ", ") + fmt::format("`{}`", field.path);
   }
   for (const auto &[name, array] : rest) unknown.push_back(name);
-  if (missing.empty() && different.empty() && unknown.empty()) return arrays;
+  bool isOfProgram = missing.empty() && different.empty() && unknown.empty();
+  if (isOfProgram && !outside.empty()) return Failure{fmt::format("{} is damaged: no run leaves such a value in {}", path, outside)};
+  if (isOfProgram) return arrays;
   std::string why;
   auto add = [&](const char *what, const std::vector<std::string> &paths) {
     if (!paths.empty()) why += fmt::format("{}{} {}", why.empty() ? "" : "; ", what, listed(paths));

@@ -10,6 +10,7 @@ namespace mlr::driver {
 struct StateField {
   std::string path;
   Type type;
+  int64_t limit = 0;  ///< of a whole number: it is below; 0: not known
 };
 
 /// Writes arrays, one a field, as a .safetensors file, and where the inputs are in their periods beside them.

@@ -326,6 +326,52 @@ def check_budgets(folder):
             same(f"{a}, then {b}", joined(head, part(b, 4, 6, "--load-state", folder / f"{a}.safetensors")), whole)
 
 
+PLACES = """
+enum Mode { Idle, Run }
+node main(x: f32[9], go: bool) -> (m: f32, p: f32[4, 9] every 4, b: f32[5] when e, n: i32 when e, e: bool, s: Mode, before: bool) {
+  w = window<<50>>(x, 0);
+  m = w[3, 4];
+  p = pack<<4>>(x);
+  (b, n, e) = pack<<5>>(x[0], until = go);
+  automaton {
+    state Off { s = Mode.Idle; until go then On; }
+    state On { s = Mode.Run; until go then Off; }
+  }
+  before = false fby go;
+}"""
+
+
+def check_places(folder):
+    """Memories that positions are made of are loaded only with what a run may leave in them; in C bools too, else any byte is true."""
+    program = Program(folder, PLACES)
+    rng = np.random.default_rng(8)
+    streams = {"x": rng.normal(size=(12, 9)).astype(np.float32), "go": rng.random(12) < 0.3}
+    state = folder / "state.safetensors"
+    program.jit(streams, 0, 6, save=state)
+    whole = state.read_bytes()
+    length = int.from_bytes(whole[:8], "little")
+    fields = {k: v for k, v in engines.json.loads(whole[8:8 + length]).items() if k != "__metadata__"}
+    counts = [k for k, v in fields.items() if v["dtype"] in ("I32", "BOOL") and not v["shape"]]
+    if len(counts) < 5:
+        raise Failure(f"of {list(fields)} only {counts} are numbers")
+    for path in counts:
+        at = 8 + length + fields[path]["data_offsets"][0]
+        size = fields[path]["data_offsets"][1] - fields[path]["data_offsets"][0]
+        for value in (50, 1000000, -5) if size == 4 else (2,):
+            damaged = folder / "damaged.safetensors"
+            damaged.write_bytes(whole[:at] + int(value).to_bytes(size, "little", signed=True) + whole[at + size:])
+            for engine, job in (("run", program.jit), ("interp", lambda *a, **k: program.jit(*a, engine="interp", **k)), ("C", program.c)):
+                if size == 1 and engine != "C":
+                    continue
+                try:
+                    job(streams, 6, 12, load=damaged)
+                except (Failure, engines.EngineError) as e:
+                    if "no run leaves such a value" in str(e) and path in str(e):
+                        continue
+                    raise Failure(f"{engine}, {path} = {value}: {e}") from None
+                raise Failure(f"{engine}, {path} = {value}: loaded")
+
+
 SLOW_INPUTS = """
 node main(c: bool, y: i32 every 3, u: i32 every 2 at 1, v: i32 when c) -> (a: i32, b: i32 every 2 at 1) {
   a = hold(y, 1) + 100 * hold(v, 3);
@@ -358,7 +404,7 @@ def check_slow_inputs(folder):
 
 def main():
     wanted, failed, count = sys.argv[2:], 0, 0
-    jobs = [(name, lambda folder, text=text: check(folder, text)) for name, text in PROGRAMS] + [("budgets", check_budgets), ("slow inputs", check_slow_inputs), ("refusals", check_refusals)]
+    jobs = [(name, lambda folder, text=text: check(folder, text)) for name, text in PROGRAMS] + [("budgets", check_budgets), ("slow inputs", check_slow_inputs), ("places", check_places), ("refusals", check_refusals)]
     for name, job in jobs:
         if wanted and name not in wanted:
             continue

@@ -24,14 +24,16 @@ static Attribute encode(Builder &b, const Location *location) {
 }
 
 static Attribute encode(Builder &b, const Buffer &buffer) {
-  return b.getDictionaryAttr({
+  SmallVector<NamedAttribute> fields{
       b.getNamedAttr("space", b.getStringAttr(name(buffer.space))),
       b.getNamedAttr("offset", b.getI64IntegerAttr(buffer.offset)),
       b.getNamedAttr("element", TypeAttr::get(buffer.element)),
       b.getNamedAttr("shape", b.getDenseI64ArrayAttr(buffer.shape)),
       b.getNamedAttr("name", b.getStringAttr(buffer.name)),
       b.getNamedAttr("reason", b.getStringAttr(buffer.reason)),
-  });
+  };
+  if (buffer.limit) fields.push_back(b.getNamedAttr("limit", b.getI64IntegerAttr(buffer.limit)));
+  return b.getDictionaryAttr(fields);
 }
 
 static ArrayAttr encode(Builder &b, const Plan &plan, ValueRange values) {
@@ -83,6 +85,7 @@ static FailureOr<Buffer> decodeBuffer(Attribute attr, int64_t id) {
   if (!space || !title || !reason || !offset || !element || !shape) return failure();
   if (llvm::any_of(shape.asArrayRef(), [](int64_t d) { return d < 0; })) return failure();
   Buffer buffer{id, Space::Scratch, offset.getInt(), element.getValue(), {}, title.str(), reason.str()};
+  if (auto limit = fields.getAs<IntegerAttr>("limit")) buffer.limit = limit.getInt();
   buffer.shape.assign(shape.asArrayRef().begin(), shape.asArrayRef().end());
   for (Space s : {Space::State, Space::Scratch, Space::In, Space::Out, Space::Rom})
     if (space.getValue() == name(s)) {

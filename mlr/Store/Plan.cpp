@@ -1,6 +1,7 @@
 #include "mlr/Store/Plan.h"
 #include "mlr/Dataflow/Passes.h"
 #include "mlr/Store/Coalesce.h"
+#include "mlr/Store/Limits.h"
 #include "mlr/Store/Offsets.h"
 #include "mlr/Store/Reasons.h"
 #include "mlr/Store/Tables.h"
@@ -190,6 +191,9 @@ void Planner::addReasons() {
   for (unsigned i = 0; i < storage.roots.size(); ++i) {
     if (storage.roots[i].kind < Root::Slot) continue;
     int64_t buffer = homes[coalesced.classOf(i)].buffer;
+    auto memory = storage.roots[i].value.getDefiningOp<FbyOp>();
+    Buffer &b = plan.buffers[buffer];
+    if (memory && b.space == Space::State && b.elements() == 1) b.limit = limitOf(memory);
     if (buffer == tableOf[i]) continue; // says so already
     why[buffer].insert(reasons.describe(storage.roots[i].value));
   }

@@ -21,6 +21,7 @@ struct Buffer {
   llvm::SmallVector<int64_t> shape;
   std::string name;        ///< source path: "lstm_cell.h"
   std::string reason;      ///< for the report: "state of `0 fby h`", "stacked result `ys`", "crosses from sweep 1 (up) to 2 (down)"
+  int64_t limit = 0;       ///< of a state: between two instants it holds 0 .. limit-1; 0: not known
   int64_t elements() const;
   int64_t bytes() const;
 };
