@@ -589,3 +589,19 @@ node main(x: f64[37], y: f64[5, 6, 7], u: f64[9]) -> (l: f64, d_x: f64[37], d_y:
   l = flat + 0.01 * rows + q;
   d_x = grad(l, x);  d_y = grad(l, y);  d_u = grad(l, u);
 }""", x=numbers(37), y=numbers(5, 6, 7, seed=1), u=numbers(9, seed=2))
+case("what_an_inner_recurrence_takes_from_outside_of_a_condition", """
+node each(x: f64[3], u, v: f64, c: bool) -> (y: f64[4, 3]) {
+  scan t < 4 {
+    scan s < 3 {
+      r[s] = a * v;
+      a = v fby u;
+    }
+    d = t % 2 == 0;
+    y[t] = if c then merge(d, [v, v, (r when d)[1]], x when not d) else x;
+  }
+}
+node main(x: f64[3], u, v: f64) -> (l: f64, d_x: f64[3], d_u, d_v: f64) {
+  y = each(x, u, v, v > -100.0);
+  l = sum(y * y);
+  d_x = grad(l, x);  d_u = grad(l, u);  d_v = grad(l, v);
+}""", x=numbers(3), u=0.7, v=-0.4)

@@ -103,20 +103,23 @@ void Derivative::forEachUse(Value y, ArrayRef<Guard> own, UseFunction f) {
     if (activity.isActive(source)) f(source, std::move(g), whole);
   };
   Operation *scan = op->getBlock()->getParentOp();
-  auto useHere = [&](Value source, llvm::function_ref<bool(const Guard &)> drop) {
+  auto useBy = [&](Operation *user, Value source, llvm::function_ref<bool(const Guard &)> drop) {
     if (!activity.isActive(source)) return;
-    use(source, prefix(own, [&](const Guard &g) { return drop(g) || isBeyond(g, op, levelFor(source)); }));
+    use(source, prefix(own, [&](const Guard &g) { return drop(g) || isBeyond(g, user, levelFor(source)); }));
   };
+  auto useHere = [&](Value source, llvm::function_ref<bool(const Guard &)> drop) { useBy(op, source, drop); };
+  auto none = [](const Guard &) { return false; };
   if (isa<CutOp>(op)) {
-    useHere(op->getOperand(0), [](const Guard &) { return false; });
+    useHere(op->getOperand(0), none);
   } else if (isa<ScanOp>(op)) {
-    use(dataflow::bodyOf(op).getTerminator()->getOperand(cast<OpResult>(y).getResultNumber()), Guards(own));
+    Operation *end = dataflow::bodyOf(op).getTerminator();
+    useBy(end, end->getOperand(cast<OpResult>(y).getResultNumber()), none);
   } else if (isa<FbyOp, EbyOp>(op)) {
-    for (Value v : op->getOperands()) use(v, prefix(own, [&](const Guard &c) { return isInside(c, scan); }));
+    for (Value v : op->getOperands()) useHere(v, [&](const Guard &c) { return isInside(c, scan); });
   } else if (isa<WindowOp>(op)) {
     for (Value v : op->getOperands()) use(v, {});
   } else if (isa<FinalOp, InitialOp>(op)) {
-    use(op->getOperand(0), Guards(own));
+    useHere(op->getOperand(0), none);
   } else if (isa<ReshapeOp, ConcatOp, StackOp>(op) || isWholeCall(op)) {
     for (Value v : op->getOperands()) useHere(v, isTensor);
   } else {
