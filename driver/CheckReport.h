@@ -13,7 +13,7 @@ struct CheckFailure {
   int64_t instants = 0; ///< how many
 };
 
-/// One warning each, in order of position. `instants`: of the whole run.
+/// One warning each, in order of position. `instants`: that were run; `before`: those of a run that goes on, not among them.
 std::string renderFailures(const Compilation &compilation, const std::vector<CheckFailure> &failures, int64_t instants, int64_t before);
 
 } // namespace mlr::driver
