@@ -135,8 +135,10 @@ std::variant<InputStreams, Failure> InputStreams::open(const std::vector<std::st
       return Failure{fmt::format("input `{}` has {} instants, the inputs before it have {}", port.name, rows->count(), *streams.instants)};
     if (isBase) streams.instants = rows->count();
     std::vector<int64_t> before(port.clock.size());
-    if (auto known = passes.before.find(port.name); known != passes.before.end() && known->second.size() == before.size())
+    if (auto known = passes.before.find(port.name); known != passes.before.end()) {
+      if (known->second.size() != before.size()) return Failure{fmt::format("the state says where input `{}` is in its periods, but for another clock", port.name)};
       before = known->second;
+    }
     streams.streams.push_back({port, what, rows, it->second.stream.present, {}, 0, before, before});
   }
   if (samplesPerSecond > 0)

@@ -397,6 +397,18 @@ def check_slow_inputs(folder):
             middle = part(engine, cut, cut + 2, "--load-state", state, "--save-state", state)
             tail = part(engine, cut + 2, total, "--load-state", state)
             same(f"{engine}, cut at {cut}", joined(joined(head, middle), tail), whole)
+    data = state.read_bytes()
+    for clocks, problem in ((b'[1, 2]', "for another clock"), (b'[-14]', "is damaged"), (b'14', "is damaged")):
+        broken = data.replace(b'\\"y\\":[11]', b'\\"y\\":' + clocks)
+        length = int.from_bytes(data[:8], "little") + len(broken) - len(data)
+        state.write_bytes(length.to_bytes(8, "little") + broken[8:])
+        try:
+            part("run", 9, 11, "--load-state", state)
+        except engines.EngineError as e:
+            if problem in str(e):
+                continue
+            raise Failure(f"clocks {clocks}: {e}") from None
+        raise Failure(f"clocks {clocks}: loaded")
     point = folder / "point.safetensors"
     head = part("run", 0, 4, "--checkpoint", point)
     same("from a checkpoint", joined(head, part("run", 4, total, "--load-state", point)), whole)
