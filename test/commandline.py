@@ -111,6 +111,14 @@ def directions_stand_behind_an_equals_sign(folder):
         assert error.count("\n") == 1, error
 
 
+def mixed_precision_is_compared_as_its_coarsest_type(folder):
+    """f64 outside, f32 inside: R20.8."""
+    (folder / "p.mlr").write_text("node main(x: f64[3]) -> (g: f64[3]) { y = f32(x); z = sin(y) * exp(y); g = grad(f64(sum(z * z)), x); }\n")
+    (folder / "in.csv").write_text("x[0],x[1],x[2]\n0.1,0.7,1.3\n")
+    code, _, error = mlrc(folder, "interp", "p.mlr", "--check-gradients", "--input", "in.csv")
+    assert code == 0 and "the derivative agrees" in error, (code, error)
+
+
 def budgets_are_of_the_commands_that_compile(folder):
     """What no command would keep to is not taken: R14.17."""
     (folder / "p.mlr").write_text("node main() -> (y: f32) { y = 1 + (0 fby y); }\n")

@@ -84,7 +84,7 @@ void Duals::compare(const CellRef &cell, const Progress &progress) {
   Span span = term.expr->span;
   DerivativeReport &report = reports[{span.file, span.begin, span.end}];
   report.span = span;
-  report.scalar = term.scalar;
+  report.scalar = coarser(report.scalar, coarser(progress.coarsest, coarser(term.scalar, term.args[0]->scalar)));
   if (progress.notLinear) {
     report.notLinear = progress.notLinear->display;
     return;

@@ -14,6 +14,11 @@ Bits fromDouble(Scalar scalar, double value) {
   return apply(OpKind::Convert, Scalar::F64, scalar, std::bit_cast<Bits>(value));
 }
 
+Scalar coarser(Scalar a, Scalar b) {
+  auto bits = [](Scalar s) { return s == Scalar::F64 ? 53 : s == Scalar::F32 ? 24 : s == Scalar::F16 ? 11 : 8; };
+  return bits(a) <= bits(b) ? a : b;
+}
+
 double product(unsigned set, const double *a, const double *b) {
   double sum = 0;
   for (unsigned part = set;; part = (part - 1) & set) {

@@ -17,6 +17,8 @@ constexpr unsigned maxTags = 6;
 /// A float as f64, exactly.
 double toDouble(Scalar scalar, Bits bits);
 Bits fromDouble(Scalar scalar, double value);
+/// Of two float types the one with fewer bits of significand.
+Scalar coarser(Scalar a, Scalar b);
 
 /// Coefficient `full` (all tags) of op(a, b, c), of operands with 1 + full coefficients each. What has no part in the result
 /// adds exactly 0, even where its factor is infinite. Not for Select.

@@ -143,6 +143,12 @@ Tangent Duals::tensor(const Term &term, Frame &frame, int64_t t, TagSet &set) {
   }
 }
 
+/// The operands of a conversion vary: the derivative is rounded as its coarser side is.
+void Duals::noteTypes(const Term &term, TagSet &set) {
+  if (term.op != OpKind::Convert) return;
+  for (Tag *tag : set.tags) tag->coarsest = coarser(tag->coarsest, coarser(term.scalar, term.operand));
+}
+
 double Duals::operation(const Term &term, Frame &frame, int64_t t, TagSet &set) {
   if (term.op == OpKind::Select) {
     Bits condition = m.scalar(*term.args[0], frame, t);
@@ -157,6 +163,7 @@ double Duals::operation(const Term &term, Frame &frame, int64_t t, TagSet &set) 
       isVaried |= x[k][part] != 0;
     }
   if (!isVaried) return 0;
+  noteTypes(term, set);
   for (size_t k = 0; k < term.args.size() && isOk(); ++k)
     x[k][0] = toDouble(term.args[k]->scalar, m.scalar(*term.args[k], frame, t));
   return isOk() ? combine(term.op, set.full(), x[0], x[1], x[2]) : 0;
@@ -175,6 +182,7 @@ Tangent Duals::operations(const Term &term, Frame &frame, int64_t t, TagSet &set
     }
   }
   if (!isVaried || !isOk()) return nullptr;
+  noteTypes(term, set);
   for (size_t k = 0; k < term.args.size() && isOk(); ++k) values[k] = primal(*term.args[k], frame, t);
   if (!isOk()) return nullptr;
   Numbers out(static_cast<size_t>(term.elements));

@@ -190,6 +190,7 @@ void Duals::drop(Progress &progress) {
   std::erase_if(sets, [&](const auto &entry) {
     return std::find(entry.first.begin(), entry.first.end(), progress.tag.get()) != entry.first.end();
   });
+  progress.coarsest = coarser(progress.coarsest, progress.tag->coarsest);
   if (progress.tag->notLinear) progress.notLinear = progress.tag->notLinear;
   progress.tag.reset();
   progress.tags = nullptr;

@@ -36,6 +36,7 @@ struct Tag {
   /// The times around the derivative, the innermost first, each with the instant: what belongs to other instants is constant.
   std::vector<std::pair<const Activation *, int64_t>> times;
   const NodeInstance *notLinear = nullptr; ///< a stated derivative that the pass met, and that no dual number can follow
+  Scalar coarsest = Scalar::F64; ///< of the types that the value has on its way from the variable
 };
 
 struct TagSet {
@@ -90,6 +91,7 @@ private:
     bool isRandom = false; ///< a pass has a random direction, and a row of `sum`
     std::vector<double> given; ///< what the differentiated program says, if it is asked
     const NodeInstance *notLinear = nullptr;
+    Scalar coarsest = Scalar::F64;
   };
   using ProgressKey = std::tuple<const Frame *, uint32_t, int64_t, TagSet *>;
 
@@ -140,6 +142,7 @@ private:
   Tangent reduce(const Term &term, Frame &frame, int64_t t, TagSet &set);
   void addTo(std::vector<DualChain> &chains, const Term &reduction, Frame &frame, int64_t t, TagSet &set);
   Value primal(const Term &term, Frame &frame, int64_t t);
+  static void noteTypes(const Term &term, TagSet &set);
 
   // DualCalls.cpp: calls of funs.
   using Coefficients = std::function<Tangent(size_t, TagSet &)>;

@@ -45,7 +45,7 @@ struct CheckFailure {
 /// What became of a derivative, by place in the source.
 struct DerivativeReport {
   Span span;
-  Scalar scalar = Scalar::F64;
+  Scalar scalar = Scalar::F64; ///< the coarsest type that the value has on its way from the variable
   int64_t compared = 0; ///< instants, each instance and each inner one counted
   /// Largest difference, relative to the largest element (of a direction: to the sum of magnitudes), or to 1e-3 if that is larger.
   double worst = 0;

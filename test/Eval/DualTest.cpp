@@ -193,5 +193,36 @@ TEST(Dual, AWrongDerivativeIsNoticed) {
   EXPECT_NEAR(report.worst, 0.5 / 40.5, 1e-12);
 }
 
+// e = f64(f32(x)) y: the derivative by x is as exact as f32, that by y as f64.
+TEST(Dual, TheCoarsestTypeOnTheWayIsThatOfADerivative) { // R20.8
+  Programs m;
+  VarId x = m.b.input("x", F64), y = m.b.input("y", F64), gx = m.b.output("gx", F64), gy = m.b.output("gy", F64), e = m.b.var("e", F64);
+  auto convert = [&](Scalar to, const Expr *operand) {
+    Expr *c = m.b.expr(ExprKind::Op, {to, {}}, {operand});
+    c->op = OpKind::Convert;
+    return c;
+  };
+  m.b.define(e, m.op(OpKind::Mul, convert(Scalar::F64, convert(Scalar::F32, m.b.get(x))), m.b.get(y)));
+  Expr *first = m.grad(e, x), *second = m.grad(e, y);
+  first->span = {0, 1, 1}; // reports are by place
+  second->span = {0, 2, 2};
+  m.b.define(gx, first);
+  m.b.define(gy, second);
+  auto check = std::make_shared<DerivativeCheck>();
+  check->exposed = exposeDerivatives(m.p);
+  Options options;
+  options.derivatives = check;
+  Interpreter interpreter(*m.p.roots[0], options);
+  Array two = arrayOf<double>(F64, {2}), three = arrayOf<double>(F64, {3});
+  std::vector<Array> taken{three, two};
+  for (size_t i = 2; i < m.p.roots[0]->outputs.size(); ++i) taken.push_back(i == 2 ? three : two);
+  auto result = interpreter.step({two, three}, &taken);
+  if (auto *error = std::get_if<Error>(&result)) FAIL() << error->message;
+  std::vector<DerivativeReport> reports = interpreter.derivatives();
+  ASSERT_EQ(reports.size(), 2u);
+  EXPECT_EQ(reports[0].scalar, Scalar::F32);
+  EXPECT_EQ(reports[1].scalar, Scalar::F64);
+}
+
 } // namespace
 } // namespace mlr::eval
