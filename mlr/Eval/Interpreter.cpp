@@ -39,6 +39,7 @@ struct Interpreter::Impl {
   bool run(const std::vector<Array> &inputs, std::vector<Array> &outputs) {
     Frame &frame = base->body;
     machine->now = now;
+    machine->forgetCalls();
     if (machine->duals) machine->duals->begin();
     if (!machine->beginInstant(frame, now)) return false;
     values.clear();

@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <tuple>
+#include <unordered_map>
 
 namespace mlr::eval {
 
@@ -122,6 +123,8 @@ public:
   bool beginInstant(Frame &frame, int64_t t);
   /// Forgets scans of instants up to t that no later instant can ask for, called nodes included.
   void endInstant(Frame &frame, int64_t t);
+  /// At the beginning of an instant.
+  void forgetCalls() { called.clear(); }
   void set(Frame &frame, uint32_t slot, int64_t t, Value value);
   /// The end of a route that starts in `frame` at t. Unless There, the place means nothing; Unknown: an
   /// error, or something on the stack.
@@ -253,6 +256,9 @@ private:
   Cached *cached(const Term &term, Frame &frame, int64_t t, bool &hit);
   void call(const Term &term, Frame &frame, int64_t t, Value &value);
   bool runFun(NodePlan &plan, std::vector<Value> &args, uint32_t result, Value &value);
+  bool runBody(NodePlan &plan, std::vector<Value> &args, uint32_t result, Value &value);
+  /// The call, by its bits; nothing if its results are not kept.
+  std::vector<Bits> callKey(const NodePlan &plan, const std::vector<Value> &args, uint32_t result) const;
 
   // Tensors.cpp
   Tensor allocate(const Term &term, std::byte *&data);
@@ -278,6 +284,11 @@ private:
   uint64_t epoch = 0, epochs = 0; ///< of the cell under evaluation; given out so far
   std::vector<Cached> caches;
   std::vector<Pool> pools; ///< by plan
+  struct KeyHash {
+    size_t operator()(const std::vector<Bits> &key) const;
+  };
+  /// Of a program with derivatives: results of funs at this instant. Each pass of a derivative asks for the same ones.
+  std::unordered_map<std::vector<Bits>, Value, KeyHash> called;
   std::vector<uint32_t> *record = nullptr;
   Frame *recordFrame = nullptr;
   const Frame *calling = nullptr; ///< of the C function with effects whose turn it is
