@@ -26,6 +26,9 @@ SweepProblem randomProblem(std::mt19937 &random, int items, int scans) {
       static const Access kinds[] = {Access::Same,  Access::Same,    Access::Fby,  Access::Eby,
                                      Access::Final, Access::Initial, Access::Whole};
       item.preds.push_back({u, kinds[below(7)]});
+      bool isStream = p.items[u].scan == item.scan && item.scan >= 0 && !p.items[u].cheap;
+      if (isStream && !item.cheap && below(8) == 0) // as Graph makes them: no window is cheap, nor what it reads
+        item.preds.back().access = Access::Window;
     }
     p.items.push_back(item);
   }
@@ -69,6 +72,16 @@ bool valid(const SweepProblem &p, const std::vector<Sweep> &sweeps, const std::v
   return true;
 }
 
+/// Whether a plan says of each item after which sweep it is known, and of which cheap ones they are executed in that sweep.
+bool describes(const SweepProblem &p, const SweepPlan &plan) {
+  for (size_t v = 0; v < p.items.size(); ++v) {
+    const auto &item = p.items[v];
+    if (plan.at[v] != knownAfter(p, plan.at, v)) return false;
+    if (item.cheap && plan.inSweep[v] != (plan.at[v] > 0 && runs(p, plan.sweeps, plan.at, v, plan.at[v]))) return false;
+  }
+  return true;
+}
+
 /// Tries every sequence of n sweeps with every assignment.
 bool feasible(const SweepProblem &p, int n) {
   std::vector<int> waiting;
@@ -103,6 +116,7 @@ TEST(Sweeps, NumberIsMinimalOnSmallGraphs) {
     auto plan = planSweeps(p);
     ASSERT_TRUE(plan);
     EXPECT_TRUE(valid(p, plan->sweeps, plan->at));
+    EXPECT_TRUE(describes(p, *plan)) << "round " << round;
     if (!plan->sweeps.empty() && plan->sweeps.size() <= 5)
       EXPECT_FALSE(feasible(p, plan->sweeps.size() - 1)) << "round " << round;
     deep += plan->sweeps.size() > 3;
@@ -117,6 +131,7 @@ TEST(Sweeps, NumberIsMinimalForScansThatDependOnOneAnother) {
     auto plan = planSweeps(p);
     ASSERT_TRUE(plan);
     EXPECT_TRUE(valid(p, plan->sweeps, plan->at));
+    EXPECT_TRUE(describes(p, *plan)) << "round " << round;
     if (!plan->sweeps.empty() && plan->sweeps.size() <= 4)
       EXPECT_FALSE(feasible(p, plan->sweeps.size() - 1)) << "round " << round;
   }
@@ -132,6 +147,7 @@ TEST(Sweeps, PlacingLateKeepsThePlanValid) {
     for (size_t i = 0; i < p.items.size(); ++i) bytes.push_back(1 + random() % 8);
     placeLate(p, bytes, *plan);
     EXPECT_TRUE(valid(p, plan->sweeps, plan->at)) << "round " << round;
+    EXPECT_TRUE(describes(p, *plan)) << "round " << round;
   }
 }
 
