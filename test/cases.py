@@ -103,6 +103,7 @@ class Case:
             steps = min(steps, int(options[at + 1]))
             del options[at:at + 2]
         path = self.folder / self.program
-        if engine == "C": built = engines.build_c(mlrc, path, folder, "gcc", flags=flags, extra=options)
-        else: built = engines.build_shared(mlrc, path, folder, engine, extra=options)
+        links = [self.folder / file for name, file in self.files if name == "--link"]
+        if engine == "C": built = engines.build_c(mlrc, path, folder, "gcc", flags=flags, extra=options, beside=links)
+        else: built = engines.build_shared(mlrc, path, folder, engine, extra=options + [o for file in links for o in ("--link", str(file))])
         return {"outputs": engines.present_only(engines.c_run(*built, streams, steps)), "texts": {}}

@@ -88,8 +88,13 @@ int main(int argc, char **argv) {{
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g"]
 
 
-def sanitized_run(mlrc, program, folder, compiler, streams, steps, node=None, extra=()):
-    """The generated C as a program of its own under the address and undefined behaviour sanitizers; outputs as mlrc_run."""
+def foreign(description, beside):
+    """Arguments of a C compiler for files with C functions that generated code calls, which may include its header as GENERATED."""
+    return [f'-DGENERATED="{description["node"]}.h"', *(str(pathlib.Path(f).resolve()) for f in beside)] if beside else []
+
+
+def sanitized_run(mlrc, program, folder, compiler, streams, steps, node=None, extra=(), beside=()):
+    """The generated C as a program of its own under the address and undefined behaviour sanitizers, with the C files `beside`; outputs as mlrc_run."""
     folder = pathlib.Path(folder)
     description, sources = generate_c(mlrc, program, folder, node, None, extra)
     own = folder / "sanitized"
@@ -99,7 +104,7 @@ def sanitized_run(mlrc, program, folder, compiler, streams, steps, node=None, ex
                                           outbytes=f"(size_t){description['out']['bytes']}"))
     binary = own / "main"
     command = [compiler, *[f for f in C_FLAGS if f not in ("-O2", "-fPIC", "-shared")], "-O1", *SANITIZERS, f"-I{folder}", "-o", str(binary),
-               str(main), *sources, "-lm"]
+               str(main), *sources, *foreign(description, beside), "-lm"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise EngineError(f"{' '.join(command)}\n{done.stderr[:4000]}")
@@ -147,12 +152,13 @@ def generate_c(mlrc, program, folder, node=None, params=None, extra=()):
     return description, sorted(str(p) for p in folder.glob("*.c")) + sorted(str(p) for p in folder.glob("*.S"))
 
 
-def build_c(mlrc, program, folder, compiler="gcc", node=None, params=None, flags=(), extra=()):
-    """Generates C, compiles it without warnings and returns (library, description)."""
+def build_c(mlrc, program, folder, compiler="gcc", node=None, params=None, flags=(), extra=(), beside=()):
+    """Generates C, compiles it, and the C files `beside`, without warnings and returns (library, description)."""
     folder = pathlib.Path(folder)
     description, sources = generate_c(mlrc, program, folder, node, params, extra)
     library = folder / f"lib{compiler.replace('/', '_')}.so"
-    command = [compiler, *C_FLAGS, *flags, "-o", str(library.resolve()), *(str(pathlib.Path(s).resolve()) for s in sources), "-lm"]
+    command = [compiler, *C_FLAGS, *flags, f"-I{folder.resolve()}", "-o", str(library.resolve()),
+               *(str(pathlib.Path(s).resolve()) for s in sources), *foreign(description, beside), "-lm"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder)  # large constants are included from there
     if done.returncode != 0:
         raise EngineError(f"{' '.join(command)}\n{done.stderr[:4000]}")

@@ -110,9 +110,9 @@ def generate(mlrc, program, folder, machine, emit="c", node=None, params=None, e
     return description, [s + ".o" for s in sources]
 
 
-def build(mlrc, program, folder, machine, streams, steps, emit="c", node=None, params=None, extra=()):
-    """An image that runs `steps` instants of a node, from the generated C (emit 'c') or from LLVM's object ('obj'). None where
-    the node does not fit the board."""
+def build(mlrc, program, folder, machine, streams, steps, emit="c", node=None, params=None, extra=(), beside=()):
+    """An image that runs `steps` instants of a node, from the generated C (emit 'c') or from LLVM's object ('obj'), with the C files
+    `beside`. None where the node does not fit the board."""
     folder, m = pathlib.Path(folder).resolve(), MACHINES[machine]
     description, generated = generate(mlrc, program, folder, machine, emit, node, params, extra)
     if not generated:
@@ -132,7 +132,7 @@ def build(mlrc, program, folder, machine, streams, steps, emit="c", node=None, p
     elf = harness / "main.elf"
     symbols = [f"-DPAINTED={PAINTED}", f"-DNODE_STEP={name}_step", f"-DNODE_RESET={name}_reset"]
     _call(["arm-none-eabi-gcc", *m["flags"], "-O1", "--specs=rdimon.specs", "-T", HERE / "mps2.ld", f"-I{folder}", *symbols,
-           harness / "main.c", harness / "recorded.S", HERE / "call.S", HERE / "start.c", *generated, "-lm",
+           harness / "main.c", harness / "recorded.S", HERE / "call.S", HERE / "start.c", *generated, *engines.foreign(description, beside), "-lm",
            f"-Wl,-Map={elf.with_suffix('.map')}", "-o", elf], "arm-none-eabi-gcc", cwd=folder)
     return Image(machine, description, elf, generated, steps)
 
@@ -167,7 +167,7 @@ def emulate(image, count=False):
     return engines.stacked(image.description, rows, steps), measured
 
 
-def run(mlrc, program, folder, machine, streams, steps, emit="c", node=None, params=None, extra=()):
+def run(mlrc, program, folder, machine, streams, steps, emit="c", node=None, params=None, extra=(), beside=()):
     """Outputs of `steps` instants on an emulated board; None where the node does not fit it."""
-    image = build(mlrc, program, folder, machine, streams, steps, emit, node, params, extra)
+    image = build(mlrc, program, folder, machine, streams, steps, emit, node, params, extra, beside)
     return emulate(image)[0] if image else None

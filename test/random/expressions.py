@@ -16,8 +16,24 @@ class Expressions(Structured):
         if scalar in self.enums: return f"{scalar}.{self.r.choice(self.enums[scalar])}"
         if scalar == "bool": return self.r.choice(["true", "false"])
         if scalar in FLOATS: return self.r.choice(["0.0", "1.0", "-1.5", "0.25", "3.0", "0.1", "-0.7", "0.5", "-0.3", "-0.0"])
+        if self.wraps and self.r.random() < 0.3: return self.extreme(scalar)
         if scalar[0] == "u": return self.r.choice(["0", "1", "2", "7", "100"])
         return self.r.choice(["0", "1", "-1", "3", "-7", "100", "2"])
+
+    def extreme(self, scalar):
+        """An integer at the end of its type, where operations wrap around."""
+        most = 2 ** (int(scalar[1:]) - (scalar[0] == "i")) - 1
+        return self.r.choice([str(most), str(most - 1), f"-{most}" if scalar[0] == "i" else "1"])
+
+    def wrapping(self, region, shape, depth):
+        """A comparison that compilers decide beforehand where they take it that nothing wraps around."""
+        r, scalar = self.r, self.r.choice(INTS)
+        self.features.add("wrap around")
+        x = lambda: self.pick(region, scalar, shape) or self.expression(region, scalar, shape, depth - 2)
+        c, a, test = self.constant(scalar, ()), x(), r.choice(["<", ">", "<=", ">=", "==", "!="])
+        form = r.choice(["({0} {o} {c}) {t} {0}", "({0} {o} {1}) {t} ({0} {o} {2})", "({0} * {c}) / {c} {t} {0}", "i64({0} {o} {c}) {t} i64({0}) {o} i64({c})", "-{0} {t} {0}"])
+        if form[0] == "-" and scalar[0] == "u": form = "({0} {o} {c}) {t} {0}"
+        return f"({form.format(a, x(), x(), o=r.choice('+-*'), t=test, c=c)})"
 
     def constant(self, scalar, shape):
         """A literal of exactly this type; elements often differ."""
@@ -167,6 +183,7 @@ class Expressions(Structured):
             return f"where({sub('bool', self.narrower(shape))}, {sub()}, {sub()})"
         other = lambda: sub(scalar, self.narrower(shape))  # broadcast
         if scalar == "bool":
+            if self.wraps and r.random() < 0.4: return self.wrapping(region, shape, depth)
             if r.random() < 0.6:
                 s = r.choice(["f32", "i32", "f64", "u8", "bool", *(() if shape else self.enums)])
                 if s in self.enums:

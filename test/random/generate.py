@@ -18,19 +18,21 @@ from blocks import Blocks  # noqa: E402
 from clocked import Clocked  # noqa: E402
 from coverage import CONSTRUCTS, PAIRS, Features  # noqa: E402
 from expressions import Expressions  # noqa: E402
+from foreign import Foreign  # noqa: E402
 from library import Library, Node  # noqa: E402
 from region import Clock, Region, Var  # noqa: E402
 from scalars import FLOATS, INTS, is_number, tensor  # noqa: E402
 
 
-class Program(Expressions, Clocked, Blocks, Library):
+class Program(Expressions, Clocked, Blocks, Library, Foreign):
     def __init__(self, seed):
         self.r, self.seed = random.Random(seed), seed
         self.names = 0
         self.nodes, self.funs, self.generics, self.reducers = [], [], [], []  # funs: (name, scalars of the inputs, scalar of the output)
-        self.constants = []
+        self.constants, self.foreigns, self.c = [], [], ""
         self.enums, self.structs = {}, {}
         self.in_resets = set()    # names of variables that a reset block defines: the checker takes them for no clock of an output yet
+        self.wraps = random.Random(f"{seed} integers that wrap around").random() < 0.25
         self.text, self.module_text, self.module = [], [], f"lib{seed}"
         self.features = Features()
         self.wanted = self.r.choice(PAIRS) if self.r.random() < 0.85 else frozenset()
@@ -138,7 +140,8 @@ class Program(Expressions, Clocked, Blocks, Library):
         """A statement other than an equation, if one suits the place."""
         if self.budget <= 0 or region.plain or region.stateless: return
         weights = {name: weight * (6 if self.wanted.intersection(features) else 1) for name, (weight, features) in self.STATEMENTS.items()}
-        if depth <= 0: weights = {n: w for n, w in weights.items() if n in ("call", "flat_clock", "pack", "unpack", "monitor", "mixed")}
+        if self.foreigns: weights["foreign_call"] = 4
+        if depth <= 0: weights = {n: w for n, w in weights.items() if n in ("call", "flat_clock", "pack", "unpack", "monitor", "mixed", "foreign_call")}
         if not region.in_scan or region.direction == "down" or region.no_eby or not region.index: weights.pop("mixed", None)
         name = self.r.choices(list(weights), list(weights.values()))[0]
         self.budget -= 1
@@ -420,6 +423,7 @@ class Program(Expressions, Clocked, Blocks, Library):
         """The text of the program; `files` has the others that it needs."""
         r = self.r
         self.declare_types()
+        self.foreign()
         for _ in range(r.choice([0, 0, 1, 2])): self.table()
         for _ in range(r.choice([0, 0, 1, 2])): self.fun()
         self.library()
@@ -439,8 +443,13 @@ class Program(Expressions, Clocked, Blocks, Library):
         return "\n".join(imports + self.text)
 
     def files(self):
-        """{name: text} of the modules beside the program."""
-        return {f"{self.module}.mlr": "\n".join(self.module_text)} if self.module_text else {}
+        """{name: text} of the modules beside the program, and of its C functions."""
+        found = {f"{self.module}.mlr": "\n".join(self.module_text)} if self.module_text else {}
+        return {**found, **{name: self.c_file() for name in self.links()}}
+
+    def links(self):
+        """Files with the C functions that the program calls."""
+        return ["functions.c"] if self.foreigns else []
 
 
 def present(clock, streams, steps):

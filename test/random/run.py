@@ -51,24 +51,26 @@ def prepare(seed, folder):
 def outputs_of(mlrc, engine, program, streams, folder, flags=("-O1",)):
     """Outputs of one engine, or None where it cannot run the program; flags of the C compiler."""
     path, steps, mode = folder / "p.mlr", program.steps(), program.options()
+    links = [folder / name for name in program.links()]
+    linked = [option for file in links for option in ("--link", str(file))]
     if engine.startswith("least:"):
         refused = subprocess.run([str(mlrc), "build", str(path), "--after=buffers", "--ram=0", *mode], capture_output=True, text=True)
         least = re.search(r"the least possible is (\d+)", refused.stderr)
         engine, mode = engine[6:], [*mode, f"--ram={least[1]}"] if least else mode
     if engine in ("interp", "run"):
-        return engines.mlrc_run(mlrc, engine, path, "main", inputs=[folder / "in.npz"], steps=steps, extra=mode, reports=True)
+        return engines.mlrc_run(mlrc, engine, path, "main", inputs=[folder / "in.npz"], steps=steps, extra=mode + linked, reports=True)
     full = every_instant(program, streams, steps)
     target = folder / re.sub(r"\W", "_", "_".join([engine, *mode]))
     target.mkdir(exist_ok=True)
     if engine.startswith("cortex"):
         machine, _, emit = engine.partition(":")
-        found = cortex.run(mlrc, path, target, machine, full, steps, emit or "c", "main", extra=mode)
+        found = cortex.run(mlrc, path, target, machine, full, steps, emit or "c", "main", extra=mode, beside=links)
     elif engine.startswith("cpu:"):
-        found = engines.c_run(*engines.build_shared(mlrc, path, target, engine[4:], "main", extra=mode), full, steps)
+        found = engines.c_run(*engines.build_shared(mlrc, path, target, engine[4:], "main", extra=mode + linked), full, steps)
     elif "+" in engine:
-        found = engines.sanitized_run(mlrc, path, target, engine.partition("+")[0], full, steps, "main", extra=mode)
+        found = engines.sanitized_run(mlrc, path, target, engine.partition("+")[0], full, steps, "main", extra=mode, beside=links)
     else:
-        found = engines.c_run(*engines.build_c(mlrc, path, target, engine, "main", flags=flags, extra=mode), full, steps)
+        found = engines.c_run(*engines.build_c(mlrc, path, target, engine, "main", flags=flags, extra=mode, beside=links), full, steps)
     return found and present_only(found)
 
 
