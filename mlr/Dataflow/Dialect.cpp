@@ -461,16 +461,23 @@ LogicalResult ReshapeOp::verify() {
 
 LogicalResult ConcatOp::verify() {
   auto to = cast<RankedTensorType>(getResult().getType());
-  int64_t leading = 0;
+  int64_t axis = getAxis(), size = 0;
+  if (axis < 0 || axis >= to.getRank()) return emitOpError("has no axis ") << axis;
   for (Value v : getSources()) {
     auto from = cast<RankedTensorType>(v.getType());
-    if (from.getRank() != to.getRank() || from.getElementType() != to.getElementType() ||
-        from.getShape().drop_front() != to.getShape().drop_front())
-      return emitOpError("operands agree with the result but for the leading axis");
-    leading += from.getDimSize(0);
+    bool agrees = from.getRank() == to.getRank() && from.getElementType() == to.getElementType();
+    for (int64_t k = 0; agrees && k < to.getRank(); ++k) agrees = k == axis || from.getDimSize(k) == to.getDimSize(k);
+    if (!agrees) return emitOpError("operands agree with the result but for the axis");
+    size += from.getDimSize(axis);
   }
-  if (leading != to.getDimSize(0)) return emitOpError("leading size is the sum of the operands'");
+  if (size != to.getDimSize(axis)) return emitOpError("size of the axis is the sum of the operands'");
   return success();
+}
+
+int64_t ConcatOp::runs() {
+  int64_t count = 1;
+  for (int64_t size : cast<RankedTensorType>(getResult().getType()).getShape().take_front(getAxis())) count *= size;
+  return count;
 }
 
 } // namespace mlr::dataflow

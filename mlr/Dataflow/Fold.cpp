@@ -278,12 +278,13 @@ private:
 
   Value readConcat(ReadOp o, ConcatOp concat) {
     SmallVector<AffineExpr> indices(o.getMap().getResults());
-    Range range = rangeOf(indices[0], ranges(o));
+    AffineExpr &along = indices[concat.getAxis()];
+    Range range = rangeOf(along, ranges(o));
     int64_t start = 0;
     for (Value part : concat.getSources()) {
-      int64_t size = shapeOf(part.getType())[0];
+      int64_t size = shapeOf(part.getType())[concat.getAxis()];
       if (range.within(start, start + size - 1)) {
-        indices[0] = indices[0] - start;
+        along = along - start;
         return createRead(b, o.getLoc(), part, indices, o.getIndices());
       }
       start += size;

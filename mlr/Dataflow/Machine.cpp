@@ -89,10 +89,13 @@ Bytes Machine::compute(Value v, const Path &path) {
   if (auto reshape = dyn_cast<ReshapeOp>(op)) return value(reshape.getSource(), path);
   if (auto concat = dyn_cast<ConcatOp>(op)) {
     Bytes out;
-    for (Value part : concat.getSources()) {
-      const Bytes &bytes = value(part, path);
-      out.insert(out.end(), bytes.begin(), bytes.end());
-    }
+    int64_t runs = concat.runs();
+    for (int64_t run = 0; run < runs; ++run)
+      for (Value part : concat.getSources()) {
+        const Bytes &bytes = value(part, path);
+        auto length = static_cast<int64_t>(bytes.size()) / runs;
+        out.insert(out.end(), bytes.begin() + run * length, bytes.begin() + (run + 1) * length);
+      }
     return out;
   }
   if (auto call = dyn_cast<CallOp>(op)) return callResult(call, cast<OpResult>(v).getResultNumber(), path);

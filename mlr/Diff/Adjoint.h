@@ -127,8 +127,9 @@ struct ScanAxis {
 struct Contribution {
   Value value;
   SmallVector<ScanAxis, 2> rows;
-  /// The value speaks of `count` rows of the source's first axis only, from `begin`; 0: of all.
+  /// The value speaks of `count` elements of one axis of the source only, from `begin`; 0: of all.
   int64_t begin = 0, count = 0;
+  unsigned axis = 0;
 };
 
 } // namespace mlr::diff

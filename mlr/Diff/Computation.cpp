@@ -207,10 +207,10 @@ LogicalResult Derivative::leafContribution(const Body &body, const BodyCondition
   Block *from = body.op->getBlock();
   Location loc = body.op->getLoc();
   Transposition t = leaf.read ? transpose(body, cast<ReadOp>(leaf.read), batch, levelFor(leaf.source)) : sumOver(body, batch);
-  if (leaf.read && batch == 0) restrictToRead(t, cast<ReadOp>(leaf.read));
+  if (leaf.read) restrictToRead(t, cast<ReadOp>(leaf.read), batch);
   SmallVector<int64_t> shape(batchShape);
   ArrayRef<int64_t> sourceShape = shapeOf(leaf.source.getType());
-  for (unsigned a : t.axes) shape.push_back(a == 0 && t.count ? t.count : t.sizeOf(a, sourceShape));
+  for (unsigned a : t.axes) shape.push_back(a == t.restricted && t.count ? t.count : t.sizeOf(a, sourceShape));
   Type element = elementOf(leaf.source.getType());
   bool narrow = element.isF16() || element.isBF16();
 
@@ -289,7 +289,7 @@ LogicalResult Derivative::leafContribution(const Body &body, const BodyCondition
   });
   if (failed(result)) return result;
   part = foldWide(b, loc, t, part, batch, sourceShape, constants);
-  give(leaf.source, {part, t.rows, t.begin, t.count}, from);
+  give(leaf.source, {part, t.rows, t.begin, t.count, t.restricted}, from);
   return success();
 }
 

@@ -151,12 +151,12 @@ void Derivative::throughConcat(ConcatOp op) {
       Value part = makeEach(b, op.getLoc(), cotangentType(source), [&](ValueRange indices) -> Value {
         SmallVector<AffineExpr> exprs;
         for (unsigned k = 0; k < indices.size(); ++k)
-          exprs.push_back(b.getAffineDimExpr(k) + (k == batch ? offset : 0));
+          exprs.push_back(b.getAffineDimExpr(k) + (k == batch + op.getAxis() ? offset : 0));
         return createRead(b, op.getLoc(), g, exprs, indices);
       });
       give(source, {part, {}}, op->getBlock());
     }
-    offset += cast<RankedTensorType>(source.getType()).getDimSize(0);
+    offset += cast<RankedTensorType>(source.getType()).getDimSize(op.getAxis());
   }
 }
 
@@ -222,7 +222,29 @@ Value Derivative::addProductTo(OpBuilder &b, Location loc, Value x, Value y) {
   });
 }
 
-/// Contributions to parts of the first axis become contributions to the whole: those that cover it one after the other are
+/// A contribution to a part of an axis as one to the whole: zero elsewhere.
+Value Derivative::padSlice(const Contribution &part, Type type, OpBuilder &b, Location loc) {
+  unsigned axis = batch + part.axis;
+  int64_t size = shapeOf(type)[axis];
+  Value zero = constants.get(cast<TypedAttr>(zeroAttr(elementOf(type))));
+  return makeEach(b, loc, type, [&](ValueRange at) -> Value {
+    SmallVector<AffineExpr> exprs;
+    SmallVector<bool> clamp(at.size(), false);
+    for (unsigned k = 0; k < at.size(); ++k) exprs.push_back(b.getAffineDimExpr(k));
+    exprs[axis] = exprs[axis] - part.begin;
+    clamp[axis] = true;
+    Value e = createRead(b, loc, part.value, exprs, at, clamp);
+    Value i = ConvertOp::create(b, loc, b.getI32Type(), at[axis]);
+    auto number = [&](int64_t n) { return constants.get(b.getI32IntegerAttr(static_cast<int32_t>(n))); };
+    if (part.begin > 0)
+      e = SelectOp::create(b, loc, e.getType(), GeOp::create(b, loc, b.getI1Type(), i, number(part.begin)), e, zero);
+    if (part.begin + part.count < size)
+      e = SelectOp::create(b, loc, e.getType(), LtOp::create(b, loc, b.getI1Type(), i, number(part.begin + part.count)), e, zero);
+    return e;
+  });
+}
+
+/// Contributions to parts of an axis become contributions to the whole: those that cover it one after the other are
 /// concatenated, others are zero elsewhere.
 void Derivative::joinSlices(Value source, OpBuilder &b) {
   auto given = slices.find(source);
@@ -230,37 +252,30 @@ void Derivative::joinSlices(Value source, OpBuilder &b) {
   Location loc = source.getLoc();
   SmallVector<Contribution> parts;
   for (const Contribution &next : given->second) {
-    auto same = llvm::find_if(parts, [&](const Contribution &p) { return p.begin == next.begin && p.count == next.count; });
+    auto same = llvm::find_if(parts, [&](const Contribution &p) {
+      return p.axis == next.axis && p.begin == next.begin && p.count == next.count;
+    });
     if (same == parts.end()) parts.push_back(next);
     else same->value = addTo(b, loc, same->value, next.value);
   }
-  llvm::stable_sort(parts, [](const Contribution &x, const Contribution &y) { return x.begin < y.begin; });
-  SmallVector<Value> chain;
-  SmallVector<Contribution> rest;
-  int64_t end = 0, size = shapeOf(source.getType())[0];
-  for (const Contribution &part : parts) {
-    if (part.begin == end) chain.push_back(part.value), end += part.count;
-    else rest.push_back(part);
+  llvm::stable_sort(parts, [](const Contribution &x, const Contribution &y) { return std::tie(x.axis, x.begin) < std::tie(y.axis, y.begin); });
+  Type type = cotangentType(source);
+  for (auto at = parts.begin(); at != parts.end();) {
+    unsigned axis = at->axis;
+    auto last = std::find_if(at, parts.end(), [&](const Contribution &p) { return p.axis != axis; });
+    SmallVector<Value> chain;
+    SmallVector<Contribution> rest;
+    int64_t end = 0;
+    for (const Contribution &part : llvm::make_range(at, last)) {
+      if (part.begin == end) chain.push_back(part.value), end += part.count;
+      else rest.push_back(part);
+    }
+    bool isCovered = end == shapeOf(source.getType())[axis];
+    if (isCovered) contributions[source].push_back(ConcatOp::create(b, loc, type, chain, batch + axis));
+    for (const Contribution &part : isCovered ? ArrayRef<Contribution>(rest) : ArrayRef<Contribution>(at, last))
+      contributions[source].push_back(padSlice(part, type, b, loc));
+    at = last;
   }
-  if (!chain.empty() && end == size) contributions[source].push_back(ConcatOp::create(b, loc, source.getType(), chain));
-  else rest = parts;
-  Value zero = constants.get(cast<TypedAttr>(zeroAttr(elementOf(source.getType()))));
-  for (const Contribution &part : rest)
-    contributions[source].push_back(makeEach(b, loc, source.getType(), [&](ValueRange at) -> Value {
-      SmallVector<AffineExpr> exprs;
-      SmallVector<bool> clamp(at.size(), false);
-      for (unsigned k = 0; k < at.size(); ++k) exprs.push_back(b.getAffineDimExpr(k));
-      exprs[0] = exprs[0] - part.begin;
-      clamp[0] = true;
-      Value e = createRead(b, loc, part.value, exprs, at, clamp);
-      Value i = ConvertOp::create(b, loc, b.getI32Type(), at[0]);
-      auto number = [&](int64_t n) { return constants.get(b.getI32IntegerAttr(static_cast<int32_t>(n))); };
-      if (part.begin > 0)
-        e = SelectOp::create(b, loc, e.getType(), GeOp::create(b, loc, b.getI1Type(), i, number(part.begin)), e, zero);
-      if (part.begin + part.count < size)
-        e = SelectOp::create(b, loc, e.getType(), LtOp::create(b, loc, b.getI1Type(), i, number(part.begin + part.count)), e, zero);
-      return e;
-    }));
 }
 
 /// Sums take the place of the forward references.

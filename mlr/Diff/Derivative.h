@@ -66,6 +66,7 @@ private:
   Value isStart(ScanOp scan);
   Value indexIn(ScanOp scan);
   void settle();
+  Value padSlice(const Contribution &part, Type type, OpBuilder &b, Location loc);
   void joinSlices(Value source, OpBuilder &b);
   void extendScans();
   OpBuilder at(Block *block) const;
@@ -79,7 +80,7 @@ private:
   Activity activity;
   llvm::MapVector<Value, UnrealizedConversionCastOp> references; ///< of cotangents
   DenseMap<Value, SmallVector<Value, 2>> contributions;
-  DenseMap<Value, SmallVector<Contribution>> slices; ///< those of parts of the first axis, until settled; looked up only
+  DenseMap<Value, SmallVector<Contribution>> slices; ///< those of parts of an axis, until settled; looked up only
   DenseMap<Value, std::optional<Guards>> guards;
   DenseMap<Value, Value> wanted; ///< of values whose uses all stand under conditions, of which none may hold: whether one does
   struct Computation {

@@ -209,34 +209,39 @@ Transposition transpose(const Body &body, ReadOp read, unsigned batch, Block *le
   return Solver(body, read, level).run(batch);
 }
 
-void restrictToRead(Transposition &t, ReadOp read) {
-  int64_t size = t.axes.empty() ? 0 : cast<RankedTensorType>(read.getSource().getType()).getDimSize(0);
-  if (!t.rows.empty() || !t.wide.empty() || size == 0) return;
-  MLIRContext *context = read.getContext();
-  AffineExpr row = getAffineDimExpr(0, context);
-  int64_t begin = 0, end = size;
-  auto offsetOf = [&](AffineExpr e) { return dyn_cast<AffineConstantExpr>(e - row); };
+/// Whether less than the whole axis is read; then the transposition is of that part.
+static bool restrictAxis(Transposition &t, ReadOp read, unsigned axis, AffineExpr element) {
+  int64_t size = cast<RankedTensorType>(read.getSource().getType()).getDimSize(axis), begin = 0, end = size;
+  auto offsetOf = [&](AffineExpr e) { return dyn_cast<AffineConstantExpr>(e - element); };
   for (auto &[e, length] : t.inside)
     if (auto offset = offsetOf(e)) {
       begin = std::max(begin, -offset.getValue());
       end = std::min(end, length - offset.getValue());
     }
-  auto constant = dyn_cast<AffineConstantExpr>(read.getMap().getResult(0));
-  auto isThatRow = [&](const Transposition::Equal &equal) { return constant && equal.axis == 0 && !equal.clamp; };
-  if (llvm::any_of(t.equal, isThatRow)) {
+  auto constant = dyn_cast<AffineConstantExpr>(read.getMap().getResult(axis));
+  auto isThatOne = [&](const Transposition::Equal &equal) { return constant && equal.axis == axis && !equal.clamp; };
+  if (llvm::any_of(t.equal, isThatOne)) {
     begin = std::max(begin, constant.getValue());
     end = std::min(end, constant.getValue() + 1);
   }
-  if (begin >= end || end - begin == size) return;
+  if (begin >= end || end - begin == size) return false;
   llvm::erase_if(t.inside, [&](const Transposition::Between &between) { return bool(offsetOf(between.e)); });
-  llvm::erase_if(t.equal, isThatRow);
-  auto shift = [&](AffineExpr &e) { e = e.replace(row, row + begin); };
+  llvm::erase_if(t.equal, isThatOne);
+  auto shift = [&](AffineExpr &e) { e = e.replace(element, element + begin); };
   for (AffineExpr &e : t.positions) shift(e);
   for (auto &between : t.inside) shift(between.e);
   for (auto &multiple : t.multiples) shift(multiple.e);
   for (auto &equal : t.equal) shift(equal.element);
   t.begin = begin;
   t.count = end - begin;
+  t.restricted = axis;
+  return true;
+}
+
+void restrictToRead(Transposition &t, ReadOp read, unsigned batch) {
+  if (!t.rows.empty() || !t.wide.empty()) return;
+  for (unsigned axis : t.axes) // all of the source's: none is a row
+    if (restrictAxis(t, read, axis, getAffineDimExpr(batch + axis, read.getContext()))) return;
 }
 
 int64_t Transposition::sizeOf(unsigned axis, ArrayRef<int64_t> sourceShape) const {

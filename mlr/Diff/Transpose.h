@@ -32,13 +32,14 @@ struct Transposition {
   };
   SmallVector<Wide, 2> wide;
   int64_t sizeOf(unsigned axis, ArrayRef<int64_t> sourceShape) const;
-  int64_t begin = 0, count = 0;        ///< the rows of the first axis that are read at all; count 0: all
+  int64_t begin = 0, count = 0;        ///< the elements of the axis `restricted` that are read at all; count 0: all
+  unsigned restricted = 0;
 };
 
 /// `level`: the block of the source; scans between it and the read stack what they read row by row.
 Transposition transpose(const Body &body, ReadOp read, unsigned batch, Block *level);
-/// Looks at no more of the first axis than what is read: a slice, a row. Not for batches, nor where rows are stacked.
-void restrictToRead(Transposition &t, ReadOp read);
+/// Looks at no more of one axis, the first that is read in part, than what is read: a slice, a row. Not where rows are stacked.
+void restrictToRead(Transposition &t, ReadOp read, unsigned batch);
 /// What lies beyond the ends of wide axes goes to the elements at the ends, as clamped indices do.
 Value foldWide(OpBuilder &b, Location loc, const Transposition &t, Value part, unsigned batch, ArrayRef<int64_t> sourceShape,
                ConstantPool &constants);

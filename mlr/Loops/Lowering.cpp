@@ -301,10 +301,22 @@ LogicalResult Lowering::emitBlock(Block &block) {
 
 LogicalResult Lowering::emitConcat(ConcatOp op) {
   Place to = place(op.getResult());
+  int64_t runs = op.runs();
+  if (runs == 0) return success();
+  int64_t whole = cast<RankedTensorType>(op.getResult().getType()).getNumElements() / runs;
   for (Value part : op.getSources()) {
     auto type = cast<RankedTensorType>(part.getType());
-    copyUnlessShared(to, place(part), type);
-    to.at.add(Linear(type.getNumElements()));
+    int64_t length = type.getNumElements() / runs;
+    if (runs == 1) copyUnlessShared(to, place(part), type);
+    else
+      loop(0, runs, 1, {}, [&](Value run, ValueRange) {
+        Place target = to, source = place(part);
+        target.at.add(Linear::of(run), whole);
+        source.at.add(Linear::of(run), length);
+        emitCopy(*this, target, source, length, type.getElementType());
+        return Values();
+      });
+    to.at.add(Linear(length));
   }
   return success();
 }

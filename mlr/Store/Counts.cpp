@@ -172,7 +172,7 @@ OperationCounts Counter::operation(Operation *op) {
   if (auto o = dyn_cast<ConcatOp>(op)) {
     int64_t offset = 0;
     for (Value source : o.getSources()) {
-      if (!inPlace(source, *at(o.getResult()), std::nullopt, offset))
+      if (o.runs() > 1 || !inPlace(source, *at(o.getResult()), std::nullopt, offset))
         c += copies(elementCount(source.getType()));
       offset += elementCount(source.getType());
     }

@@ -110,6 +110,13 @@ LogicalResult Machine::foreign(Operation *call) {
 
 LogicalResult Machine::concat(ConcatOp op) {
   Range whole = address(op.getResult());
+  if (op.runs() > 1) { // runs of each operand are copied: none is in place
+    for (Value source : op.getSources()) {
+      if (failed(intact(op, source))) return failure();
+      if (address(source).overlaps(whole)) return op->emitError("buffer plan: copies between memory that overlaps");
+    }
+    return define(op, op.getResult());
+  }
   Contents all;
   int64_t begin = whole.begin;
   for (Value source : op.getSources()) {

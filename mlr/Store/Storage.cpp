@@ -141,7 +141,7 @@ void Storage::embed(Operation *op) {
     Value value = stack.getValue();
     Location::Row row{scanDepth(op) - 1, elementCount(value.getType())};
     if (fits(value)) link(value, {stack.getResult(), 0, row, op});
-  } else if (auto concat = dyn_cast<ConcatOp>(op)) {
+  } else if (auto concat = dyn_cast<ConcatOp>(op); concat && concat.runs() == 1) {
     int64_t offset = 0, first = timeline.begin(op);
     for (Value source : concat.getSources()) {
       if (fits(source)) {

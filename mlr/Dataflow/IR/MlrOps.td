@@ -369,11 +369,15 @@ def Mlr_ReshapeOp : Mlr_Op<"reshape", [Pure]> {
   let hasVerifier = 1;
 }
 def Mlr_ConcatOp : Mlr_Op<"concat", [Pure]> {
-  let summary = "operands one after the other along the leading axis";
-  let arguments = (ins Variadic<Mlr_Tensor>:$sources);
+  let summary = "operands one after the other along an axis, by default the leading one";
+  let arguments = (ins Variadic<Mlr_Tensor>:$sources, DefaultValuedAttr<I64Attr, "0">:$axis);
   let results = (outs Mlr_Tensor:$result);
   let assemblyFormat = "$sources attr-dict `:` type($sources) `->` type($result)";
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// In how many runs each operand lies in the result: the sizes of the axes in front of that of the concatenation.
+    int64_t runs();
+  }];
 }
 
 // ---- scalar operators ----------------------------------------------------------------------------------------
