@@ -77,6 +77,23 @@ node main(x: f64[6], y: f64[2]) -> (l: f64, d_x: f64[6], d_y: f64[2]) {
   l = sum(t * t) + x[3] * y[1];
   d_x = grad(l, x);  d_y = grad(l, y);
 }""", x=numbers(6), y=numbers(2, seed=1))
+case("slices_of_later_axes", """
+node main(x: f64[3, 8], y: f64[2, 3, 6]) -> (l: f64, d_x: f64[3, 8], d_y: f64[2, 3, 6]) {
+  z = [x[i, j] * x[i, 7 - j] for i < 3, j < 8];
+  a = [z[i, j] * z[i, j + 2] for i < 3, j < 2];
+  b = [z[i, j + 4] * sin(z[i, j + 6]) for i < 3, j < 2];
+  u = [y[k, i, j + 1] * y[k, 1, j + 3] + y[1, i, j] for k < 2, i < 3, j < 2];
+  l = sum(a * b) + sum(u * u);
+  d_x = grad(l, x);  d_y = grad(l, y);
+}""", x=numbers(3, 8), y=numbers(2, 3, 6, seed=1))
+case("jacobians_of_slices", """
+node main(x: f64[4], w: f64[2, 4]) -> (l: f64, d_x: f64[4], d_w: f64[2, 4]) {
+  z = [w[i, j] * x[j] for i < 2, j < 4];
+  e = [sum([z[i, j] * z[i, j + 2] for j < 2]) + x[i] for i < 2];
+  g = [grad(e[i], x) for i < 2];
+  l = sum(g[0] * g[1]);
+  d_x = grad(l, x);  d_w = grad(l, w);
+}""", x=numbers(4), w=numbers(2, 4, seed=1))
 case("computed_indices", """
 node main(x: f64[6], i: i32[5]) -> (l: f64, d_x: f64[6]) {
   y = [x[i[k]] * f64(k + 1) + at(x, i[k] + 1, 0.5) for k < 5];
@@ -292,12 +309,39 @@ LINEAR = [
 ]
 
 
+# Gradients without a comparison: slices that cover an axis, one after the other, are put together and not chosen element by element.
+UNCOMPARED = [
+    ("of_slices", "node main(x: f64[3, 8]) -> (g: f64[3, 8]) { y = x + x; l = sum(y[i, j] * y[i, j + 4] * y[i, j + 4] for i < 3, j < 4); g = grad(l, y); }"),
+    ("of_gates_side_by_side", """import nn;
+node main(w: f32[32, 4], u: f32[32, 8], b: f32[32], x: f32[5, 4], h: f32[5, 8], c: f32[5, 8]) -> (g: f32[32, 4]) {
+  l = sum([loss(w, u, b, x[k], h[k], c[k]) for k < 5]);
+  g = grad(l, w);
+}
+fun loss(w: f32[32, 4], u: f32[32, 8], b: f32[32], x: f32[4], h: f32[8], c: f32[8]) -> (l: f32) {
+  z = w @ x + u @ h + b;
+  d = z[8..16] * c + z[0..8] * z[16..24];
+  l = sum(z[24..32] * d);
+}"""),
+]
+
+
+def operations(mlrc, path):
+    """Operations of a step by kind, and loads and stores."""
+    report = subprocess.run([mlrc, "report", path, "--json"], stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(report.stdout)["operations"]
+
+
 def work(mlrc, folder, name, program, size):
     """Operations and loads of a step."""
     path = folder / f"{name}.{size}.mlr"
     path.write_text(re.sub(r"\bN\b", str(size), program))
-    report = subprocess.run([mlrc, "report", path, "--json"], stdout=subprocess.PIPE, text=True, check=True)
-    return sum(json.loads(report.stdout)["operations"].values())
+    return sum(operations(mlrc, path).values())
+
+
+def comparisons(mlrc, folder, name, program):
+    path = folder / f"{name}.mlr"
+    path.write_text(program)
+    return operations(mlrc, path).get("compare", 0)
 
 
 def run_all(mlrc, folder, name, program, streams):
@@ -409,6 +453,12 @@ def main():
             good = large < 5 * small
             print(f"{'ok  ' if good else 'FAIL'} work {name}: {small} for {size}, {large} for {4 * size}")
             failed += not good
+        for name, program in UNCOMPARED:
+            if args.only and name not in args.only:
+                continue
+            count = comparisons(mlrc, folder, name, program)
+            print(f"{'FAIL' if count else 'ok  '} comparisons {name}: {count}")
+            failed += count > 0
     print(f"{failed} failed" if failed else "all derivatives agree")
     return 1 if failed else 0
 

@@ -137,6 +137,8 @@ mlr.node @tensors(%x: tensor<4x6xf32>, %n: i32) -> (y: tensor<4xf32>, z: tensor<
   %w = mlr.const dense<0.0> : tensor<6xf32>
   // CHECK: mlr.concat %{{.*}}, %{{.*}} : tensor<24xf32>, tensor<6xf32> -> tensor<30xf32>
   %z = mlr.concat %r, %w : tensor<24xf32>, tensor<6xf32> -> tensor<30xf32>
+  // CHECK: mlr.concat %x, %x {axis = 1 : i64} : tensor<4x6xf32>, tensor<4x6xf32> -> tensor<4x12xf32>
+  %v = mlr.concat %x, %x {axis = 1 : i64} : tensor<4x6xf32>, tensor<4x6xf32> -> tensor<4x12xf32>
   mlr.yield %y, %z : tensor<4xf32>, tensor<30xf32>
 }
 

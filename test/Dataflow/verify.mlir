@@ -89,9 +89,25 @@ mlr.node @reshapeCount(%x: tensor<3xf32>) -> (y: tensor<4xf32>) {
 // -----
 
 mlr.node @concatSize(%x: tensor<3xf32>) -> (y: tensor<5xf32>) {
-  // expected-error @+1 {{leading size is the sum of the operands'}}
+  // expected-error @+1 {{size of the axis is the sum of the operands'}}
   %r = mlr.concat %x, %x : tensor<3xf32>, tensor<3xf32> -> tensor<5xf32>
   mlr.yield %r : tensor<5xf32>
+}
+
+// -----
+
+mlr.node @concatShape(%x: tensor<3x2xf32>, %u: tensor<2x2xf32>) -> (y: tensor<3x4xf32>) {
+  // expected-error @+1 {{operands agree with the result but for the axis}}
+  %r = mlr.concat %x, %u {axis = 1 : i64} : tensor<3x2xf32>, tensor<2x2xf32> -> tensor<3x4xf32>
+  mlr.yield %r : tensor<3x4xf32>
+}
+
+// -----
+
+mlr.node @concatAxis(%x: tensor<3xf32>) -> (y: tensor<3xf32>) {
+  // expected-error @+1 {{has no axis 1}}
+  %r = mlr.concat %x {axis = 1 : i64} : tensor<3xf32> -> tensor<3xf32>
+  mlr.yield %r : tensor<3xf32>
 }
 
 // -----

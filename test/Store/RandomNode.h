@@ -174,20 +174,23 @@ inline void RandomNode::concat(Scope &scope) {
   const Value *a = choose(scope);
   if (!a || a->shape.empty()) return;
   std::vector<Value> parts{*a};
+  size_t axis = a->shape.size() > 1 && pick(3) == 0 ? a->shape.size() - 1 : 0;
+  auto fits = [&](Shape shape) {
+    if (shape.size() != a->shape.size()) return false;
+    shape[axis] = a->shape[axis];
+    return shape == a->shape;
+  };
   for (auto &v : scope.visible)
-    if (v.shape.size() == a->shape.size() &&
-        std::equal(v.shape.begin() + 1, v.shape.end(), a->shape.begin() + 1) && pick(3) == 0 &&
-        parts.size() < 3)
-      parts.push_back(v);
-  std::string name = fresh(), names, types;
+    if (fits(v.shape) && pick(3) == 0 && parts.size() < 3) parts.push_back(v);
+  std::string name = fresh(), names, types, along = axis ? " {axis = " + std::to_string(axis) + " : i64}" : "";
   Shape shape = a->shape;
-  shape[0] = 0;
+  shape[axis] = 0;
   for (auto &p : parts) {
     names += (names.empty() ? "" : ", ") + p.name;
     types += (types.empty() ? "" : ", ") + type(p.shape);
-    shape[0] += p.shape[0];
+    shape[axis] += p.shape[axis];
   }
-  out += name + " = mlr.concat " + names + " : " + types + " -> " + type(shape) + "\n";
+  out += name + " = mlr.concat " + names + along + " : " + types + " -> " + type(shape) + "\n";
   scope.visible.push_back({name, shape});
 }
 
