@@ -1,4 +1,5 @@
 // NAME_step and NAME_reset for each node.
+#include "mlr/Loops/Branches.h"
 #include "mlr/Loops/Loops.h"
 #include "mlr/Loops/Lowering.h"
 
@@ -41,6 +42,8 @@ LogicalResult lowerNode(NodeOp node, const store::Plan &plan, const Options &opt
   if (succeeded(done)) {
     eraseDead(step);
     eraseDead(reset);
+    makeBranches(step);
+    storeInBranches(step);
   }
   return done;
 }
