@@ -4,6 +4,7 @@ import ctypes
 import functools
 import pathlib
 import shutil
+import subprocess
 
 import jax
 import jax.numpy as jnp
@@ -161,10 +162,11 @@ def rltools(work, tree, activation, blas):
 def tree_of_rltools(work):
     """A copy from its public address, at the commit that the table speaks of."""
     tree = work / "rl-tools"
-    if not (tree / "include").is_dir():
-        shell(["git", "init", "--quiet", tree])
+    shell(["git", "init", "--quiet", tree])
+    # HEAD moves when all files are there: a tree of another commit, or one left half written, is fetched again.
+    if subprocess.run(["git", "-C", tree, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip() != COMMIT:
         shell(["git", "-C", tree, "fetch", "--quiet", "--depth=1", RLTOOLS, COMMIT])
-        shell(["git", "-C", tree, "checkout", "--quiet", "FETCH_HEAD"])
+        shell(["git", "-C", tree, "checkout", "--quiet", "--force", "FETCH_HEAD"])
     return tree
 
 
