@@ -306,6 +306,10 @@ private:
   void guess(std::vector<Unit *> &component);
   bool readsFailure(const std::vector<Unit *> &component) const;
   bool explainContradiction(const std::vector<Unit *> &component);
+  size_t contradictions(const std::vector<Unit *> &component, bool isOneEnough = false);
+  bool blameLiteral(std::vector<Unit *> &component);
+  bool agreesWith(SymbolId chosen, const Ty &ty, std::vector<Unit *> &component);
+  void preferFloat(Unit &unit, std::deque<Unit *> &queue);
   std::string plausibleType(const std::vector<Unit *> &component);
   void settleGuesses(std::vector<Unit *> &component, std::deque<Unit *> &queue);
   void assumeUnknown(std::vector<Unit *> &component, std::deque<Unit *> &queue);
@@ -366,7 +370,8 @@ private:
   Value elabBinary(const ast::Expr &e, const Ty *want);
   Value elabIf(const ast::Expr &e, const Ty *want);
   bool isOpenFill(const ast::Expr &e) const;
-  std::vector<Value> elabAlike(const std::vector<const ast::Expr *> &operands, const Ty *want);
+  bool needsType(const ast::Expr &e) const;
+  std::vector<Value> elabAlike(const std::vector<const ast::Expr *> &operands, const Ty *want, const Ty *scalar = nullptr);
   Value truth(Value v, const std::vector<Value> &from) const;
   Value select(Expr *condition, Value a, Value b, Span span);
   Diagnostic &refuseCompound(const ast::Expr &e, const Value &v, const std::string &spelling);
@@ -475,6 +480,7 @@ private:
   const ast::Decl *calledDeclaration(const ast::Expr &e) const;
 
   // Signature.cpp: static parameters of a call
+  std::string withStatic(const ast::Decl &decl, const ast::StaticParam &param, const ast::Expr &e);
   bool inferStatics(const ast::Decl &decl, const ast::Expr &e, const std::vector<Value> &args,
                     const std::vector<Ty> *want, Signature &out);
   struct Given {

@@ -1,6 +1,7 @@
 // Names, literals, operators, tuples, lists, `if`.
 #include "mlr/Check/Body.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 namespace mlr::checking {
@@ -366,10 +367,13 @@ Value Body::elabBinary(const ast::Expr &e, const Ty *want) {
   if (e.op == ast::Op::Fby || e.op == ast::Op::Eby || e.op == ast::Op::Arrow) return elabDelay(e, want);
   std::string spelling = ast::spelling(e.op);
   if (e.op == ast::Op::MatMul) {
-    Value a = elab(*e.args[0]), b = elab(*e.args[1]);
+    std::vector<Value> factors = elabAlike({e.args[0].get(), e.args[1].get()}, nullptr, want);
+    Value &a = factors[0], &b = factors[1];
     return a.unknown() || b.unknown() || a.open || b.open ? Value() : matrixProduct(std::move(a), std::move(b), e);
   }
-  return elementwise(*binaryOp(e.op), elabAlike({e.args[0].get(), e.args[1].get()}, nullptr), e, spelling);
+  OpKind op = *binaryOp(e.op);
+  bool isArithmetic = !isComparison(op) && op != OpKind::And && op != OpKind::Or;
+  return elementwise(op, elabAlike({e.args[0].get(), e.args[1].get()}, nullptr, isArithmetic ? want : nullptr), e, spelling);
 }
 
 /// `zeros()` or `ones()` without a shape.
@@ -384,21 +388,44 @@ static bool fixesLiterals(const ast::Expr &e) {
   return e.kind == K::MergeBool || e.kind == K::MergeEnum || (e.kind == K::Call && e.text == "hold");
 }
 
+/// A call without arguments of what has a type parameter that is not given: only its context tells the type.
+bool Body::needsType(const ast::Expr &e) const {
+  const ast::Decl *decl = calledDeclaration(e);
+  if (!decl || !e.args.empty() || !decl->inputs.empty()) return false;
+  std::vector<const ast::StaticParam *> given;
+  for (size_t i = 0; i < e.statics.size(); ++i) given.push_back(parameterOf(*decl, e.statics, i));
+  return std::any_of(decl->statics.begin(), decl->statics.end(), [&](const ast::StaticParam &param) {
+    return isTypeKind(param) && !param.defaultValue && std::find(given.begin(), given.end(), &param) == given.end();
+  });
+}
+
+/// An operator whose operands have the scalar type of its result.
+static bool keepsScalar(const ast::Expr &e) {
+  return e.kind == ast::ExprKind::Binary || (e.kind == ast::ExprKind::Unary && e.op == ast::Op::Neg);
+}
+
 /// Operands of one shape: `zeros()` among them takes that of the others, literals in a `merge` or `hold` their type.
-std::vector<Value> Body::elabAlike(const std::vector<const ast::Expr *> &operands, const Ty *want) {
+/// Calls that need a type take the scalar type of the others, where these are literals that of `scalar`.
+std::vector<Value> Body::elabAlike(const std::vector<const ast::Expr *> &operands, const Ty *want, const Ty *scalar) {
   std::vector<Value> values(operands.size());
   Ty hint;
   bool failed = false;
   for (size_t i = 0; i < operands.size(); ++i) {
-    if (isOpenFill(*operands[i]) || fixesLiterals(*operands[i])) continue;
-    values[i] = elab(*operands[i], want);
+    if (isOpenFill(*operands[i]) || fixesLiterals(*operands[i]) || needsType(*operands[i])) continue;
+    values[i] = elab(*operands[i], want || !keepsScalar(*operands[i]) ? want : scalar);
     failed |= values[i].unknown();
     bool larger = hint.kind == Ty::Kind::Unknown || values[i].ty().type.shape.size() > hint.type.shape.size();
     if (values[i].plain() && larger) hint = values[i].ty();
   }
   bool known = hint.kind == Ty::Kind::Plain;
+  auto decides = [](const Value &v) { return v.plain() && v.flex == Flex::None && v.type().scalar != Scalar::Bool; };
+  auto decider = std::find_if(values.begin(), values.end(), decides);
+  Ty type = decider != values.end() ? decider->ty() : scalar ? *scalar : Ty();
+  bool isTyped = type.kind == Ty::Kind::Plain && type.flex == Flex::None;
+  type.open = true; // its shape is its own
   for (size_t i = 0; i < operands.size(); ++i)
-    if (isOpenFill(*operands[i]) && (known || !failed)) values[i] = elab(*operands[i], known ? &hint : want);
+    if (needsType(*operands[i])) values[i] = elab(*operands[i], want || !isTyped ? want : &type);
+    else if (isOpenFill(*operands[i]) && (known || !failed)) values[i] = elab(*operands[i], known ? &hint : want);
     else if (fixesLiterals(*operands[i])) values[i] = elab(*operands[i], hint.isKnown() && hint.flex == Flex::None ? &hint : want);
   return values;
 }

@@ -73,6 +73,8 @@ Value Body::elabGradient(const ast::Expr &e) {
   if (!isGrad) third = elab(*e.args[2], isForward ? &wrtTy : &valueTy);
   if (report.isQuiet()) {
     const Value &like = isForward ? value : wrt;
+    if (wrt.plain() && wrt.flex == Flex::None && !isFloat(wrt.type().scalar))
+      error(kinds::typeMismatch, e.args[1]->span, fmt::format("only floats have derivatives, and this is {}", toString(wrt.ty())));
     return like.unknown() ? Value() : tupleOf({like.ty()}, {}, e.span);
   }
   if (value.unknown() || wrt.unknown() || (!isGrad && third.unknown())) return Value();

@@ -109,6 +109,8 @@ private:
   std::unordered_map<const ast::Decl *, Entry> entries;
 };
 
+/// Whether it stands for a type.
+bool isTypeKind(const ast::StaticParam &param);
 /// The static parameter that argument `i` of `args` is for, or null.
 const ast::StaticParam *parameterOf(const ast::Decl &decl, const std::vector<ast::StaticArg> &args, size_t i);
 

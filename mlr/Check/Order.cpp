@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <tuple>
 #include <unordered_set>
 
 namespace mlr::checking {
@@ -89,6 +90,7 @@ void Body::elaborateComponent(std::vector<Unit *> &component) {
   });
   // What was concluded beside an unknown type or an error may be wrong: it must not cause further errors.
   auto forget = [](Symbol &symbol) { symbol.ty = Ty(), symbol.leaves.clear(); };
+  if (cyclic && !failed && (unknown || contradictions(component)) && blameLiteral(component)) return undeclared(forget);
   if (unknown && !failed && explainContradiction(component)) return undeclared(forget);
   std::string plausible = unknown ? plausibleType(component) : "";
   if (unknown) undeclared(forget);
@@ -116,29 +118,105 @@ bool Body::readsFailure(const std::vector<Unit *> &component) const {
   return false;
 }
 
+/// Whether all types of the component agree once a variable has this one. Guesses stay as they are.
+bool Body::agreesWith(SymbolId chosen, const Ty &ty, std::vector<Unit *> &component) {
+  std::vector<std::tuple<Ty, Flex, std::vector<VarId>>> kept;
+  auto each = [&](auto &&visit) {
+    for (Unit *u : component)
+      for (SymbolId id : u->targets) visit(symbols[id]);
+  };
+  each([&](Symbol &symbol) {
+    kept.emplace_back(symbol.ty, symbol.literal, symbol.leaves);
+    if (symbol.declared) return;
+    symbol.ty = &symbol == &symbols[chosen] ? ty : Ty();
+    symbol.guesses = 0;
+    symbol.leaves.clear(); // they have the type that was guessed
+  });
+  std::deque<Unit *> queue(component.begin(), component.end());
+  for (Unit *u : component) u->queued = true;
+  report.setQuiet(true);
+  drain(queue);
+  settleGuesses(component, queue);
+  assumeUnknown(component, queue);
+  report.setQuiet(false);
+  bool agrees = symbols[chosen].ty == ty;
+  each([&](Symbol &symbol) { agrees &= symbol.ty.isKnown(); });
+  agrees = agrees && contradictions(component, true) == 0;
+  size_t next = 0;
+  each([&](Symbol &symbol) { std::tie(symbol.ty, symbol.literal, symbol.leaves) = kept[next++]; });
+  return agrees;
+}
+
+/// Where types contradict each other because one variable begins with a literal, which is taken for an `i32`, and all is
+/// well once its type is stated, that is the cure. True: reported.
+bool Body::blameLiteral(std::vector<Unit *> &component) {
+  std::vector<Type> around; // of float variables, those beside first
+  auto note = [&](const Symbol &symbol) {
+    if (symbol.ty.kind != Ty::Kind::Plain || !isFloat(symbol.ty.type.scalar)) return;
+    if (std::find(around.begin(), around.end(), symbol.ty.type) == around.end()) around.push_back(symbol.ty.type);
+  };
+  for (Unit *u : component) {
+    scope = u->scope;
+    walk(u->stmt->value.get(), [&](const ast::Expr &e) {
+      const SymbolId *id = e.kind == ast::ExprKind::Name ? lookup(e.text) : nullptr;
+      if (id) note(symbols[*id]);
+    });
+  }
+  for (const Symbol &symbol : symbols)
+    if (symbol.declared) note(symbol);
+  for (Unit *u : component)
+    for (SymbolId id : u->targets) {
+      Symbol &symbol = symbols[id];
+      if (symbol.declared || symbol.literal == Flex::None || symbol.kind == Var::Kind::Output || u->targets.size() != 1) continue;
+      std::vector<Type> candidates;
+      for (const Type &type : around) candidates.push_back({type.scalar, symbol.ty.type.shape});
+      if (symbol.ty.type.isScalar()) candidates.insert(candidates.end(), around.begin(), around.end());
+      if (candidates.size() > maxGuesses) candidates.resize(maxGuesses);
+      for (const Type &type : candidates) {
+        if (!agreesWith(id, Ty::of(type), component)) continue;
+        Diagnostic &d = error(kinds::cannotInfer, symbol.span, fmt::format("the type of `{}` cannot be inferred", symbol.name),
+                              fmt::format("begins with literals alone, so it would be {}", toString(symbol.ty.type)));
+        d.helps.push_back(fmt::format("state its type, such as `{}: {} = {};`", symbol.name, toString(type), text(*u->stmt->value)));
+        return true;
+      }
+    }
+  return false;
+}
+
 /// Where guessing got stuck because operands contradict each other, that is the error, not the missing type.
 /// True: reported.
 bool Body::explainContradiction(const std::vector<Unit *> &component) {
   size_t errors = report.errorCount();
-  report.setQuiet(true);
   report.setLoud(true);
+  contradictions(component, true);
+  report.setLoud(false);
+  return report.errorCount() != errors;
+}
+
+/// How many statements contradict what is known of the types, or whether one does.
+size_t Body::contradictions(const std::vector<Unit *> &component, bool isOneEnough) {
+  size_t found = 0;
+  report.setQuiet(true);
   for (Unit *u : component) {
+    size_t errors = report.errorCount() + report.dropCount();
     unit = u;
     scope = u->scope;
+    here = u->clock;
     Mark before = mark();
     valueOf(*u);
     rollBack(before);
-    if (report.errorCount() != errors) break;
+    found += report.errorCount() + report.dropCount() != errors;
+    if (found && isOneEnough) break;
   }
-  report.setLoud(false);
   report.setQuiet(false);
-  return report.errorCount() != errors;
+  return found;
 }
 
 /// The one number type of all variables of known type that the component mentions; "" if there are several.
 std::string Body::plausibleType(const std::vector<Unit *> &component) {
   std::string found;
   bool several = false;
+  Scope *before = scope;
   for (Unit *u : component) {
     scope = u->scope;
     walk(u->stmt->value.get(), [&](const ast::Expr &e) {
@@ -151,6 +229,7 @@ std::string Body::plausibleType(const std::vector<Unit *> &component) {
       found = name;
     });
   }
+  scope = before;
   return several ? "" : found;
 }
 
@@ -210,6 +289,26 @@ void Body::drain(std::deque<Unit *> &queue) {
   }
 }
 
+/// An integer literal beside a call whose type follows from literals alone, such as `1 fby clamp(g * 0.9, 0.1, 9)`: if that
+/// is a float, so is the literal.
+void Body::preferFloat(Unit &u, std::deque<Unit *> &queue) {
+  auto isInteger = [&](SymbolId id) { return symbols[id].ty.kind == Ty::Kind::Plain && symbols[id].ty.flex == Flex::Int; };
+  if (std::none_of(u.targets.begin(), u.targets.end(), isInteger)) return;
+  unit = &u;
+  scope = u.scope;
+  here = u.clock;
+  Mark before = mark();
+  assuming = true;
+  Value value = valueOf(u);
+  assuming = false;
+  std::vector<Ty> types = targetTypes(u, value);
+  for (size_t i = 0; i < u.targets.size(); ++i)
+    if (isInteger(u.targets[i]) && types[i].kind == Ty::Kind::Plain && isFloat(types[i].type.scalar))
+      updateGuess(symbols[u.targets[i]], types[i], queue);
+  rollBack(before);
+  drain(queue);
+}
+
 /// What nothing in the component decides is final as it is, and literals get their default, one variable after
 /// another.
 void Body::settleGuesses(std::vector<Unit *> &component, std::deque<Unit *> &queue) {
@@ -219,6 +318,7 @@ void Body::settleGuesses(std::vector<Unit *> &component, std::deque<Unit *> &que
     for (Ty &part : ty.parts) changed |= self(self, part);
     return changed;
   };
+  for (Unit *u : component) preferFloat(*u, queue);
   for (Unit *u : component)
     for (SymbolId id : u->targets)
       if (symbols[id].ty.flex != Flex::None) symbols[id].literal = symbols[id].ty.flex;

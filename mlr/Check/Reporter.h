@@ -27,6 +27,7 @@ public:
   Diagnostic &error(const DiagnosticKind &kind, Span span, std::string title, std::string label = "") {
     if (quiet && !loud) {
       dropped = Diagnostic();
+      ++drops;
       return dropped;
     }
     Diagnostic &d = diagnostics.report(kind, span, std::move(title), std::move(label));
@@ -37,6 +38,8 @@ public:
   Diagnostic &unsupported(Span span, const std::string &feature) {
     return error(kinds::unsupported, span, feature + " not part of this version of MLR");
   }
+  /// Those that were dropped.
+  size_t dropCount() const { return drops; }
   size_t errorCount() const { return diagnostics.errorCount(); }
   const SourceMap &sources() const { return diagnostics.sourceMap(); }
 
@@ -46,6 +49,7 @@ private:
   Span use;
   bool quiet = false, loud = false;
   Diagnostic dropped;
+  size_t drops = 0;
 };
 
 } // namespace mlr::checking

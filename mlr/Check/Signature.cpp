@@ -9,7 +9,7 @@
 
 namespace mlr::checking {
 
-static bool isTypeKind(const ast::StaticParam &param) {
+bool isTypeKind(const ast::StaticParam &param) {
   const std::string &kind = param.kind.name.text;
   return kind == "type" || kind == "float" || kind == "int" || kind == "num";
 }
@@ -479,6 +479,21 @@ bool Body::noSizeFits(const ast::Decl &decl, const ast::StaticParam &param, cons
   return false;
 }
 
+/// The call as it stands, with a parameter that nothing gives: of a type the one of the numbers around it.
+std::string Body::withStatic(const ast::Decl &decl, const ast::StaticParam &param, const ast::Expr &e) {
+  const std::string &kind = param.kind.name.text;
+  std::string value = kind == "size" ? "8" : kind == "shape" ? "[8]" : kind == "int" ? "i32" : param.isFunction ? "abs" : "1";
+  if (isTypeKind(param) && kind != "int") {
+    value = unit ? plausibleType({unit}) : "";
+    auto scalar = scalarNamed(value);
+    if (!scalar || violated(kind, Ty::of({*scalar, {}}))) value = "f32";
+  }
+  std::string given;
+  for (const ast::StaticArg &arg : e.statics) given += text(arg.span) + ", ";
+  const char *rest = decl.kind == ast::DeclKind::Struct ? " { .. }" : e.args.empty() ? "()" : "(..)";
+  return fmt::format("{}<<{}{} = {}>>{}", e.text, given, param.name.text, value, rest);
+}
+
 bool Body::inferStatics(const ast::Decl &decl, const ast::Expr &e, const std::vector<Value> &args,
                         const std::vector<Ty> *want, Signature &out) {
   out.env.module = checker.home(decl);
@@ -501,13 +516,7 @@ bool Body::inferStatics(const ast::Decl &decl, const ast::Expr &e, const std::ve
         d.notes.push_back("a type parameter is a scalar or tensor type, and the argument is a tuple");
         return false;
       }
-      d.helps.push_back(fmt::format("give it: `{}<<{} = {}>>(..)`", decl.name.text, param.name.text,
-                                    kind == "size"      ? "8"
-                                    : kind == "shape"   ? "[8]"
-                                    : kind == "int"     ? "i32"
-                                    : param.isFunction  ? "abs"
-                                    : isTypeKind(param) ? "f32"
-                                                        : "1"));
+      d.helps.push_back(fmt::format("give it: `{}`", withStatic(decl, param, e)));
       if (kind == "shape") d.helps.push_back(fmt::format("`{} = []` for no axes", param.name.text));
       return false;
     }

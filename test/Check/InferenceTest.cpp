@@ -269,5 +269,37 @@ TEST(Inference, ARecurrenceThroughACallWithAShapeToInfer) {
   expectErrors("node main(x: f64) -> (y: f64) { i = 0.0 fby relu(i + x); j = 0 -> relu(pre j + x); last k = 0; k = relu(last k + x); y = i + j + k; }", {});
 }
 
+TEST(Inference, AnIntegerBesideACallOfDecimalsIsAFloat) { // R4.7
+  Checked c("fun clamp<<T: num>>(x: T, lo: T, hi: T) -> (y: T) { y = min(max(x, lo), hi); }\n"
+            "node main() -> (y: f32) { g = 1 fby clamp(g * 0.9, 0.01, 100); n = 1 fby clamp(n * 2, 0, 100); y = g; }");
+  EXPECT_EQ(c.typeOf("main", "g"), "f32") << c.rendered;
+  EXPECT_EQ(c.typeOf("main", "n"), "i32") << c.rendered;
+}
+
+TEST(Inference, ACallWithoutArgumentsTakesTheTypeOfTheOtherOperands) { // R3.3
+  Checked c("fun eye<<N: size, T: num>>() -> (i: T[N, N]) { i = [if r == c then 1 else 0 for r < N, c < N]; }\n"
+            "node main(q: f64, p: f64[3, 3]) -> (y: f64[3, 3], z: f64[1, 1]) {\n"
+            "  y = p + q * eye<<3>>(); a = p @ eye<<3>>(); b = if q > 0 then p else eye<<3>>(); w = 2 * eye<<3>>() fby w + p;\n"
+            "  k = q + eye<<2>>(); z = 2 * (3 * eye<<1>>()); }");
+  for (const char *name : {"y", "a", "b", "w"}) EXPECT_EQ(c.typeOf("main", name), "f64[3, 3]") << name << c.rendered;
+  EXPECT_EQ(c.typeOf("main", "k"), "f64[2, 2]") << c.rendered;
+}
+
+TEST(Inference, TheHelpRepeatsTheStaticArgumentsThatWereGiven) {
+  Checked c("fun eye<<N: size, T: num>>(s: i32) -> (i: T[N, N]) { i = [if r == c then 1 else 0 for r < N, c < N]; }\n"
+            "node main(q: f64) -> (y: f64) { y = q * sum(eye<<3>>(1)); }");
+  EXPECT_NE(c.rendered.find("give it: `eye<<3, T = f64>>(..)`"), std::string::npos) << c.rendered;
+}
+
+TEST(Inference, ARecurrenceThatBeginsWithALiteralIsToBlame) {
+  for (const char *begin : {"zeros<<[4]>>()", "0"}) {
+    Checked c(std::string("node step<<P: type, T: float>>(p, g: P, r: T) -> (q: P) { q = p - r * g; }\n"
+                          "node main(x: f64[4], y: f64) -> (v: f64[4], l: f64) {\n"
+                          "  w = ") + begin + " fby step(w, g, 0.02); v = w; l = (w @ x - y) * (w @ x - y); g = grad(l, w);\n}");
+    EXPECT_NE(c.rendered.find(std::string("state its type, such as `w: f64")), std::string::npos) << c.rendered;
+    EXPECT_EQ(c.rendered.find("error["), c.rendered.rfind("error[")) << c.rendered;
+  }
+}
+
 } // namespace
 } // namespace mlr::test
