@@ -32,6 +32,12 @@ class Case:
         while "--ram" in own and engine == "interp": del own[own.index("--ram"):own.index("--ram") + 2]
         return own
 
+    def building(self, engine):
+        """Options of `mlrc build`, which runs no instants."""
+        own = self.options_of(engine)
+        while "--steps" in own: del own[own.index("--steps"):own.index("--steps") + 2]
+        return own
+
     def inputs(self):
         return [self.folder / file for name, file in self.files if name == "--input"]
 
@@ -95,13 +101,10 @@ class Case:
 
     def compiled(self, mlrc, engine, folder, flags):
         """Outputs of generated C or of object code for a lesser processor; nothing where it cannot be given its inputs."""
-        streams, options = self.streams(), self.options_of(engine)
+        streams, options = self.streams(), self.building(engine)
         if not streams: return None
         steps = len(next(iter(streams.values())))
-        if "--steps" in options:
-            at = options.index("--steps")
-            steps = min(steps, int(options[at + 1]))
-            del options[at:at + 2]
+        if "--steps" in self.options: steps = min(steps, int(self.options[self.options.index("--steps") + 1]))
         path = self.folder / self.program
         links = [self.folder / file for name, file in self.files if name == "--link"]
         if engine == "C": built = engines.build_c(mlrc, path, folder, "gcc", flags=flags, extra=options, beside=links)
