@@ -171,5 +171,32 @@ TEST(Jit, StraightLineProgramsOfManyOperations) {
   expectSame(r.out<float>("z"), {v[n / 2]});
 }
 
+TEST(Jit, VectorsThatCrossTheFunctionsOfALargeBlock) {
+  constexpr int n = 9000;
+  std::string text = "mlr.node @f(%x: tensor<16xf32>) -> (y: tensor<16xf32>) attributes {scheduled} {\n  %y = mlr.gen (%i) {\n"
+                     "    %v0 = mlr.read %x[affine_map<(d0) -> (d0)>](%i) : tensor<16xf32> -> f32\n";
+  std::vector<std::vector<float>> v(1);
+  for (int k = 0; k < 16; ++k) v[0].push_back(0.25f * static_cast<float>(k) - 1.5f);
+  Random random(7);
+  for (int i = 1; i < n; ++i) {
+    auto reach = static_cast<unsigned>(random.bits() % 20 == 0 ? i : std::min(i, 8));
+    size_t j = static_cast<size_t>(i) - 1 - random.bits() % reach;
+    bool greater = random.bits() % 2;
+    text += fmt::format("    %v{} = mlr.{} %v{}, %v{} : f32\n", i, greater ? "max" : "sub", i - 1, j);
+    std::vector<float> next;
+    for (size_t k = 0; k < 16; ++k) {
+      float a = v.back()[k], b = v[j][k];
+      next.push_back(greater ? (a > b || a != a ? a : b) : a - b);
+    }
+    v.push_back(std::move(next));
+  }
+  text += fmt::format("    mlr.yield %v{} : f32\n  }} : tensor<16xf32>\n  mlr.yield %y : tensor<16xf32>\n}}", n - 1);
+  Runner r(text, host().loopsOptions());
+  ASSERT_TRUE(r);
+  r.in<float>("x", v[0]);
+  r.step();
+  expectSame(r.out<float>("y"), v.back());
+}
+
 } // namespace
 } // namespace mlr::target::test
