@@ -309,7 +309,7 @@ static void noteSignaturesOfLoops(Compilation &c) {
 static bool refuseBudget(Compilation &c, const store::Budget &budget, int64_t bytes) {
   std::string text = fmt::format("mlrc: {}: state and scratch do not fit into {} bytes: the least possible is {}\n", c.options.file,
                                  bytes, budget.bytes);
-  for (const schedule::Kept &k : budget.kept) text += fmt::format("  {} bytes stay stored: {}\n", k.bytes, k.why);
+  text += store::keptText(budget.kept);
   std::fputs(text.c_str(), stderr);
   return c.refused = true, false;
 }

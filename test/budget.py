@@ -332,7 +332,8 @@ def check_json(mlrc, folder):
     points = [(str(p["bytes"]), str(p["checkpoints"] or "none"), str(p["block"] or "-"), str(p["instants_again"]), f"{p['forward']:.2f}")
               for p in data["trade"]["points"]]
     rows = re.findall(r"^\s+(\d+)\s+(\d+|none)\s+(\d+|-)\s+(\d+)\s+([\d.]+)x$", text, re.M)
-    stored = [f"{s['bytes']} bytes stay stored: {s['why']}" for s in data["trade"]["stored"]]
+    stored = [f"`{s['name']}` (line {s['line']}, " for s in data["trade"]["stored"] if s["name"] and s["line"]]
+    stored += [f"bytes stay stored ({s['why']}): " for s in data["trade"]["stored"]]
     budget, said = data["budget"], re.search(r"budget of (\d+) bytes: state and scratch take (\d+)\n  (\d+) checkpoints of (\d+) bytes", text)
     sweep = budget["sweeps"][0]
     problems = [] if points == rows and len(rows) > 3 else [f"json: the trade is {points}, in the text {rows}"]

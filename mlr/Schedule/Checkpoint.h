@@ -24,7 +24,7 @@ struct Crossing {
 
 /// An array between two sweeps that stays stored, whatever the budget, and why.
 struct Kept {
-  mlir::Location location;
+  mlir::Location location; ///< of the value whose instants it holds
   int64_t bytes = 0;
   std::string why;
 };

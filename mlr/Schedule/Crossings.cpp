@@ -160,7 +160,10 @@ std::vector<Crossing> findCrossings(NodeOp node, std::vector<Kept> *kept) {
   std::vector<Crossing> all;
   auto keep = [&](Value array, StringRef why) {
     int64_t bytes = bytesOf(array.getType());
-    if (kept && bytes >= worthwhile) kept->push_back({array.getLoc(), bytes, why.str()});
+    if (!kept || bytes < worthwhile) return;
+    Operation *stack = bodyOf(cast<ScanOp>(array.getDefiningOp())).getTerminator()->getOperand(cast<OpResult>(array).getResultNumber()).getDefiningOp();
+    Operation *value = stack ? stack->getOperand(0).getDefiningOp() : nullptr;
+    kept->push_back({value ? value->getLoc() : array.getLoc(), bytes, why.str()});
   };
   node->walk<WalkOrder::PreOrder>([&](ScanOp producer) {
     llvm::MapVector<Operation *, SmallVector<unsigned>> byReader;

@@ -2,6 +2,7 @@
 
 #include "mlr/Store/Timeline.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -182,6 +183,63 @@ std::vector<Trade> trades(NodeOp node) {
   return all;
 }
 
+namespace {
+
+/// Arrays that stay stored for the same reason, of one variable, or of values without a name on one line.
+struct KeptGroup {
+  std::string name;
+  unsigned line = 0; ///< 0: unknown
+  int64_t count = 0, bytes = 0;
+  std::string why;
+};
+
+unsigned lineOf(mlir::Location loc) {
+  while (true) {
+    if (auto call = dyn_cast<CallSiteLoc>(loc)) loc = call.getCallee();
+    else if (auto name = dyn_cast<NameLoc>(loc)) loc = name.getChildLoc();
+    else if (auto fused = dyn_cast<FusedLoc>(loc); fused && !fused.getLocations().empty()) loc = fused.getLocations()[0];
+    else break;
+  }
+  auto file = dyn_cast<FileLineColLoc>(loc);
+  return file ? file.getLine() : 0;
+}
+
+std::vector<KeptGroup> grouped(ArrayRef<schedule::Kept> kept) {
+  std::vector<KeptGroup> groups;
+  for (const schedule::Kept &k : kept) {
+    KeptGroup one{sourceName(k.location).str(), lineOf(k.location), 0, 0, k.why};
+    auto same = [&](const KeptGroup &g) { return g.name == one.name && g.line == one.line && g.why == one.why; };
+    auto at = llvm::find_if(groups, same);
+    if (at == groups.end()) at = groups.insert(at, one);
+    ++at->count;
+    at->bytes += k.bytes;
+  }
+  return groups;
+}
+
+} // namespace
+
+std::string keptText(ArrayRef<schedule::Kept> kept) {
+  std::vector<KeptGroup> groups = grouped(kept);
+  std::string out;
+  for (size_t i = 0; i < groups.size(); ++i) {
+    auto alike = [&](const KeptGroup &g) { return g.why == groups[i].why; };
+    if (std::any_of(groups.begin(), groups.begin() + static_cast<ptrdiff_t>(i), alike)) continue; // said
+    int64_t bytes = 0;
+    std::string what;
+    for (const KeptGroup &g : groups) {
+      if (!alike(g)) continue;
+      bytes += g.bytes;
+      std::string times = g.count > 1 ? fmt::format("{} arrays, ", g.count) : "";
+      std::string line = g.line ? fmt::format("line {}", g.line) : "no line";
+      std::string place = g.name.empty() ? line + " (" : fmt::format("`{}` ({}, ", g.name, line);
+      what += fmt::format("{}{}{}{} bytes)", what.empty() ? "" : ", ", place, times, g.bytes);
+    }
+    out += fmt::format("  {} bytes stay stored ({}): {}\n", bytes, groups[i].why, what);
+  }
+  return out;
+}
+
 std::string tradeJson(NodeOp node) {
   std::vector<Trade> all = trades(node);
   if (all.empty()) return "";
@@ -194,7 +252,8 @@ std::string tradeJson(NodeOp node) {
                       {"block", t.chosen.slots ? t.chosen.block : 0},
                       {"instants_again", t.recomputed},
                       {"forward", t.factor}});
-  for (const schedule::Kept &k : kept) stored.push_back({{"bytes", k.bytes}, {"why", k.why}});
+  for (const KeptGroup &g : grouped(kept))
+    stored.push_back({{"name", g.name}, {"line", g.line}, {"arrays", g.count}, {"bytes", g.bytes}, {"why", g.why}});
   return ordered_json{{"points", points}, {"stored", stored}}.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
@@ -208,7 +267,7 @@ std::string tradeText(NodeOp node) {
   for (const Trade &t : all)
     out += fmt::format("  {:>12} {:>12} {:>8} {:>14} {:>7.2f}x\n", t.bytes, t.chosen.slots ? std::to_string(t.chosen.slots) : "none",
                        t.chosen.slots ? std::to_string(t.chosen.block) : "-", t.recomputed, t.factor);
-  for (const schedule::Kept &k : kept) out += fmt::format("  {} bytes stay stored: {}\n", k.bytes, k.why);
+  out += keptText(kept);
   return out;
 }
 

@@ -47,6 +47,9 @@ struct Trade {
 /// sweeps that checkpoints can serve, and where they save nothing.
 std::vector<Trade> trades(dataflow::NodeOp node);
 
+/// Lines of text, one a reason: which values stay stored, by name and line of the source, equal ones together.
+std::string keptText(llvm::ArrayRef<schedule::Kept> kept);
+
 /// Lines of text: the trade, and what stays stored.
 std::string tradeText(dataflow::NodeOp node);
 /// The same as a JSON object; empty where tradeText is.

@@ -38,8 +38,9 @@ ArrayRef<int64_t> shapeOf(Type type) {
   return tensor ? tensor.getShape() : ArrayRef<int64_t>();
 }
 
-StringRef sourceName(Operation *op) {
-  Location loc = op->getLoc();
+StringRef sourceName(Operation *op) { return sourceName(op->getLoc()); }
+
+StringRef sourceName(Location loc) {
   while (auto call = dyn_cast<CallSiteLoc>(loc)) loc = call.getCallee();
   auto name = dyn_cast<NameLoc>(loc);
   return name ? name.getName().getValue() : StringRef();

@@ -21,6 +21,7 @@ llvm::ArrayRef<int64_t> shapeOf(mlir::Type type);
 
 /// Source name of an operation's value from its location, or "".
 llvm::StringRef sourceName(mlir::Operation *op);
+llvm::StringRef sourceName(mlir::Location location);
 
 /// How long the slot of an fby, eby, window or first keeps its memory.
 struct SlotHome {
