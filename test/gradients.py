@@ -100,6 +100,61 @@ node main(x: f64[6], i: i32[5]) -> (l: f64, d_x: f64[6]) {
   l = sum(y * y) + sum(square(x[i[0] ..+ 2]));
   d_x = grad(l, x);
 }""", x=numbers(6), i=np.array([2, 5, 2, 0, 7], "i4"))
+case("computed_places_of_several_axes", """
+node main(x: f64[4, 3, 5], i, j: i32[6], k: i64, m: u8[2, 3]) -> (l: f64, d_x: f64[4, 3, 5]) {
+  a = [x[i[n], d, j[n]] * f64(n + d) for n < 6, d < 3];
+  b = [x[i[n], j[n + 1], e + 1] * x[2, j[n], e] for n < 5, e < 4];
+  c = [x[d, d, i32(m[d, n])] + x[i32(k), n, 4 - n] for d < 2, n < 3];
+  f = [at(x, i[n] - 1, n, j[n] - 2, 0.25) for n < 3] + [max(x[i[n], q, e] * f64(e + 1) for e < 5, q < 3) for n < 3];
+  z = [x[(n * n) / 4, 1, n % 3] for n < 4];
+  l = sum(a * a) + sum(b * b) + sum(c * c) + sum(f * f) + sum(square(x[i[0] ..+ 2, j[1]])) + prod(z) + sum(a[n, 1] * x[i[n], 0, 0] for n < 6);
+  d_x = grad(l, x);
+}""", x=numbers(4, 3, 5), i=np.array([2, 5, 2, 0, -7, 3], "i4"), j=np.array([1, 4, 2, 0, 9, -1], "i4"), k=np.int64(2**40),
+     m=np.array([[1, 0, 200], [4, 1, 1]], "u1"))
+case("a_table_read_at_each_instant", """
+node main(x: f64[5, 3], w: f64[3], i: i32[7], j: i32[7, 2]) -> (l: f64, d_x: f64[5, 3], d_w: f64[3]) {
+  e = x * tanh(x);
+  scan t < 7 {
+    u = e[i[t]] + e[j[t, 0]] * w + [sum(e[j[t, b], d] * f64(b + 1) for b < 2) for d < 3];
+    h = 0.5 * (0 fby h) + tanh(u);
+    g = 0.7 * (g eby w) + u * h;
+    y[t] = g + e[1] * w;
+  }
+  scan t < 7 { r = 0.3 * (r eby w) + e[i[t]] * w; q = initial r; }
+  l = sum(y * y) + sum(q * q) + sum(e[2] * e[i[0]]);
+  d_x = grad(l, x);  d_w = grad(l, w);
+}""", x=numbers(5, 3), w=numbers(3, seed=1), i=np.array([2, 5, 2, 0, -7, 3, 2], "i4"),
+     j=np.random.default_rng(3).integers(-1, 6, (7, 2)).astype("i4"))
+case("a_table_read_in_nested_scans", """
+node main(x: f64[5, 3], w: f64[3], i: i32[3, 4], v: f64[3, 4, 2]) -> (l: f64, d_x: f64[5, 3], d_w: f64[3], d_v: f64[3, 4, 2]) {
+  scan a < 3 {
+    scan b < 4 {
+      h = 0.5 * (k fby h) + x[i[a, b]] * w;
+      if i[a, b] > 1 { s = x[i[a, b] - 1] * (1.0 fby s) + v[a, b, i[a, 0]]; } else { s = h * w + v[a, b, i[b - b, b]]; }
+      hs[b] = h + s;
+      e = final h;
+    }
+    k = w fby e + x[i[a, 1]];
+    scan b < 4 until z > 0.4 { z = sum(x[i[a, b]] * k) + (0 fby z); f = final z; }
+    if i[a, 0] > 1 { scan b < 4 { o = x[i[a, b]] * 0.5 + (0 fby o); p = final o; } } else { p = x[i[a, 1]]; }
+    y[a] = sum(hs) + f + sum(p * p);
+  }
+  l = sum(y * y);
+  d_x = grad(l, x);  d_w = grad(l, w);  d_v = grad(l, v);
+}""", x=0.4 * numbers(5, 3), w=0.5 * numbers(3, seed=1), i=np.array([[2, 4, 2, 0], [0, 3, 2, -1], [1, 5, 4, 2]], "i4"), v=numbers(3, 4, 2, seed=2))
+case("derivatives_of_derivatives_of_reads_at_computed_places", """
+node main(x: f64[5, 3], i: i32[6]) -> (l: f64, d_x: f64[5, 3]) {
+  y = [x[i[k]] * x[i[5 - k]] * x[k / 2] for k < 6];
+  e = sum(y * y * y);
+  g = grad(e, x);
+  scan t < 6 { h = 0.4 * (0 fby h) + sin(g[i[t]] * x[i[t]]); r = final h; }
+  m = sum(r);
+  j = [grad(y[n, 1], x) for n < 6];
+  s = jvp(y, x, g * 0.01);
+  p = grad(m, x);
+  l = m + sum(j * j) + sum(s * s) + sum(p * x);
+  d_x = grad(l, x);
+}""", x=0.5 * numbers(5, 3), i=np.array([2, 5, 2, 0, -7, 3], "i4"))
 case("padded_reads", """
 node main(x: f64[5, 4], k: f64[4, 2]) -> (l: f64, d_x: f64[5, 4], d_k: f64[4, 2], d_s: f64[5, 4]) {
   y = [sum(at(x, 2 * i + a - 3, j - b + 1, 0.5) * k[a, b] for a < 4, b < 2) + at(x, j - 9, i, 0.25) for i < 5, j < 6];
@@ -306,6 +361,13 @@ LINEAR = [
     ("of_windows_that_overlap", "node main(x: f64[N]) -> (g: f64[N]) { l = sum(square(sum(x[i * 2 + j] for j < 3)) for i < N / 2 - 1); g = grad(l, x); }", 256),
     ("of_pooled_images", "import nn;\nnode main(x: f32[N, 16, 2]) -> (g: f32[N, 16, 2]) { l = sum(square(nn.max_pool2d<<2>>(x))); g = grad(l, x); }", 16),
     ("of_products", "node main(x: f64[N]) -> (g: f64[N]) { l = prod(x); g = grad(l, x); }", 256),
+    ("of_reads_at_computed_places", "node main(x: f64[N, 4], i: i32[N]) -> (g: f64[N, 4]) { l = sum(square([x[i[k]] for k < N])); g = grad(l, x); }", 64),
+    ("of_a_table_read_at_each_instant", """node main(x: f64[N, 4], i: i32[N]) -> (g: f64[N, 4]) {
+  scan t < N { h = 0.5 * (0 fby h) + x[i[t]]; r = final h; }  l = sum(square(r));  g = grad(l, x);
+}""", 64),
+    ("of_a_table_read_in_nested_scans", """node main(x: f64[N, 4], i: i32[N, 4]) -> (g: f64[N, 4]) {
+  scan s < N { scan t < 4 { h = 0.5 * (k fby h) + x[i[s, t]]; r = final h; }  k = 0 fby r;  f = final r; }  l = sum(square(f));  g = grad(l, x);
+}""", 64),
 ]
 
 

@@ -459,6 +459,31 @@ LogicalResult ReshapeOp::verify() {
   return success();
 }
 
+static ArrayRef<int64_t> axesOf(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor ? tensor.getShape() : ArrayRef<int64_t>();
+}
+
+LogicalResult ScatterOp::verify() {
+  auto type = cast<RankedTensorType>(getResult().getType());
+  ArrayRef<int64_t> along = getAlong();
+  if (along.empty() || along.size() != getPlaces().size()) return emitOpError("has one place an axis that it scatters along");
+  for (auto [k, axis] : llvm::enumerate(along))
+    if (axis < 0 || axis >= type.getRank() || (k && axis <= along[k - 1]))
+      return emitOpError("scatters along ascending axes of its result");
+  Type places = getPlaces().front().getType();
+  for (Value place : getPlaces())
+    if (place.getType() != places || !getElementTypeOrSelf(places).isSignlessInteger(32))
+      return emitOpError("has i32 places of one shape");
+  SmallVector<int64_t> shape(axesOf(places));
+  for (int64_t axis = 0; axis < type.getRank(); ++axis)
+    if (!llvm::is_contained(along, axis)) shape.push_back(type.getDimSize(axis));
+  Type updates = getUpdates().getType();
+  if (axesOf(updates) != ArrayRef(shape) || getElementTypeOrSelf(updates) != type.getElementType())
+    return emitOpError("has updates with the axes of its places, then those that it does not scatter along");
+  return success();
+}
+
 LogicalResult ConcatOp::verify() {
   auto to = cast<RankedTensorType>(getResult().getType());
   int64_t axis = getAxis(), size = 0;

@@ -98,7 +98,7 @@ private:
   /// A tensor without elements needs nothing: what it would read may go sooner.
   Value foldEmpty(Operation *op) {
     auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
-    if (!type || type.getNumElements() || !isa<GenOp, ConcatOp, ReshapeOp>(op)) return {};
+    if (!type || type.getNumElements() || !isa<GenOp, ConcatOp, ScatterOp, ReshapeOp>(op)) return {};
     return ConstOp::create(b, op->getLoc(), zeroAttr(type));
   }
 

@@ -98,6 +98,7 @@ Bytes Machine::compute(Value v, const Path &path) {
       }
     return out;
   }
+  if (auto o = dyn_cast<ScatterOp>(op)) return scatter(o, path);
   if (auto call = dyn_cast<CallOp>(op)) return callResult(call, cast<OpResult>(v).getResultNumber(), path);
   if (auto memory = dyn_cast<RowsOp>(op)) return rows(memory, path);
   if (isa<FbyOp, EbyOp, PreOp, FirstOp, WindowOp, StackOp, FinalOp, InitialOp, CountOp>(op))
@@ -333,6 +334,38 @@ Bytes Machine::tensor(GenOp gen, const Path &path) {
     Bytes bytes = pack(scalar(bodyOf(gen).getTerminator()->getOperand(0), path, locals), element);
     out.insert(out.end(), bytes.begin(), bytes.end());
   });
+  return out;
+}
+
+Bytes Machine::scatter(ScatterOp op, const Path &path) {
+  Bytes out = value(op.getInit(), path);
+  const Bytes &updates = value(op.getUpdates(), path);
+  mlir::Type element = elementOf(op.getType());
+  size_t width = elementBytes(element);
+  ArrayRef<int64_t> shape = shapeOf(op.getType()), along = op.getAlong();
+  int64_t tuples = 1, running = 1;
+  for (int64_t size : shapeOf(op.getPlaces().front().getType())) tuples *= size;
+  for (auto [axis, size] : llvm::enumerate(shape))
+    if (!llvm::is_contained(along, axis)) running *= size;
+  if (out.empty()) return out;
+  for (int64_t update = 0; update < tuples * running; ++update) {
+    // The update's number gives its tuple and, the last axis first, its index on the axes that are not chosen.
+    int64_t tuple = update / running, left = update % running, place = 0, stride = 1;
+    for (size_t axis = shape.size(); axis-- > 0;) {
+      int64_t i;
+      if (auto chosen = llvm::find(along, axis); chosen != along.end()) {
+        auto at = static_cast<int32_t>(unpack(value(op.getPlaces()[chosen - along.begin()], path), tuple, sizeof(int32_t)));
+        i = std::clamp<int64_t>(at, 0, shape[axis] - 1);
+      } else {
+        i = left % shape[axis];
+        left /= shape[axis];
+      }
+      place += i * stride;
+      stride *= shape[axis];
+    }
+    Bits sum = combineFunction(ReduceKind::Sum, element)(unpack(out, place, width), unpack(updates, update, width), 0);
+    std::memcpy(out.data() + place * width, &sum, width);
+  }
   return out;
 }
 

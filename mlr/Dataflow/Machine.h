@@ -40,6 +40,7 @@ private:
   Bytes callResult(dataflow::CallOp call, unsigned result, const Path &path);
   bool isLeftOut(mlir::Operation *op, const Path &path);
   Bytes tensor(dataflow::GenOp gen, const Path &path);
+  Bytes scatter(dataflow::ScatterOp op, const Path &path);
   dataflow::Bits scalar(mlir::Value v, const Path &path, Locals &locals);
   dataflow::Bits reduce(dataflow::ReduceOp op, const Path &path, Locals &locals);
   void run(mlir::Block &block, const Path &path, Locals &locals);

@@ -258,7 +258,7 @@ private:
   static bool isCheap(Operation *op) {
     if (isa<ConvertOp, ReadOp>(op)) return true;
     if (auto gen = dyn_cast<GenOp>(op)) return bodyCost(bodyOf(gen)) <= cheapBody;
-    return isInstantaneous(op) && !isa<ReduceOp, ConcatOp>(op);
+    return isInstantaneous(op) && !isa<ReduceOp, ConcatOp, ScatterOp>(op);
   }
 
   /// What recomputing `v` at the end needs, beyond cheap operations.

@@ -207,8 +207,12 @@ LogicalResult Derivative::leafContribution(const Body &body, const BodyCondition
   Block *from = body.op->getBlock();
   Location loc = body.op->getLoc();
   Transposition t = leaf.read ? transpose(body, cast<ReadOp>(leaf.read), batch, levelFor(leaf.source)) : sumOver(body, batch);
-  if (leaf.read) restrictToRead(t, cast<ReadOp>(leaf.read), batch);
-  SmallVector<int64_t> shape(batchShape);
+  bool scatters = leaf.read && scatter(t, body, cast<ReadOp>(leaf.read), batch);
+  if (leaf.read && !scatters) restrictToRead(t, cast<ReadOp>(leaf.read), batch);
+  SmallVector<int64_t> places; // the shape of the indices that choose the place
+  for (unsigned i : t.choosing) places.push_back(body.sizes[i]);
+  SmallVector<int64_t> shape(places);
+  llvm::append_range(shape, batchShape);
   ArrayRef<int64_t> sourceShape = shapeOf(leaf.source.getType());
   for (unsigned a : t.axes) shape.push_back(a == t.restricted && t.count ? t.count : t.sizeOf(a, sourceShape));
   Type element = elementOf(leaf.source.getType());
@@ -234,7 +238,7 @@ LogicalResult Derivative::leafContribution(const Body &body, const BodyCondition
       inner = OpBuilder::atBlockEnd(block);
     }
     BodyAdjoint adjoint(body, conditions, constants, inner, t.positions, operands);
-    ValueRange lead = indices.take_front(batch);
+    ValueRange lead = indices.slice(places.size(), batch);
     Value g = adjoint.readAtOuter(cotangentOf(y), lead, body.outer);
     if (failed(giveToYields(body, adjoint, g)) || failed(adjoint.run())) {
       result = failure();
@@ -288,6 +292,22 @@ LogicalResult Derivative::leafContribution(const Body &body, const BodyCondition
     return narrow ? ConvertOp::create(b, loc, element, sum.getResult()).getResult() : sum.getResult();
   });
   if (failed(result)) return result;
+  if (scatters) {
+    SmallVector<Value> chosen;
+    for (unsigned axis : t.chosen)
+      chosen.push_back(makeEach(b, loc, valueType(places, b.getI32Type()), [&](ValueRange indices) -> Value {
+        OpBuilder inner = b;
+        // Of the other arguments it makes no difference where they are.
+        SmallVector<AffineExpr> positions(body.arguments.size(), b.getAffineConstantExpr(0));
+        for (auto [k, i] : llvm::enumerate(t.choosing)) positions[i] = b.getAffineDimExpr(k);
+        BodyAdjoint there(body, conditions, constants, inner, positions, indices);
+        Value at = there.indexOf(cast<ReadOp>(leaf.read), axis);
+        if (!indices.empty()) dropUnused(*inner.getInsertionBlock(), at);
+        return at;
+      }));
+    giveScattered(leaf.source, t, part, chosen, from);
+    return success();
+  }
   part = foldWide(b, loc, t, part, batch, sourceShape, constants);
   give(leaf.source, {part, t.rows, t.begin, t.count, t.restricted}, from);
   return success();

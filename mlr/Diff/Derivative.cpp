@@ -120,6 +120,8 @@ LogicalResult Derivative::contribute(Value y) {
     throughReshape(reshape);
   } else if (auto concat = dyn_cast<ConcatOp>(op)) {
     throughConcat(concat);
+  } else if (auto scatter = dyn_cast<ScatterOp>(op)) {
+    throughScatter(scatter);
   } else if (auto fby = dyn_cast<FbyOp>(op)) {
     throughFby(fby);
   } else if (auto eby = dyn_cast<EbyOp>(op)) {
@@ -285,9 +287,11 @@ void Derivative::settle() {
     OpBuilder b = at(levelFor(v));
     joinSlices(v, b);
     SmallVector<Value, 2> &parts = contributions[v];
-    if (parts.empty()) parts.push_back(zeros(reference.getResult(0).getType()));
-    Value sum = parts[0];
-    for (Value part : ArrayRef<Value>(parts).drop_front()) sum = addTo(b, v.getLoc(), sum, part);
+    Type type = reference.getResult(0).getType();
+    Value sum;
+    for (Value part : parts) sum = sum ? addTo(b, v.getLoc(), sum, part) : part;
+    if (auto own = scattered.find(v); own != scattered.end()) sum = addScattered(sum, type, own->second, levelFor(v), /*apart=*/true);
+    if (!sum) sum = zeros(type);
     sums[reference.getResult(0)] = sum;
     parts.assign(1, sum);
   }

@@ -56,8 +56,23 @@ private:
   void throughWindow(WindowOp op);
   void throughEnd(Operation *op);
   LogicalResult throughCall(CallOp op);
+
+  // Computed places (Scatter.cpp)
+  void throughScatter(ScatterOp op);
+  void giveScattered(Value source, const Transposition &t, Value updates, ArrayRef<Value> places, Block *from);
+  /// Updates of a cotangent, made at each instant of `from`.
+  struct Scattered {
+    Block *from;
+    Value updates;
+    SmallVector<Value> places;
+    SmallVector<int64_t> along;
+  };
+  Value addScattered(Value to, Type type, ArrayRef<Scattered> parts, Block *level, bool apart);
+  Value addScatteredIn(ScanOp scan, Value to, ArrayRef<Scattered> parts);
   void give(Value source, Contribution part, Block *from);
   Contribution leaveScan(Contribution part, ScanOp scan);
+  /// Whether sums over the instants of a scan run up, as cotangents do there.
+  bool runsUp(ScanOp scan);
   Value yieldFrom(ScanOp scan, Value inner);
   Value addTo(OpBuilder &b, Location loc, Value x, Value y);
   Value addProductTo(OpBuilder &b, Location loc, Value x, Value y);
@@ -81,6 +96,7 @@ private:
   llvm::MapVector<Value, UnrealizedConversionCastOp> references; ///< of cotangents
   DenseMap<Value, SmallVector<Value, 2>> contributions;
   DenseMap<Value, SmallVector<Contribution>> slices; ///< those of parts of an axis, until settled; looked up only
+  DenseMap<Value, SmallVector<Scattered>> scattered;     ///< until settled; looked up only
   DenseMap<Value, std::optional<Guards>> guards;
   DenseMap<Value, Value> wanted; ///< of values whose uses all stand under conditions, of which none may hold: whether one does
   struct Computation {

@@ -120,7 +120,7 @@ void Derivative::forEachUse(Value y, ArrayRef<Guard> own, UseFunction f) {
     for (Value v : op->getOperands()) use(v, {});
   } else if (isa<FinalOp, InitialOp>(op)) {
     useHere(op->getOperand(0), none);
-  } else if (isa<ReshapeOp, ConcatOp, StackOp>(op) || isWholeCall(op)) {
+  } else if (isa<ReshapeOp, ConcatOp, ScatterOp, StackOp>(op) || isWholeCall(op)) {
     for (Value v : op->getOperands()) useHere(v, isTensor);
   } else {
     Guards of(own);

@@ -46,6 +46,19 @@ Value Derivative::yieldFrom(ScanOp scan, Value inner) {
   return masked(result, Guards{{scan.getWhen(), true}}, after);
 }
 
+bool Derivative::runsUp(ScanOp scan) {
+  Extension &extension = extensions[scan];
+  if (!extension.isScanned) {
+    extension.isScanned = true;
+    for (Value v : activity.values())
+      if (Operation *op = v.getDefiningOp(); op && op->getBlock() == &dataflow::bodyOf(scan)) {
+        extension.hasPast = extension.hasPast || isa<FbyOp, WindowOp, FinalOp>(op);
+        extension.hasFuture = extension.hasFuture || isa<EbyOp>(op);
+      }
+  }
+  return extension.hasFuture && !extension.hasPast;
+}
+
 /// A contribution at each instant of the scan as one of the time around it: rows are stacked, everything else is summed, in the
 /// direction in which cotangents run.
 Contribution Derivative::leaveScan(Contribution part, ScanOp scan) {
@@ -61,16 +74,7 @@ Contribution Derivative::leaveScan(Contribution part, ScanOp scan) {
     part.value = yieldFrom(scan, stack.getResult());
     return part;
   }
-  Extension &extension = extensions[scan];
-  if (!extension.isScanned) {
-    extension.isScanned = true;
-    for (Value v : activity.values())
-      if (Operation *op = v.getDefiningOp(); op && op->getBlock() == body) {
-        extension.hasPast = extension.hasPast || isa<FbyOp, WindowOp, FinalOp>(op);
-        extension.hasFuture = extension.hasFuture || isa<EbyOp>(op);
-      }
-  }
-  bool up = extension.hasFuture && !extension.hasPast;
+  bool up = runsUp(scan);
   Value zero = zeros(type);
   Value before = up ? FbyOp::create(b, loc, type, zero, zero, b.getStringAttr("gradient")).getResult()
                     : EbyOp::create(b, loc, type, zero, zero, b.getStringAttr("gradient")).getResult();

@@ -32,12 +32,18 @@ struct Transposition {
   };
   SmallVector<Wide, 2> wide;
   int64_t sizeOf(unsigned axis, ArrayRef<int64_t> sourceShape) const;
+  /// A read at computed places: the arguments that choose the place, ascending, whose dimensions stand in front of the batch's, and the
+  /// axes of the source that they choose. `axes` has the others, each read along an argument of its own.
+  SmallVector<unsigned> choosing, chosen;
   int64_t begin = 0, count = 0;        ///< the elements of the axis `restricted` that are read at all; count 0: all
   unsigned restricted = 0;
 };
 
 /// `level`: the block of the source; scans between it and the read stack what they read row by row.
 Transposition transpose(const Body &body, ReadOp read, unsigned batch, Block *level);
+/// Where an axis is read at a computed place, so that each element of the source would be compared with all places: makes a scatter of
+/// the transposition. False: there is no need.
+bool scatter(Transposition &t, const Body &body, ReadOp read, unsigned batch);
 /// Looks at no more of one axis, the first that is read in part, than what is read: a slice, a row. Not where rows are stacked.
 void restrictToRead(Transposition &t, ReadOp read, unsigned batch);
 /// What lies beyond the ends of wide axes goes to the elements at the ends, as clamped indices do.

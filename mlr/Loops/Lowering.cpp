@@ -423,6 +423,7 @@ LogicalResult Lowering::emitPlain(Operation *op) {
       .Case([&](ReadOp r) { return emitRead(*this, r); })
       .Case([&](ExternOp e) { return emitExtern(*this, e); })
       .Case([&](ConcatOp c) { return emitConcat(c); })
+      .Case([&](ScatterOp s) { return emitScatter(*this, s); })
       .Case([&](ReshapeOp r) {
         return copyUnlessShared(place(r.getResult()), place(r.getSource()), cast<RankedTensorType>(r.getSource().getType())),
                success();

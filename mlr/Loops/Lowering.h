@@ -76,6 +76,9 @@ public:
   llvm::DenseMap<Operation *, Instant> instants;
   void setIndex(Value v, Value index) { indexValues[v] = index; }
 
+  /// `copies` times the tensor or scalar `first`, one after the other.
+  LogicalResult fillFrom(const Place &to, Value first, int64_t copies, Operation *op);
+
 private:
   LogicalResult emitOperation(Operation *op);
   LogicalResult emitPlain(Operation *op);
@@ -83,7 +86,6 @@ private:
   LogicalResult emitConcat(dataflow::ConcatOp op);
   /// Element `offset` of the location of a value defined under `op`.
   Place at(const store::Location &location, Operation *op);
-  LogicalResult fillFrom(const Place &to, Value first, int64_t copies, Operation *op);
 
   llvm::DenseMap<Value, Value> scalars;
   llvm::DenseMap<Value, Value> indexValues;
@@ -109,6 +111,11 @@ struct Copy {
   Type scalar;
 };
 LogicalResult emitCopiesAtOnce(Lowering &l, std::vector<Copy> copies);
+
+// ---- Scatter.cpp -------------------------------------------------------------------------------------------------
+
+/// Starts from a copy of what it adds to unless both share their memory.
+LogicalResult emitScatter(Lowering &l, dataflow::ScatterOp op);
 
 // ---- Kernels -----------------------------------------------------------------------------------------------------
 

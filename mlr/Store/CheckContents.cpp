@@ -13,6 +13,7 @@ LogicalResult Machine::execute(Operation *op, bool firstExecuted) {
   if (isa<ConstOp>(op)) return success();
   if (auto o = dyn_cast<ScanOp>(op)) return scan(o);
   if (auto o = dyn_cast<ConcatOp>(op)) return concat(o);
+  if (auto o = dyn_cast<ScatterOp>(op)) return scatter(o);
   if (auto o = dyn_cast<StackOp>(op)) return stack(o);
   if (auto o = dyn_cast<WindowOp>(op)) return window(o);
   if (auto o = dyn_cast<RowsOp>(op)) return rows(o);

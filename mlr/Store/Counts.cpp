@@ -20,6 +20,12 @@ namespace {
 
 bool isFloat(Type type) { return isa<FloatType>(type); }
 
+/// A constant that is stored rather than copied.
+bool isSplat(Value v) {
+  auto constant = v.getDefiningOp<ConstOp>();
+  return constant && isa<SplatElementsAttr>(constant.getValue());
+}
+
 OperationCounts copies(int64_t elements) {
   OperationCounts c;
   c.loads = c.stores = elements;
@@ -175,6 +181,22 @@ OperationCounts Counter::operation(Operation *op) {
       if (o.runs() > 1 || !inPlace(source, *at(o.getResult()), std::nullopt, offset))
         c += copies(elementCount(source.getType()));
       offset += elementCount(source.getType());
+    }
+    return c;
+  }
+  if (auto o = dyn_cast<ScatterOp>(op)) {
+    // Each update is loaded and added to an element in memory; places are loaded once a tuple.
+    int64_t updates = elementCount(o.getUpdates().getType()), places = elementCount(o.getPlaces().front().getType());
+    auto number = static_cast<int64_t>(o.getPlaces().size());
+    bool arePlacesInMemory = isa<RankedTensorType>(o.getPlaces().front().getType());
+    (isFloat(elementOf(o.getType())) ? c.flops : c.integer) = updates;
+    c.loads = updates + (isa<RankedTensorType>(o.getUpdates().getType()) ? updates : 0) + (arePlacesInMemory ? number * places : 0);
+    c.stores = updates;
+    c.comparisons = 2 * number * places;
+    if (!inPlace(o.getInit(), *at(o.getResult()), std::nullopt, 0)) {
+      int64_t elements = elementCount(o.getType());
+      c.stores += elements;
+      if (!isSplat(o.getInit())) c.loads += elements;
     }
     return c;
   }

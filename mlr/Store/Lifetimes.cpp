@@ -98,7 +98,7 @@ void Lifetimes::addWrites(Value owner) {
 int64_t Lifetimes::firstWrite(Value owner, Block &body, bool atRowStart) const {
   Operation *def = owner.getDefiningOp(), *at = body.findAncestorOpInBlock(*def);
   if (!at) return kBeforeStep;
-  int64_t first = 2 * timeline.begin(at) + (at == def && isa<GenOp>(def) && atRowStart);
+  int64_t first = 2 * timeline.begin(at) + (at == def && isa<GenOp, ScatterOp>(def) && atRowStart);
   auto inside = parts.find(owner);
   if (inside == parts.end()) return first;
   for (Value part : inside->second) {
@@ -185,6 +185,16 @@ void Lifetimes::addReads(Operation *op) {
   });
 }
 
+/// What the updates are added to is read element by element as it is written.
+void Lifetimes::addScatter(ScatterOp op) {
+  int64_t position = timeline.begin(op);
+  for (Value operand : op->getOperands()) need(operand, op, operand == op.getInit() ? 2 * position : 2 * position + 1);
+  for (Value operand : op->getOperands().drop_front())
+    if (operand == op.getInit()) need(operand, op, 2 * position + 1);
+  const Place *from = storage.place(op.getInit()), *to = storage.place(op.getResult());
+  if (hasSegments(from) && to && from->offset == 0 && from->rows.empty()) candidates.push_back({{from->root, to->root}, 2 * position});
+}
+
 void Lifetimes::addInit(Operation *slot, Value init) {
   SlotHome home = slotHome(slot);
   if (home.scan) need(init, home.scan, 2 * timeline.begin(home.scan) + 1);
@@ -205,6 +215,8 @@ void Lifetimes::addUses(Operation *op) {
     need(rows.getValue(), op, read);
     need(rows.getInit(), op, read);
     addInit(op, rows.getInit());
+  } else if (auto scatter = dyn_cast<ScatterOp>(op)) {
+    addScatter(scatter);
   } else if (auto put = dyn_cast<PutOp>(op)) {
     need(put.getValue(), op, read);
     need(put.getCell(), op, read);

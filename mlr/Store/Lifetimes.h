@@ -57,6 +57,7 @@ private:
   void addSlot(unsigned root);
   void addUses(mlir::Operation *op);
   void addReads(mlir::Operation *op);
+  void addScatter(dataflow::ScatterOp op);
   void addInit(mlir::Operation *slot, mlir::Value init);
   void need(mlir::Value value, mlir::Operation *at, int64_t moment);
   void needUntil(unsigned root, int64_t end, llvm::ArrayRef<RowMoment> rows);

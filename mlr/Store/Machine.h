@@ -51,6 +51,7 @@ private:
   mlir::LogicalResult reads(mlir::Operation *op);
   mlir::LogicalResult foreign(mlir::Operation *call);
   mlir::LogicalResult concat(dataflow::ConcatOp op);
+  mlir::LogicalResult scatter(dataflow::ScatterOp op);
   mlir::LogicalResult stack(dataflow::StackOp op);
   mlir::LogicalResult end(mlir::Operation *op, bool firstExecuted);
   mlir::LogicalResult shift(dataflow::WindowOp op);

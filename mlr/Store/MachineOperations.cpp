@@ -130,6 +130,17 @@ LogicalResult Machine::concat(ConcatOp op) {
   return intact(op, op.getResult());
 }
 
+/// Adds in place, or to a copy of what it starts from.
+LogicalResult Machine::scatter(ScatterOp op) {
+  Range to = address(op.getResult());
+  for (auto [k, operand] : llvm::enumerate(op->getOperands())) {
+    if (failed(intact(op, operand))) return failure();
+    if (!tensor(operand) || (k == 0 && address(operand) == to)) continue;
+    if (address(operand).overlaps(to)) return op->emitError("buffer plan: overwrites elements that it still reads");
+  }
+  return define(op, op.getResult());
+}
+
 /// The pieces of a stack without those of a range of its bytes.
 static void removeRange(Contents &pieces, const Range &range) {
   Contents kept;

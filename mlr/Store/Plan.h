@@ -59,9 +59,9 @@ struct Location {
 ///    and window in space State take it at reset, those in Scratch at the start of the innermost enclosing scan that
 ///    does not resume; eby always at the start of its own scan;
 ///  - start of an instant: windows shift;
-///  - at their place in the text: gen, concat, reshape that is no alias, stack (row t), final and initial (at least at the
+///  - at their place in the text: gen, concat, scatter, reshape that is no alias, stack (row t), final and initial (at least at the
 ///    instant that they name). A gen may have the location of a tensor that it reads only at the very element
-///    that it writes, reading before writing; a gen computed in row t of a stack likewise that of row t of another stack;
+///    that it writes, reading before writing, and a scatter that of what it adds to; a gen computed in row t of a stack likewise that of row t of another stack;
 ///  - end of an instant: first the node's outputs, then all slots and `first` at once: `value` of one slot may be another
 ///    slot (a chain, an exchange `a = 1 fby b; b = 2 fby a`), and every operand is read before any slot is written.
 ///    Two slots, and a slot and its operand, have equal or disjoint memory, so an exchange needs no more than registers:

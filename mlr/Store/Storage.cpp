@@ -118,6 +118,7 @@ bool Storage::fitsSlot(Value part) const {
     if (isa<ReshapeOp, YieldOp, FbyOp, EbyOp>(use.getOwner())) return false;
     Operation *at = block->findAncestorOpInBlock(*use.getOwner());
     if (!at || timeline.end(at) < first) return at != nullptr;
+    if (isa<ScatterOp>(use.getOwner())) return at == def && use.getOperandNumber() == 0;
     auto read = dyn_cast<ReadOp>(use.getOwner());
     return read && at == def && access(read, at, block).ownElement;
   };

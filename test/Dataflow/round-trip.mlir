@@ -142,6 +142,15 @@ mlr.node @tensors(%x: tensor<4x6xf32>, %n: i32) -> (y: tensor<4xf32>, z: tensor<
   mlr.yield %y, %z : tensor<4xf32>, tensor<30xf32>
 }
 
+// CHECK-LABEL: mlr.node @places
+mlr.node @places(%x: tensor<4x3x6xf32>, %u: tensor<5x3xf32>, %v: f32, %i: tensor<5xi32>, %k: i32) -> (y: tensor<4x3x6xf32>) {
+  // CHECK: %[[Y:.*]] = mlr.scatter %x add %u at(%i, %i) along [0, 2] : tensor<4x3x6xf32>, tensor<5x3xf32>, (tensor<5xi32>, tensor<5xi32>)
+  %y = mlr.scatter %x add %u at (%i, %i) along [0, 2] : tensor<4x3x6xf32>, tensor<5x3xf32>, (tensor<5xi32>, tensor<5xi32>)
+  // CHECK: mlr.scatter %[[Y]] add %v at(%k, %k, %k) along [0, 1, 2] : tensor<4x3x6xf32>, f32, (i32, i32, i32)
+  %z = mlr.scatter %y add %v at (%k, %k, %k) along [0, 1, 2] : tensor<4x3x6xf32>, f32, (i32, i32, i32)
+  mlr.yield %z : tensor<4x3x6xf32>
+}
+
 // Flags of clocks and segments.
 // CHECK-LABEL: mlr.node @flags
 mlr.node @flags(%x: f32, %c: i1, %r: i1, %v: tensor<4xf32>) -> (y: f32, y_present: i1, z: tensor<4xf32>) attributes {presence = array<i64: -1, 0, -1>} {

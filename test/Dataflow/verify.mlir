@@ -112,6 +112,38 @@ mlr.node @concatAxis(%x: tensor<3xf32>) -> (y: tensor<3xf32>) {
 
 // -----
 
+mlr.node @scatterAxes(%x: tensor<3x4xf32>, %u: f32, %i: i32) -> (y: tensor<3x4xf32>) {
+  // expected-error @+1 {{scatters along ascending axes of its result}}
+  %r = mlr.scatter %x add %u at(%i, %i) along [1, 0] : tensor<3x4xf32>, f32, (i32, i32)
+  mlr.yield %r : tensor<3x4xf32>
+}
+
+// -----
+
+mlr.node @scatterPlaces(%x: tensor<3x4xf32>, %u: f32, %i: i64) -> (y: tensor<3x4xf32>) {
+  // expected-error @+1 {{has i32 places of one shape}}
+  %r = mlr.scatter %x add %u at(%i, %i) along [0, 1] : tensor<3x4xf32>, f32, (i64, i64)
+  mlr.yield %r : tensor<3x4xf32>
+}
+
+// -----
+
+mlr.node @scatterCount(%x: tensor<3x4xf32>, %u: f32, %i: i32) -> (y: tensor<3x4xf32>) {
+  // expected-error @+1 {{has one place an axis that it scatters along}}
+  %r = mlr.scatter %x add %u at(%i) along [0, 1] : tensor<3x4xf32>, f32, (i32)
+  mlr.yield %r : tensor<3x4xf32>
+}
+
+// -----
+
+mlr.node @scatterUpdates(%x: tensor<3x4xf32>, %u: tensor<4x5xf32>, %i: tensor<5xi32>) -> (y: tensor<3x4xf32>) {
+  // expected-error @+1 {{has updates with the axes of its places, then those that it does not scatter along}}
+  %r = mlr.scatter %x add %u at(%i) along [0] : tensor<3x4xf32>, tensor<4x5xf32>, (tensor<5xi32>)
+  mlr.yield %r : tensor<3x4xf32>
+}
+
+// -----
+
 mlr.node @stackOutside(%x: f32) -> (y: tensor<4xf32>) {
   // expected-error @+1 {{expects parent op 'mlr.scan'}}
   %s = mlr.stack %x : f32 -> tensor<4xf32>

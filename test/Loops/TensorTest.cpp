@@ -691,5 +691,38 @@ TEST(Gen, SoftmaxShapedBodiesComputeRowSumsOncePerRow) {
   });
 }
 
+TEST(Scatter, AddsInTheOrderOfThePlacesAndClampsThem) {
+  Random random(7);
+  auto x = random.reals<float>(4 * 19 * 3), u = random.reals<float>(7 * 2 * 19), row = random.reals<float>(19 * 3);
+  std::vector<int32_t> i{2, 0, 2, -5, 9, 2, 3, 1, 1, 2, 0, 3, 2, 2}, j{0, 2, 0, 1, 7, 0, -1, 2, 1, 0, 0, 1, 2, 0};
+  inBoth([&](Options o) {
+    Runner r(R"(mlr.node @f(%x: tensor<4x19x3xf32>, %u: tensor<7x2x19xf32>, %w: tensor<19x3xf32>, %i: tensor<7x2xi32>, %j: tensor<7x2xi32>, %k: i32)
+        -> (y: tensor<4x19x3xf32>, z: tensor<4x19x3xf32>) attributes {scheduled} {
+      %y = mlr.scatter %x add %u at(%i, %j) along [0, 2] : tensor<4x19x3xf32>, tensor<7x2x19xf32>, (tensor<7x2xi32>, tensor<7x2xi32>)
+      %zero = mlr.const dense<0.0> : tensor<4x19x3xf32>
+      %a = mlr.scatter %zero add %w at(%k) along [0] : tensor<4x19x3xf32>, tensor<19x3xf32>, (i32)
+      %z = mlr.scatter %a add %w at(%k) along [0] : tensor<4x19x3xf32>, tensor<19x3xf32>, (i32)
+      mlr.yield %y, %z : tensor<4x19x3xf32>, tensor<4x19x3xf32>
+    })", o);
+    ASSERT_TRUE(r);
+    std::vector<float> y = x, z(x.size());
+    for (size_t n = 0; n < 14; ++n)
+      for (size_t d = 0; d < 19; ++d) {
+        auto a = static_cast<size_t>(std::clamp(i[n], 0, 3)), b = static_cast<size_t>(std::clamp(j[n], 0, 2));
+        y[(a * 19 + d) * 3 + b] += u[n * 19 + d];
+      }
+    for (size_t e = 0; e < 57; ++e) z[3 * 57 + e] = row[e] + row[e];
+    r.in("x", x);
+    r.in("u", u);
+    r.in("w", row);
+    r.in("i", i);
+    r.in("j", j);
+    r.in<int32_t>("k", {17});
+    r.step();
+    expectSame(r.out<float>("y"), y);
+    expectSame(r.out<float>("z"), z);
+  });
+}
+
 } // namespace
 } // namespace mlr::loops::test

@@ -219,6 +219,51 @@ TEST(InPlace, ARecurrenceThatEndsInAConcatStaysInItsSlot) {
   EXPECT_EQ(plan.scratchBytes, 64);
 }
 
+TEST(InPlace, ATableIsAddedToInTheOutputThroughNestedScans) {
+  Parsed p(R"(mlr.node @f(%ids: tensor<5x4xi32>, %u: tensor<8xf32>) -> (y: tensor<16x8xf32>) attributes {scheduled} {
+    %zero = mlr.const dense<0.0> : tensor<16x8xf32>
+    %y = mlr.scan %t < 5 sweep down {
+      %ti = mlr.convert %t : i32 to index
+      %old = mlr.eby %sum, %zero : tensor<16x8xf32>
+      %sum = mlr.scan %s < 4 sweep down {
+        %si = mlr.convert %s : i32 to index
+        %k = mlr.read %ids[affine_map<(d0, d1) -> (d0, d1)>](%ti, %si) : tensor<5x4xi32> -> i32
+        %inner = mlr.eby %again, %old : tensor<16x8xf32>
+        %once = mlr.scatter %inner add %u at(%k) along [0] : tensor<16x8xf32>, tensor<8xf32>, (i32)
+        %again = mlr.scatter %once add %u at(%s) along [0] : tensor<16x8xf32>, tensor<8xf32>, (i32)
+        %first = mlr.initial %again : tensor<16x8xf32>
+        mlr.yield %first : tensor<16x8xf32>
+      } : tensor<16x8xf32>
+      %end = mlr.initial %sum : tensor<16x8xf32>
+      mlr.yield %end : tensor<16x8xf32>
+    } : tensor<16x8xf32>
+    mlr.yield %y : tensor<16x8xf32>
+  })");
+  Plan plan = validPlan(p);
+  EXPECT_EQ(plan.scratchBytes, 0);
+  p.node->walk([&](ScatterOp op) { EXPECT_EQ(plan.locations.lookup(op.getResult()), plan.outputs[0]); });
+  p.node->walk([&](EbyOp op) { EXPECT_EQ(plan.locations.lookup(op.getResult()), plan.outputs[0]); });
+}
+
+TEST(InPlace, WhatAScatterReadsStaysApartFromItsResult) {
+  Parsed p(R"(mlr.node @f(%x: tensor<16xf32>, %k: tensor<16xi32>) -> (y: tensor<16xf32>) attributes {scheduled} {
+    %a = mlr.gen (%i) {
+      %e = mlr.read %x[affine_map<(d0) -> (-d0 + 15)>](%i) : tensor<16xf32> -> f32
+      mlr.yield %e : f32
+    } : tensor<16xf32>
+    %b = mlr.gen (%i) {
+      %e = mlr.read %x[affine_map<(d0) -> (d0)>](%i) : tensor<16xf32> -> f32
+      %f = mlr.mul %e, %e : f32
+      mlr.yield %f : f32
+    } : tensor<16xf32>
+    %r = mlr.scatter %a add %b at(%k) along [0] : tensor<16xf32>, tensor<16xf32>, (tensor<16xi32>)
+    %y = mlr.scatter %r add %r at(%k) along [0] : tensor<16xf32>, tensor<16xf32>, (tensor<16xi32>)
+    mlr.yield %y : tensor<16xf32>
+  })");
+  Plan plan = validPlan(p);
+  EXPECT_EQ(plan.scratchBytes, 64); // %b is in the output, until that is written
+}
+
 TEST(InPlace, WhatIsReadByLinesIsNotInAnOutputThatStartsBetweenTwo) {
   auto bytes = [](const char *attributes) {
     Parsed p(std::string(R"(mlr.node @f(%x: tensor<64xf32>) -> (a: f32, y: tensor<64xf32>) attributes {scheduled} {

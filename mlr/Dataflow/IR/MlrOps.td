@@ -379,6 +379,23 @@ def Mlr_ConcatOp : Mlr_Op<"concat", [Pure]> {
     int64_t runs();
   }];
 }
+def Mlr_ScatterOp : Mlr_Op<"scatter", [Pure, AllTypesMatch<["init", "result"]>]> {
+  let summary = "a tensor with updates added at computed places";
+  let description = [{
+    `%r = mlr.scatter %x add %u at(%k, %l) along [0, 2] : tensor<NxDxMxf32>, tensor<AxBxDxf32>, (tensor<AxBxi32>, tensor<AxBxi32>)`.
+    There is one place operand for each axis in `along` (ascending); all have one shape S (i32: scalars if S is empty). The updates
+    have the axes of S, then the axes of `init` that are not in `along` (a scalar if there are none of either). In ascending order of
+    the tuples s of S, last one fastest, the elements u[s, ..] are added one by one to those of the result whose index on axis
+    along[n] is place n at s, clamped to the axis. So each element is a chain from that of `init` in the order of S: the result has
+    the same bits everywhere. The adjoint of an mlr.read at computed places; its own adjoint is such a read.
+  }];
+  let arguments = (ins Mlr_Tensor:$init, Mlr_Value:$updates, Variadic<Mlr_Value>:$places, DenseI64ArrayAttr:$along);
+  let results = (outs Mlr_Tensor:$result);
+  let assemblyFormat = [{
+    $init `add` $updates `at` `(` $places `)` `along` $along attr-dict `:` type($init) `,` type($updates) `,` `(` type($places) `)`
+  }];
+  let hasVerifier = 1;
+}
 
 // ---- scalar operators ----------------------------------------------------------------------------------------
 // Semantics: OpKind in mlr/Check/Program.h (total, exact to the bit). Scalars only; tensors use gen.
