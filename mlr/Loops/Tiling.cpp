@@ -129,12 +129,16 @@ int chooseLane(Lowering &l, const Body &body, const Domain &domain, int64_t most
 }
 
 /// A handful of short elements: as scalars they stay in registers from one kernel to the next, while lanes would have to be put
-/// together and taken apart through memory, between stores and loads of different widths.
+/// together and taken apart through memory, between stores and loads of different widths. Eight in a row are no handful: they fill the
+/// widest vector of doubles, one division instead of eight.
 bool isTiny(const Body &body, const Domain &domain) {
   constexpr int64_t mostElements = 8;
   constexpr double longElement = 32; // lanes share the work of an exponential, even if they are two
   int64_t elements = 1;
-  for (const Axis &axis : domain.axes) elements *= axis.size;
+  for (const Axis &axis : domain.axes) {
+    if (axis.size >= mostElements) return false;
+    elements *= axis.size;
+  }
   return elements <= mostElements && body.operations < longElement;
 }
 
