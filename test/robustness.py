@@ -14,6 +14,8 @@ import tempfile
 
 import numpy as np
 
+import engines
+
 MLRC = pathlib.Path(sys.argv[1]).resolve()
 SECONDS = 120  # generous: it only tells a hang from slow
 
@@ -265,6 +267,25 @@ def deep_blocks(folder):
     runs("check", write(folder, f"enum E {{ {arms} }} node main(e: E) -> (y: i32) {{ match e {{ {body} }} }}"))
     states = "".join(f"state S{i} {{ y = {i}; until c then S{(i + 1) % 300}; }} " for i in range(300))
     runs("check", write(folder, f"node main(c: bool) -> (y: i32) {{ automaton {{ {states} }} }}"))
+
+
+def reduced_random_programs(folder):
+    reduced = pathlib.Path(__file__).resolve().parent / "random/reduced"
+    rng = np.random.default_rng(3)
+    inputs = {"inner-scans-in-a-selection.mlr": {"x": rng.integers(0, 3, (5, 2)).astype("i4"), "m": rng.integers(0, 3, 5).astype("i4")},
+              "selection-of-structs.mlr": {"x": rng.normal(size=5).astype("f4"), "xs": rng.normal(size=(5, 17)).astype("f4"), "stop": np.arange(5) == 3}}
+    for path in sorted(reduced.glob("*.mlr")):
+        streams = inputs[path.name]
+        np.savez(folder / "in.npz", **streams)
+        try:
+            found = {e: engines.mlrc_run(MLRC, e, path, "main", inputs=[folder / "in.npz"]) for e in ("interp", "run")}
+            (folder / path.stem).mkdir()
+            found["C"] = engines.c_run(*engines.build_c(MLRC, path, folder / path.stem, node="main"), streams, 5)
+        except engines.EngineError as error:
+            raise Failure(str(error)[:800]) from None
+        for engine, outputs in found.items():
+            for name, values in found["interp"].items():
+                if not engines.same_bits(values, outputs[name]): raise Failure(f"{path.name}: interp and {engine} differ in {name}")
 
 
 def main():
