@@ -151,6 +151,31 @@ def one(mlrc, work, harness, case, T, quick):
             f"{ratio(slow, 'PyTorch', 'MLR'):.1f}", f"{ratio(samples, 'MLR', 'forward'):.2f}", f"{max(errors):.0e}"]
 
 
+def embeddings(mlrc, work, harness, quick):
+    """Gradients of a table of which some rows are read, which JAX scatters, too."""
+    N, T = 10_000, 1_000
+    random = np.random.default_rng(5)
+    inputs = {"table": random.standard_normal((N, H)).astype(np.float32), "ids": random.integers(0, N, T).astype(np.int32)}
+
+    def averaged(table, ids):
+        def step(h, i):
+            h = 0.5 * h + table[i]
+            return h, h
+        return jnp.sum(jnp.square(lax.scan(step, jnp.zeros(H, jnp.float32), ids)[1]))
+    rows = []
+    for name, node, loss in (("all rows at once", "read", lambda table, ids: jnp.sum(jnp.square(table[ids]))),
+                             ("a row at each instant", "averaged", averaged)):
+        instance, model = build_node(mlrc, work, ROOT / "bench/gradients.mlr", f"{node}_gradient", {"T": T, "N": N, "D": H}), gradient_jax(loss, ("table",))
+        on_device = {k: jnp.asarray(v) for k, v in inputs.items()}
+        error = largest_error(instance.step(inputs), model(**on_device))
+        if not error <= 1e-3:
+            raise SystemExit(f"bench: gradients of a table, {name}: results differ by {error}")
+        samples = interleaved({"MLR": harness.instance(instance), "JAX": python_call(lambda: jax.block_until_ready(model(**on_device)))},
+                              2 if quick else 7, 2 if quick else 15)
+        rows.append([name, duration(min(samples["MLR"])), duration(min(samples["JAX"])), f"{ratio(samples, 'JAX', 'MLR'):.2f}", f"{error:.0e}"])
+    table(f"Gradient of a table of {N} rows of {H}, of which {T} are read, one call", ["read", "MLR best", "JAX best", "JAX : MLR", "largest difference"], rows)
+
+
 def gradients(mlrc, work, harness, quick):
     rows = []
     for case in cases():
@@ -161,3 +186,4 @@ def gradients(mlrc, work, harness, quick):
           "(aim: 3 at most)",
           ["model", "T", "MLR best", "MLR ns an instant", "JAX best", f"JAX, unroll {UNROLLED}, best", "PyTorch best", "JAX : MLR",
            "PyTorch : MLR", "gradient : loss", "largest difference"], rows)
+    embeddings(mlrc, work, harness, quick)
