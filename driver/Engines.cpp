@@ -151,8 +151,8 @@ public:
   explicit DataflowEngine(const CommandLine &options) : compilation(options) {}
   bool prepare() {
     const char *what = keepsState(compilation.options) ? "when it loads or saves a state" : "in programs with derivatives";
-    if (compilation.options.checks) {
-      std::fprintf(stderr, "mlrc: the interpreter does not monitor %s: use `mlrc run --checks`\n", what);
+    if (compilation.options.checks && compilation.options.checkGradients) {
+      std::fprintf(stderr, "mlrc: --check-gradients compares derivatives and monitors nothing: leave --checks to another run\n");
       return false;
     }
     // Memories have their names and places once they are planned.
@@ -168,7 +168,8 @@ public:
     sig.rate = node.rate;
     sig.inputs = portsOf(node, node.inputs);
     sig.outputs = portsOf(node, node.outputs);
-    own = sig.outputs.size();
+    noteChecks(node);
+    own = sig.outputs.size() - checks.size();
     if (compilation.options.checkGradients) own = compilation.exposed.own.at(&node);
     root = mlir::SymbolTable(*compilation.module).lookup<dataflow::NodeOp>(node.name);
     if (!root) return false;
@@ -209,11 +210,19 @@ public:
     }
     if (interpreter)
       if (auto failure = compare(inputs, values)) return *failure;
+    for (size_t i = 0; i < checks.size(); ++i)
+      if (values[own + i].data()[0] == std::byte(0) && checks[i].instants++ == 0) checks[i].first = now;
+    ++now;
     values.resize(own);
     presence.resize(own);
     return values;
   }
-  std::string checkReport(int64_t, int64_t) const override { return ""; }
+  std::string checkReport(int64_t instants, int64_t before) const override {
+    std::vector<CheckFailure> failures;
+    for (const CheckFailure &c : checks)
+      if (c.instants) failures.push_back(c);
+    return renderFailures(compilation, failures, instants, before);
+  }
   std::pair<std::string, bool> derivativeReport() const override {
     if (!interpreter) return {"", true};
     bool isGood = true;
@@ -254,6 +263,14 @@ private:
     mlir::Operation *op;
   };
 
+  /// The last outputs of a node with run-time checks are the checks.
+  void noteChecks(const NodeInstance &node) {
+    for (const dataflow::CheckNote &note : dataflow::checksOf(*compilation.module, node.name)) checks.push_back({Span(), note, 0, 0});
+    if (checks.size() > node.outputs.size()) checks.clear();
+    if (compilation.checks.empty()) return;
+    for (size_t i = 0; i < checks.size(); ++i) checks[i].span = compilation.checks[0][i].span;
+  }
+
   /// Recursion goes back in time.
   template <class F> static void deeply(F f) {
     constexpr unsigned stackBytes = 2u << 30;
@@ -291,6 +308,8 @@ private:
   Signature sig;
   size_t own = 0;        ///< outputs of the source, before those that --check-gradients adds
   std::vector<Port> all; ///< and these
+  std::vector<CheckFailure> checks;
+  int64_t now = 0;
   std::optional<eval::Interpreter> interpreter; ///< with --check-gradients
   dataflow::NodeOp root;
   mutable std::optional<dataflow::Machine> machine; ///< remembers what it has computed

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Run-time checks (rule R14.9): the compiled program and the interpreter, which share nothing here, report the same indices, the
+"""Run-time checks (rule R14.9): the compiled program and the interpreter, which share nothing here (but in programs with derivatives), report the same indices, the
 same first instant and the same number of instants; so do the hidden outputs of the generated C.
 
 usage: checks.py MLRC
@@ -48,6 +48,8 @@ PROGRAMS = {
                  "node main(i: i32) -> (y: i32) { y = f(i); assume i < 4; scan t < 3 { assert t + i != 3; s = t; z = final s; } }", 3),
     "a state of an automaton": ("node main(i: i32) -> (y: i32) { last y = 1; automaton { state A { y = last y + i; assert i < 4; until i > 3 then B; } "
                                 "state B { assert i != 4; until y > 4 then A; } } }", 2),
+    "a derivative, in the equations that it becomes": ("node main(i: i32) -> (l, g: f64) { x: f64[4] = [1, 2, 3, 4] fby 0.5 * x; v = x[i] * x[i]; l = v; "
+                                                       "g = sum(grad(v, x)); assert g > 1; }", 3),
     "nothing to report": ("node main(i: i32) -> (y: i32) { x = [1, 2, 3]; y = x[1] + at(x, i, 0) + x[max(0, min(2, i))]; }", 0),
 }
 
