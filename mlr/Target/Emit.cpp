@@ -19,6 +19,8 @@ namespace mlr::target {
 
 /// Beyond this many operations of the loops module LLVM's costlier passes take longer than their gain is worth.
 static constexpr size_t kFull = 20'000;
+/// From this many instructions in a basic block on, the scheduler behind register allocation, which is quadratic in them, is left out.
+static constexpr size_t kScheduled = 1'000;
 
 /// LLVM 22 makes one instruction of the negation of a fused multiply-add for Arm, which negates the operands instead: where the
 /// sum is an exact 0 its sign is another. A fence keeps the two apart.
@@ -81,9 +83,18 @@ std::string text(const Code &code) {
   return out;
 }
 
+/// Instructions of the largest basic block.
+static size_t largestBlock(const llvm::Module &module) {
+  size_t largest = 0;
+  for (const llvm::Function &f : module)
+    for (const llvm::BasicBlock &block : f) largest = std::max(largest, block.size());
+  return largest;
+}
+
 static Result<std::vector<char>> emit(Code &code, const Machine &machine, llvm::CodeGenFileType kind) {
   llvm::TargetMachine &target = machine.machine();
-  target.setOptLevel(code.operations < kFull ? llvm::CodeGenOptLevel::Default : llvm::CodeGenOptLevel::Less);
+  bool full = code.operations < kFull && largestBlock(*code.module) < kScheduled;
+  target.setOptLevel(full ? llvm::CodeGenOptLevel::Default : llvm::CodeGenOptLevel::Less);
   llvm::SmallVector<char, 0> buffer;
   llvm::raw_svector_ostream stream(buffer);
   llvm::legacy::PassManager passes;

@@ -1,4 +1,4 @@
-// Basic blocks of tens of thousands of instructions, which large straight-line programs give, make LLVM's scheduling and
+// Basic blocks of thousands of instructions, which large straight-line programs give, make LLVM's scheduling and
 // register allocation superlinear. They are cut into functions of bounded size. A value that crosses from one piece to
 // another has a slot in a frame on the stack: stored once, loaded once by each piece that uses it.
 #include "mlr/Target/Split.h"
@@ -14,7 +14,7 @@
 namespace mlr::target {
 
 namespace {
-constexpr size_t kLargest = 4000, kPiece = 1000;
+constexpr size_t kLargest = 1500, kPiece = 500;
 
 /// Cuts a block into pieces; the first keeps its phis.
 std::vector<llvm::BasicBlock *> cut(llvm::BasicBlock *block) {
