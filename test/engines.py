@@ -103,7 +103,7 @@ def sanitized_run(mlrc, program, folder, compiler, streams, steps, node=None, ex
     main.write_text(SANITIZED_MAIN.format(node=description["node"], inbytes=f"(size_t){description['in']['bytes']}",
                                           outbytes=f"(size_t){description['out']['bytes']}"))
     binary = own / "main"
-    command = [compiler, *[f for f in C_FLAGS if f not in ("-O2", "-fPIC", "-shared")], "-O1", *SANITIZERS, f"-I{folder}", "-o", str(binary),
+    command = [compiler, *[f for f in C_FLAGS if f not in ("-O2", "-fPIC", "-shared")], "-O1", *SANITIZERS, "-iquote", str(folder), "-o", str(binary),
                str(main), *sources, *foreign(description, beside), "-lm"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
@@ -157,7 +157,7 @@ def build_c(mlrc, program, folder, compiler="gcc", node=None, params=None, flags
     folder = pathlib.Path(folder)
     description, sources = generate_c(mlrc, program, folder, node, params, extra)
     library = folder / f"lib{compiler.replace('/', '_')}.so"
-    command = [compiler, *C_FLAGS, *flags, f"-I{folder.resolve()}", "-o", str(library.resolve()),
+    command = [compiler, *C_FLAGS, *flags, "-iquote", str(folder.resolve()), "-o", str(library.resolve()),
                *(str(pathlib.Path(s).resolve()) for s in sources), *foreign(description, beside), "-lm"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder)  # large constants are included from there
     if done.returncode != 0:
