@@ -15,4 +15,8 @@ void makeBranches(mlir::func::FuncOp function);
 /// already. Results of branches that nobody uses go.
 void storeInBranches(mlir::func::FuncOp function);
 
+/// Moves the loads of scalar state in the instant's own block to their first use, and the stores to where both are known: the new
+/// value, and the old one to those who need it.
+void placeAccesses(mlir::func::FuncOp function);
+
 } // namespace mlr::loops

@@ -44,6 +44,7 @@ LogicalResult lowerNode(NodeOp node, const store::Plan &plan, const Options &opt
     eraseDead(reset);
     makeBranches(step);
     storeInBranches(step);
+    placeAccesses(step);
   }
   return done;
 }

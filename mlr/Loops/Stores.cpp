@@ -8,6 +8,8 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Matchers.h"
 
+#include "llvm/ADT/SetVector.h"
+
 using namespace mlir;
 
 namespace mlr::loops {
@@ -141,7 +143,69 @@ void dropResults(scf::IfOp branch) {
   branch.erase();
 }
 
+/// Brings the loads of scalars of an instant to their first use, and the stores to where the value is known and the old one was
+/// loaded: what lives from the first operation of an instant to the last one costs registers.
+class Placing {
+public:
+  explicit Placing(Block &block) : block(block) {
+    for (auto [k, op] : llvm::enumerate(block)) {
+      operations.push_back(&op);
+      keys[&op] = {k, 1};
+    }
+  }
+
+  void run() {
+    for (memref::ViewOp view : separateViews(block))
+      if (memref::StoreOp store = onlyStore(view, block)) stores.insert(store);
+    for (Operation *store : stores)
+      for (Operation *user : store->getOperand(1).getUsers())
+        if (user != store && user->getBlock() == &block) delay(user);
+    for (Operation *store : stores) advance(cast<memref::StoreOp>(store));
+    llvm::stable_sort(operations, [&](Operation *x, Operation *y) { return keys.lookup(x) < keys.lookup(y); });
+    for (Operation *op : operations) {
+      op->remove();
+      block.push_back(op);
+    }
+  }
+
+private:
+  using Key = std::pair<size_t, int>; ///< the place of an operation, and before it, itself or behind it
+
+  size_t placeOf(Operation *user) const { return keys.lookup(block.findAncestorOpInBlock(*user)).first; }
+
+  void delay(Operation *load) {
+    size_t first = SIZE_MAX;
+    for (Operation *user : load->getUsers())
+      if (!stores.contains(user)) first = std::min(first, placeOf(user));
+    if (first != SIZE_MAX && first > keys[load].first) keys[load] = {first, 0};
+  }
+
+  void advance(memref::StoreOp store) {
+    Operation *widened = store.getValueToStore().getDefiningOp<arith::ExtUIOp>();
+    if (widened && (!widened->hasOneUse() || widened->getBlock() != &block)) widened = nullptr;
+    Value value = widened ? widened->getOperand(0) : store.getValueToStore();
+    size_t after = keys.lookup(store.getMemRef().getDefiningOp()).first;
+    auto isBehind = [&](Operation *op) {
+      if (op && op->getBlock() == &block) after = std::max(after, keys.lookup(op).first);
+    };
+    isBehind(value.getDefiningOp());
+    for (Value index : store.getIndices()) isBehind(index.getDefiningOp());
+    for (Operation *user : store.getMemRef().getUsers())
+      if (user != store) isBehind(block.findAncestorOpInBlock(*user));
+    if (after >= keys[store].first) return;
+    if (widened) keys[widened] = {after, 2};
+    keys[store] = {after, 2};
+  }
+
+  Block &block;
+  llvm::SmallSetVector<Operation *, 16> stores; ///< those that move; behind the loads that they take
+  std::vector<Operation *> operations;
+  DenseMap<Operation *, Key> keys;
+};
+
 } // namespace
+
+void placeAccesses(func::FuncOp function) { Placing(function.getBody().front()).run(); }
 
 void storeInBranches(func::FuncOp function) {
   Block &block = function.getBody().front();
