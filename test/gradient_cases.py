@@ -605,3 +605,22 @@ node main(x: f64[3], u, v: f64) -> (l: f64, d_x: f64[3], d_u, d_v: f64) {
   l = sum(y * y);
   d_x = grad(l, x);  d_u = grad(l, u);  d_v = grad(l, v);
 }""", x=numbers(3), u=0.7, v=-0.4)
+case("what_a_state_that_is_not_active_would_have_computed", """
+enum Mode { Learn, Idle }
+node main(x: f64[3, 4], learn: bool[3]) -> (l: f64, d_x: f64[3, 4]) {
+  scan t < 3 {
+    v = x[t];
+    mode = if learn[t] then Mode.Learn else Mode.Idle;
+    match mode {
+      Learn: {
+        scan s < 4 { a = v[s] + (a eby 0); y[s] = a; }
+        e = square(prod(y * v));
+        g = grad(e, v);
+      }
+      Idle: { g = 0.0; }
+    }
+    gs[t] = g;
+  }
+  l = sum(gs);
+  d_x = grad(l, x);
+}""", x=numbers(3, 4), learn=np.array([False, True, False]))

@@ -7,12 +7,10 @@ namespace mlr::diff {
 
 static bool isTensor(const Guard &c) { return isa<RankedTensorType>(c.value.getType()); }
 
-static Guards prefix(ArrayRef<Guard> guards, llvm::function_ref<bool(const Guard &)> drop) {
+/// The guards that stay. Each of a list may be left out alone: a cotangent is zero where any of them does not hold.
+static Guards without(ArrayRef<Guard> guards, llvm::function_ref<bool(const Guard &)> drop) {
   Guards out;
-  for (const Guard &c : guards) {
-    if (drop(c)) break;
-    out.push_back(c);
-  }
+  llvm::copy_if(guards, std::back_inserter(out), [&](const Guard &c) { return !drop(c); });
   return out;
 }
 
@@ -34,8 +32,33 @@ static bool isElementwise(const Leaf &leaf, const Body &body) {
          llvm::equal(cast<RankedTensorType>(read.getSource().getType()).getShape(), body.sizes);
 }
 
+/// The value outside of a body that `v` has at every element: a computation that is there already, where there is one, so that one
+/// condition is one value. Null if `v` depends on the element.
+static Value invariantOutside(const Body &body, Value v, OpBuilder &b) {
+  if (!body.isInside(v)) return v;
+  Operation *op = v.getDefiningOp();
+  if (!op || op->getNumResults() != 1 || op->getNumRegions() != 0 || op->getNumOperands() == 0 || !isInstantaneous(op) || isa<ReadOp>(op))
+    return {};
+  IRMapping outside;
+  for (Value operand : op->getOperands()) {
+    Value same = invariantOutside(body, operand, b);
+    if (!same) return {};
+    outside.map(operand, same);
+  }
+  for (Operation *user : outside.lookup(op->getOperand(0)).getUsers())
+    if (user->getBlock() == b.getInsertionBlock() && user->getName() == op->getName() && user->getResultTypes() == op->getResultTypes() &&
+        user->getAttrDictionary() == op->getAttrDictionary() &&
+        llvm::equal(user->getOperands(), llvm::map_range(op->getOperands(), [&](Value o) { return outside.lookup(o); })))
+      return user->getResult(0);
+  return b.clone(*op, outside)->getResult(0);
+}
+
 Value Derivative::conditionOutside(const Body &body, Value condition) {
   if (!body.isInside(condition)) return condition;
+  if (condition.getType().isInteger(1)) {
+    OpBuilder b = at(body.op->getBlock());
+    if (Value same = invariantOutside(body, condition, b)) return same;
+  }
   Value &known = computations[body.op]->outside[condition];
   if (known) return known;
   OpBuilder b = at(body.op->getBlock());
@@ -73,12 +96,11 @@ Guards Derivative::guardsAt(const Leaf &leaf, Operation *op, ArrayRef<Guard> of,
   bool same = isElementwise(leaf, c.body);
   Block *level = levelFor(leaf.source);
   auto leaves = [&](const Guard &g) { return isBeyond(g, op, level); };
-  Guards out = prefix(of, [&](const Guard &g) { return (isTensor(g) && (!same || c.body.reduce)) || leaves(g); });
+  Guards out = without(of, [&](const Guard &g) { return (isTensor(g) && (!same || c.body.reduce)) || leaves(g); });
   if (out.size() < of.size()) return out;
   for (const Guard &own : c.conditions->of(leaf.inside())) {
-    if (c.body.isInside(own.value) && !same) break;
     Guard g{conditionOutside(c.body, own.value), own.polarity};
-    if (leaves(g)) break;
+    if (leaves(g) || (isTensor(g) && !same)) break;
     out.push_back(g);
   }
   size_t all = of.size() + c.conditions->of(leaf.inside()).size();
@@ -105,7 +127,7 @@ void Derivative::forEachUse(Value y, ArrayRef<Guard> own, UseFunction f) {
   Operation *scan = op->getBlock()->getParentOp();
   auto useBy = [&](Operation *user, Value source, llvm::function_ref<bool(const Guard &)> drop) {
     if (!activity.isActive(source)) return;
-    use(source, prefix(own, [&](const Guard &g) { return drop(g) || isBeyond(g, user, levelFor(source)); }));
+    use(source, without(own, [&](const Guard &g) { return drop(g) || isBeyond(g, user, levelFor(source)); }));
   };
   auto useHere = [&](Value source, llvm::function_ref<bool(const Guard &)> drop) { useBy(op, source, drop); };
   auto none = [](const Guard &) { return false; };
@@ -268,9 +290,9 @@ Value Derivative::masked(Value v, ArrayRef<Guard> guards, OpBuilder &b) {
 }
 
 Value Derivative::passed(Value y, Value source, OpBuilder &b) {
-  ArrayRef<Guard> own = *guards[y];
-  size_t shared = guards[source] ? guards[source]->size() : 0;
-  return masked(cotangentOf(y), own.drop_front(std::min(shared, own.size())), b);
+  const std::optional<Guards> &later = guards[source];
+  Guards own = without(*guards[y], [&](const Guard &g) { return later && llvm::is_contained(*later, g); });
+  return masked(cotangentOf(y), own, b);
 }
 
 } // namespace mlr::diff
