@@ -624,3 +624,23 @@ node main(x: f64[3, 4], learn: bool[3]) -> (l: f64, d_x: f64[3, 4]) {
   l = sum(gs);
   d_x = grad(l, x);
 }""", x=numbers(3, 4), learn=np.array([False, True, False]))
+case("what_a_state_that_is_not_active_keeps_of_its_start", """
+enum Mode { Learn, Idle }
+node once(v: f64[4], u: f64) -> (y: f64) {
+  scan s < 4 { a = v[s] + (a eby 0); r[s] = a; }
+  z = if u > 0.0 then r else r - window<<4>>(u, 0.0);
+  (before, y) = (0.0, prod(z * v)) fby (y, before);
+}
+node main(x: f64[3, 4], u: f64[3], learn: bool[3]) -> (l: f64, d_x: f64[3, 4]) {
+  scan t < 3 {
+    v = x[t];
+    mode = if learn[t] then Mode.Learn else Mode.Idle;
+    match mode {
+      Learn: { e = square(once(v, u[t]));  g = grad(e, v); }
+      Idle: { g = 0.0; }
+    }
+    gs[t] = g;
+  }
+  l = sum(gs);
+  d_x = grad(l, x);
+}""", x=numbers(3, 4), u=numbers(3, seed=1), learn=np.array([False, True, False]))

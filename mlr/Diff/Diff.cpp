@@ -86,7 +86,41 @@ LogicalResult take(NodeOp node, Group &group) {
   return expandRules(node);
 }
 
+/// Makes one value of conditions that are computed twice: guards are compared as values.
+void mergeConditions(NodeOp node) {
+  struct Same {
+    static unsigned getHashValue(const Operation *op) {
+      return OperationEquivalence::computeHash(const_cast<Operation *>(op), OperationEquivalence::directHashValue,
+                                               OperationEquivalence::ignoreHashValue, OperationEquivalence::IgnoreLocations);
+    }
+    static bool isEqual(const Operation *a, const Operation *b) {
+      if (a == b || !isKey(a) || !isKey(b)) return a == b;
+      return OperationEquivalence::isEquivalentTo(const_cast<Operation *>(a), const_cast<Operation *>(b),
+                                                  OperationEquivalence::IgnoreLocations);
+    }
+    static bool isKey(const Operation *op) { return op != getEmptyKey() && op != getTombstoneKey(); }
+    static Operation *getEmptyKey() { return llvm::DenseMapInfo<Operation *>::getEmptyKey(); }
+    static Operation *getTombstoneKey() { return llvm::DenseMapInfo<Operation *>::getTombstoneKey(); }
+  };
+  auto inBlock = [](Block &block) {
+    llvm::DenseSet<Operation *, Same> known;
+    for (Operation &op : llvm::make_early_inc_range(block)) {
+      if (op.getNumResults() != 1 || op.getNumRegions() != 0 || !op.getResult(0).getType().isInteger(1) || !dataflow::isInstantaneous(&op)) continue;
+      auto [first, isNew] = known.insert(&op);
+      if (isNew) continue;
+      op.getResult(0).replaceAllUsesWith((*first)->getResult(0));
+      op.erase();
+    }
+  };
+  node.walk([&](Operation *op) {
+    for (auto &region : op->getRegions())
+      for (Block &block : region) inBlock(block);
+  });
+}
+
 LogicalResult differentiateNode(NodeOp node) {
+  if (node.walk([](Operation *op) { return isa<JvpOp, VjpOp>(op) ? WalkResult::interrupt() : WalkResult::advance(); }).wasInterrupted())
+    mergeConditions(node);
   SmallVector<JvpOp> forward;
   node.walk([&](JvpOp op) { forward.push_back(op); });
   for (JvpOp op : forward) expandJvp(op);
@@ -99,6 +133,7 @@ LogicalResult differentiateNode(NodeOp node) {
       Derivative derivative(node, first->getBlock(), g.variables, 0);
       if (derivative.blocker(first.getValue())) continue;
       if (failed(take(node, g))) return failure();
+      mergeConditions(node);
       any = true;
       break; // values of other groups may have been replaced
     }
