@@ -156,11 +156,11 @@ public:
 
   void run() {
     for (memref::ViewOp view : separateViews(block))
-      if (memref::StoreOp store = onlyStore(view, block)) stores.insert(store);
+      if (memref::StoreOp store = onlyStore(view, block); store && isBehindLoads(store)) stores.insert(store);
     for (Operation *store : stores)
       for (Operation *user : store->getOperand(1).getUsers())
         if (user != store && user->getBlock() == &block) delay(user);
-    for (Operation *store : stores) advance(cast<memref::StoreOp>(store));
+    for (Operation *store : stores) place(cast<memref::StoreOp>(store));
     llvm::stable_sort(operations, [&](Operation *x, Operation *y) { return keys.lookup(x) < keys.lookup(y); });
     for (Operation *op : operations) {
       op->remove();
@@ -173,6 +173,12 @@ private:
 
   size_t placeOf(Operation *user) const { return keys.lookup(block.findAncestorOpInBlock(*user)).first; }
 
+  /// Whether all loads of what is stored are of the old value.
+  bool isBehindLoads(memref::StoreOp store) const {
+    return llvm::all_of(store.getMemRef().getUsers(),
+                        [&](Operation *user) { return user == store || placeOf(user) < placeOf(store); });
+  }
+
   void delay(Operation *load) {
     size_t first = SIZE_MAX;
     for (Operation *user : load->getUsers())
@@ -180,7 +186,8 @@ private:
     if (first != SIZE_MAX && first > keys[load].first) keys[load] = {first, 0};
   }
 
-  void advance(memref::StoreOp store) {
+  /// Behind the value and the loads of the old one: mostly to an earlier place, a later one where these were delayed.
+  void place(memref::StoreOp store) {
     Operation *widened = store.getValueToStore().getDefiningOp<arith::ExtUIOp>();
     if (widened && (!widened->hasOneUse() || widened->getBlock() != &block)) widened = nullptr;
     Value value = widened ? widened->getOperand(0) : store.getValueToStore();
@@ -192,7 +199,6 @@ private:
     for (Value index : store.getIndices()) isBehind(index.getDefiningOp());
     for (Operation *user : store.getMemRef().getUsers())
       if (user != store) isBehind(block.findAncestorOpInBlock(*user));
-    if (after >= keys[store].first) return;
     if (widened) keys[widened] = {after, 2};
     keys[store] = {after, 2};
   }

@@ -84,5 +84,36 @@ TEST(Branches, WhatIsSeenBetweenTwoSelectionsPartsThem) {
   });
 }
 
+/// The old count is given before the new one is made: its load may wait, and what stores it waits with it.
+TEST(PlaceAccesses, AnOldValueThatIsAlsoAResultIsLoadedBeforeItIsStored) {
+  inBoth([](Options o) {
+    Runner run(R"(mlr.node @f(%x: tensor<1xi32>) -> (before: tensor<1xi32>, last: tensor<1xi32>) attributes {scheduled} {
+      %c1 = mlr.const 1 : i32
+      %zeros = mlr.const dense<0> : tensor<1xi32>
+      %old = mlr.fby %c1, %new : i32
+      %before = mlr.gen (%i) { mlr.yield %old : i32 } : tensor<1xi32>
+      %kept = mlr.fby %zeros, %sums : tensor<1xi32>
+      %a = mlr.read %kept[affine_map<() -> (0)>] () : tensor<1xi32> -> i32
+      %b = mlr.read %x[affine_map<() -> (0)>] () : tensor<1xi32> -> i32
+      %sums = mlr.gen (%i) {
+        %s = mlr.add %a, %b : i32
+        mlr.yield %s : i32
+      } : tensor<1xi32>
+      %last = mlr.gen (%i) { mlr.yield %a : i32 } : tensor<1xi32>
+      %new = mlr.add %old, %c1 : i32
+      mlr.yield %before, %last : tensor<1xi32>, tensor<1xi32>
+    })", o);
+    ASSERT_TRUE(run);
+    int32_t sum = 0;
+    for (int32_t t = 0; t < 10; ++t) {
+      run.in<int32_t>("x", {t * t});
+      run.step();
+      expectSame(run.out<int32_t>("before"), {t + 1});
+      expectSame(run.out<int32_t>("last"), {sum});
+      sum += t * t;
+    }
+  });
+}
+
 } // namespace
 } // namespace mlr::loops::test
