@@ -644,3 +644,15 @@ node main(x: f64[3, 4], u: f64[3], learn: bool[3]) -> (l: f64, d_x: f64[3, 4]) {
   l = sum(gs);
   d_x = grad(l, x);
 }""", x=numbers(3, 4), u=numbers(3, seed=1), learn=np.array([False, True, False]))
+case("a_slice_of_a_concatenation_read_from_its_end", """
+node each(x: f64, w: f64[3]) -> (y: f64[3]) {
+  c = x > 0.5;
+  v = [x * w[i] for i < 3];
+  k = merge(c, concat(window<<3>>(v[0] when c, 0.25), [3.0, 3.0, 3.0])[1 .. 4], 1.0);
+  y = [v[i] * k[2 - i] for i < 3];
+}
+node main(x: f64[4, 3], w: f64[3]) -> (l: f64, d_x: f64[4, 3], d_w: f64[3]) {
+  scan t < 4 { y[t] = [each(x[t, k], w) for k < 3]; }
+  l = sum(y * y);
+  d_x = grad(l, x);  d_w = grad(l, w);
+}""", x=numbers(4, 3), w=numbers(3, seed=1))

@@ -480,6 +480,9 @@ def main():
     parser.add_argument("mlrc", type=pathlib.Path)
     parser.add_argument("--only", nargs="*")
     args = parser.parse_args()
+    names = {c[0] for c in CASES + gradient_cases.CASES + gradient_library.CASES + EXACT + LINEAR + UNCOMPARED}
+    if unknown := set(args.only or []) - names:
+        parser.error(f"no case is called {', '.join(sorted(unknown))}")
     mlrc = args.mlrc.resolve()
     failed = 0
     with tempfile.TemporaryDirectory() as temporary:

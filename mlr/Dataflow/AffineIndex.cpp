@@ -97,6 +97,12 @@ AffineExpr simplifyIndex(AffineExpr expr, DimRanges dims) {
   }
 }
 
+int64_t dividendShift(AffineExpr dividend, int64_t divisor, DimRanges dims) {
+  int64_t low = rangeOf(dividend, dims).low;
+  if (low >= 0 || low < INT32_MIN / 2 || divisor <= 0) return 0;
+  return llvm::divideCeilSigned(-low, divisor) * divisor;
+}
+
 SmallVector<AffineExpr> reshapeIndices(ArrayRef<AffineExpr> indices, ArrayRef<int64_t> to,
                                        ArrayRef<int64_t> from, DimRanges dims, MLIRContext *context) {
   AffineExpr zero = getAffineConstantExpr(0, context);

@@ -23,6 +23,9 @@ Range rangeOf(mlir::AffineExpr expr, DimRanges dims);
 /// The same function on the ranges, with `floordiv` and `mod` dropped where terms are multiples or stay below
 /// the divisor.
 mlir::AffineExpr simplifyIndex(mlir::AffineExpr expr, DimRanges dims);
+/// A multiple of `divisor` that makes the dividend non-negative: affine divisions round down, those of integers towards zero. 0 where
+/// nothing is known of the dividend, as of computed indices, which are not negative.
+int64_t dividendShift(mlir::AffineExpr dividend, int64_t divisor, DimRanges dims);
 /// Indices of the element of an array of shape `from` that row-major order puts at `indices` of shape `to`.
 /// Axes that correspond one to one pass unchanged.
 llvm::SmallVector<mlir::AffineExpr> reshapeIndices(llvm::ArrayRef<mlir::AffineExpr> indices,

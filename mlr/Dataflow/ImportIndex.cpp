@@ -138,12 +138,15 @@ mlir::Value Importer::indexAsInteger(AffineExpr e) {
     }
     auto binary = cast<AffineBinaryOpExpr>(e);
     mlir::Value x = indexAsInteger(binary.getLHS()), y = indexAsInteger(binary.getRHS());
-    switch (e.getKind()) {
-    case AffineExprKind::Add: return emit<AddOp>(b.getI32Type(), x, y);
-    case AffineExprKind::Mul: return emit<MulOp>(b.getI32Type(), x, y);
-    case AffineExprKind::Mod: return emit<RemOp>(b.getI32Type(), x, y);
-    default: return emit<DivOp>(b.getI32Type(), x, y);
-    }
+    if (e.getKind() == AffineExprKind::Add) return emit<AddOp>(b.getI32Type(), x, y);
+    if (e.getKind() == AffineExprKind::Mul) return emit<MulOp>(b.getI32Type(), x, y);
+    int64_t divisor = cast<AffineConstantExpr>(binary.getRHS()).getValue();
+    int64_t shift = dividendShift(binary.getLHS(), divisor, ranges);
+    auto add = [&](mlir::Value to, int64_t n) -> mlir::Value {
+      return n ? emit<AddOp>(b.getI32Type(), to, constant(b.getI32IntegerAttr(static_cast<int32_t>(n)))) : to;
+    };
+    if (e.getKind() == AffineExprKind::Mod) return emit<RemOp>(b.getI32Type(), add(x, shift), y);
+    return add(emit<DivOp>(b.getI32Type(), add(x, shift), y), -shift / divisor);
   });
   levels[level]->memo[key] = value;
   return value;

@@ -109,12 +109,17 @@ Value materializeIndex(OpBuilder &b, Location loc, AffineExpr e, ValueRange oper
   auto binary = cast<AffineBinaryOpExpr>(e);
   Value x = materializeIndex(b, loc, binary.getLHS(), operands, constants);
   Value y = materializeIndex(b, loc, binary.getRHS(), operands, constants);
-  switch (e.getKind()) {
-  case AffineExprKind::Add: return AddOp::create(b, loc, i32, x, y);
-  case AffineExprKind::Mul: return MulOp::create(b, loc, i32, x, y);
-  case AffineExprKind::Mod: return RemOp::create(b, loc, i32, x, y);
-  default: return DivOp::create(b, loc, i32, x, y);
-  }
+  if (e.getKind() == AffineExprKind::Add) return AddOp::create(b, loc, i32, x, y);
+  if (e.getKind() == AffineExprKind::Mul) return MulOp::create(b, loc, i32, x, y);
+  SmallVector<Range> ranges;
+  for (Value v : operands) ranges.push_back(rangeOfIndex(v));
+  int64_t divisor = cast<AffineConstantExpr>(binary.getRHS()).getValue();
+  int64_t shift = dividendShift(binary.getLHS(), divisor, ranges);
+  auto add = [&](Value to, int64_t n) -> Value {
+    return n ? AddOp::create(b, loc, i32, to, constants.get(b.getI32IntegerAttr(static_cast<int32_t>(n)))) : to;
+  };
+  if (e.getKind() == AffineExprKind::Mod) return RemOp::create(b, loc, i32, add(x, shift), y);
+  return add(DivOp::create(b, loc, i32, add(x, shift), y), -shift / divisor);
 }
 
 bool isInstantaneous(Operation *op) {
