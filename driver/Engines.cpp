@@ -119,6 +119,7 @@ public:
     return true;
   }
   bool takesDerivatives() const { return compilation.program.takesDerivatives; }
+  const std::set<std::string> &diagnosticsPrinted() const { return compilation.printed; }
   const Signature &signature() const override { return sig; }
   std::variant<std::vector<Array>, Failure> step(const std::vector<Array> &inputs) override {
     auto result = interpreter->step(inputs);
@@ -148,7 +149,10 @@ private:
 /// A program with derivatives means the equations that they become: those are run, by their definition.
 class DataflowEngine : public Engine {
 public:
-  explicit DataflowEngine(const CommandLine &options) : compilation(options) {}
+  /// `printed`: what an earlier compilation has said.
+  DataflowEngine(const CommandLine &options, std::set<std::string> printed) : compilation(options) {
+    compilation.printed = std::move(printed);
+  }
   bool prepare() {
     const char *what = keepsState(compilation.options) ? "when it loads or saves a state" : "in programs with derivatives";
     if (compilation.options.checks && compilation.options.checkGradients) {
@@ -184,7 +188,11 @@ public:
     eval::Options options{.unfused = compilation.options.unfused};
     options.derivatives = check;
     interpreter.emplace(node, options);
-    return true;
+    // Derivatives that are outputs too may be rounded otherwise: the outputs are those of the program as it is.
+    ownOptions = compilation.options;
+    ownOptions->checkGradients.reset();
+    unexposed = std::make_unique<DataflowEngine>(*ownOptions, compilation.printed);
+    return unexposed->prepare();
   }
   const Signature &signature() const override { return sig; }
   std::variant<std::vector<Array>, Failure> step(const std::vector<Array> &inputs) override {
@@ -215,7 +223,7 @@ public:
     ++now;
     values.resize(own);
     presence.resize(own);
-    return values;
+    return unexposed ? unexposed->step(inputs) : std::move(values);
   }
   std::string checkReport(int64_t instants, int64_t before) const override {
     std::vector<CheckFailure> failures;
@@ -313,6 +321,8 @@ private:
   std::optional<eval::Interpreter> interpreter; ///< with --check-gradients
   dataflow::NodeOp root;
   mutable std::optional<dataflow::Machine> machine; ///< remembers what it has computed
+  std::optional<CommandLine> ownOptions;     ///< with --check-gradients: those without
+  std::unique_ptr<DataflowEngine> unexposed; ///< and the program without outputs that are added
   std::vector<State> states; ///< where they are saved or loaded
 };
 
@@ -497,7 +507,7 @@ std::unique_ptr<Engine> makeInterpreter(const CommandLine &options) {
     std::fprintf(stderr, "mlrc: --check-gradients: %s takes no derivatives\n", options.file.c_str());
     return nullptr;
   }
-  auto differentiated = std::make_unique<DataflowEngine>(options);
+  auto differentiated = std::make_unique<DataflowEngine>(options, engine->diagnosticsPrinted());
   if (!differentiated->prepare()) return nullptr;
   return differentiated;
 }

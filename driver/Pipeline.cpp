@@ -380,14 +380,15 @@ const std::vector<Stage> &stages() {
 
 // ---- running them --------------------------------------------------------------------------------------------------
 
-void printDiagnostics(const Compilation &c) {
+void printDiagnostics(Compilation &c) {
   int64_t printed = 0, rest = 0;
   for (const Diagnostic *d : c.diagnostics.sorted()) {
+    std::string text = c.options.json ? renderJson(*d, c.sources) + "\n" : render(*d, c.sources, c.options.color) + "\n";
+    if (!c.printed.insert(text).second) continue;
     if (!c.options.json && ++printed > c.options.maxErrors) {
       ++rest;
       continue;
     }
-    std::string text = c.options.json ? renderJson(*d, c.sources) + "\n" : render(*d, c.sources, c.options.color) + "\n";
     std::fputs(text.c_str(), stderr);
   }
   if (rest)

@@ -10,6 +10,7 @@
 #include "support/Diagnostics.h"
 
 #include <functional>
+#include <set>
 
 namespace mlr::driver {
 
@@ -21,6 +22,7 @@ struct Compilation {
   const CommandLine &options;
   SourceMap sources;
   Diagnostics diagnostics;
+  std::set<std::string> printed; ///< diagnostics, here or by an earlier compilation of the same file
   ast::File tree;
   Program program;
   bool unfused = false;        ///< --unfused, or so says the IR that was read
@@ -62,6 +64,6 @@ const std::vector<Stage> &stages();
 bool compile(Compilation &compilation, const std::string &last);
 
 /// Prints the collected diagnostics to standard error, in order of position.
-void printDiagnostics(const Compilation &compilation);
+void printDiagnostics(Compilation &compilation);
 
 } // namespace mlr::driver

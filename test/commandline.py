@@ -119,6 +119,26 @@ def mixed_precision_is_compared_as_its_coarsest_type(folder):
     assert code == 0 and "the derivative agrees" in error, (code, error)
 
 
+def checking_derivatives_changes_no_output(folder):
+    """R20.8: derivatives are rounded as without the check, and each warning is said once."""
+    (folder / "p.mlr").write_text("""import nn;
+node main(x: f32[4, 3], u: f32[4]) -> (d: f32[4, 3]) {
+  scan t < 4 { q = final [nn.cross_entropy(x[t] + f32(i), i32(u[t]) + i) for i < 3]; }
+  d = grad(sum(q), x);
+  jac = [grad(q[a], u) for a < 3];
+}
+""")
+    names = [f'"x[{t},{i}]"' for t in range(4) for i in range(3)] + [f"u[{t}]" for t in range(4)]
+    rows = [",".join(f"{((k * 16 + i) * 37 % 101) / 40 - 1.25:.3f}" for i in range(16)) for k in range(50)]
+    (folder / "in.csv").write_text("\n".join([",".join(names), *rows]) + "\n")
+    outputs = []
+    for more in ([], ["--check-gradients"]):
+        code, out, error = mlrc(folder, "interp", "p.mlr", "--input", "in.csv", *more)
+        assert code == 0 and error.count("warning[") == 1, (code, error)
+        outputs.append(out)
+    assert outputs[0] == outputs[1]
+
+
 def budgets_are_of_the_commands_that_compile(folder):
     """What no command would keep to is not taken: R14.17."""
     (folder / "p.mlr").write_text("node main() -> (y: f32) { y = 1 + (0 fby y); }\n")
