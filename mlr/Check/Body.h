@@ -523,7 +523,8 @@ private:
   Value loadLeaves(const ast::Expr &e, const Ty &ty, const std::string &name);
   Value elabElementary(const ast::Expr &e, const Ty *want);
   Value elementary(const ast::Expr &e, std::vector<Value> given, const Ty *want);
-  bool elabArguments(const ast::Expr &e, size_t arity, std::vector<Value> &out, const Ty *want = nullptr);
+  /// The first `apart` have types of their own; those of the others are alike.
+  bool elabArguments(const ast::Expr &e, size_t arity, std::vector<Value> &out, const Ty *want = nullptr, size_t apart = 0);
   std::optional<Shape> shapeArgument(const ast::Expr &e);
   std::optional<Type> typeArgument(const ast::Expr &e);
 

@@ -6,7 +6,7 @@
 namespace mlr::checking {
 
 /// Elaborates the arguments of a built-in that takes `arity` of them.
-bool Body::elabArguments(const ast::Expr &e, size_t arity, std::vector<Value> &out, const Ty *want) {
+bool Body::elabArguments(const ast::Expr &e, size_t arity, std::vector<Value> &out, const Ty *want, size_t apart) {
   bool ok = e.args.size() == arity;
   for (const ast::Name &name : e.argNames)
     if (!name.text.empty()) {
@@ -15,8 +15,10 @@ bool Body::elabArguments(const ast::Expr &e, size_t arity, std::vector<Value> &o
       return false;
     }
   std::vector<const ast::Expr *> operands;
-  for (const ast::ExprPtr &arg : e.args) operands.push_back(arg.get());
-  out = elabAlike(operands, want);
+  apart = std::min(apart, e.args.size());
+  for (size_t i = apart; i < e.args.size(); ++i) operands.push_back(e.args[i].get());
+  for (size_t i = 0; i < apart; ++i) out.push_back(elab(*e.args[i]));
+  for (Value &v : elabAlike(operands, want)) out.push_back(std::move(v));
   if (!ok)
     error(
         kinds::wrongArguments, e.span,
@@ -168,7 +170,8 @@ Value Body::elabIsNan(const ast::Expr &e) {
 
 Value Body::elabWhere(const ast::Expr &e, const Ty *want) {
   std::vector<Value> args;
-  if (!elabArguments(e, 3, args)) return Value();
+  bool isOpen = !e.args.empty() && isOpenFill(*e.args[0]); // its shape is that of the others
+  if (!elabArguments(e, 3, args, nullptr, /*apart=*/isOpen ? 0 : 1)) return Value();
   std::vector<Value> sides{args[1], args[2]};
   std::vector<const ast::Expr *> where{e.args[1].get(), e.args[2].get()};
   if (report.isQuiet()) {

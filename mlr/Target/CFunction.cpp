@@ -86,6 +86,7 @@ static std::optional<bool> decided(arith::CmpIOp op) {
     return llvm::ConstantRange::getFull(getElementTypeOrSelf(v.getType()).getIntOrFloatBitWidth());
   };
   llvm::ConstantRange a = range(op.getLhs()), b = range(op.getRhs());
+  if (op.getLhs() == op.getRhs()) return llvm::CmpInst::isTrueWhenEqual(predicates[static_cast<size_t>(op.getPredicate())]);
   P p = predicates[static_cast<size_t>(op.getPredicate())];
   if (a.icmp(p, b)) return true;
   if (a.icmp(llvm::CmpInst::getInversePredicate(p), b)) return false;
@@ -112,6 +113,20 @@ std::string Writer::compare(arith::CmpIOp op) {
 
 std::string Writer::compare(arith::CmpFOp op) {
   std::string a = (*this)[op.getLhs()], b = (*this)[op.getRhs()];
+  if (a == b) // only whether it is a number; compilers warn of the others
+    switch (op.getPredicate()) {
+    case arith::CmpFPredicate::OGT:
+    case arith::CmpFPredicate::OLT:
+    case arith::CmpFPredicate::ONE: return "false";
+    case arith::CmpFPredicate::OGE:
+    case arith::CmpFPredicate::OLE: return fmt::format("{} == {}", a, a);
+    case arith::CmpFPredicate::UGE:
+    case arith::CmpFPredicate::ULE:
+    case arith::CmpFPredicate::UEQ: return "true";
+    case arith::CmpFPredicate::UGT:
+    case arith::CmpFPredicate::ULT: return fmt::format("!({} == {})", a, a);
+    default: break;
+    }
   auto ordered = [&](const char *c) { return fmt::format("{} {} {}", a, c, b); };
   using P = arith::CmpFPredicate;
   switch (op.getPredicate()) {

@@ -301,5 +301,12 @@ TEST(Inference, ARecurrenceThatBeginsWithALiteralIsToBlame) {
   }
 }
 
+TEST(Inference, TheConditionOfWhereHasATypeOfItsOwn) {
+  Checked c("fun id<<S: shape, T: type>>(x: T[S]) -> (y: T[S]) { y = x; }\n"
+            "node main(c: bool, x, u: f32[2, 2]) -> (y: f32[2, 2]) {\n"
+            "  y = where(merge(c, id([false for i < 2, j < 2]), [true for i < 2, j < 2]), x, u);\n}");
+  EXPECT_EQ(c.rendered, "");
+}
+
 } // namespace
 } // namespace mlr::test

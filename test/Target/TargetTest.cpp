@@ -60,6 +60,22 @@ TEST(C, HasNoConstantThatOnlyDeadCodeReads) {
   EXPECT_EQ((*files)["n.c"].find("n_constant"), std::string::npos) << (*files)["n.c"];
 }
 
+/// gcc and clang warn of x > x and n <= n (-Wtautological-compare).
+TEST(C, ComparesNothingWithItselfButForNumbers) {
+  Lowered lowered(R"(mlr.node @n(%x: f32, %n: i32) -> (a: i1, b: i1, c: i1) attributes {scheduled} {
+  %a = mlr.gt %x, %x : f32
+  %b = mlr.le %n, %n : i32
+  %c = mlr.ge %x, %x : f32
+  mlr.yield %a, %b, %c : i1, i1, i1
+})", loops::Options{.vectorBits = 0});
+  auto files = emitC(*lowered.module);
+  ASSERT_TRUE(mlir::succeeded(files));
+  const std::string &text = (*files)["n.c"];
+  EXPECT_EQ(text.find(" > "), std::string::npos) << text;
+  EXPECT_EQ(text.find(" <= "), std::string::npos) << text;
+  EXPECT_NE(text.find(" == "), std::string::npos) << text;
+}
+
 TEST(C, HasNothingThatOnlyADeadSoftwareFmaNeeds) {
   loops::Options options{.vectorBits = 0};
   options.hasFma = options.hasFma64 = false;
