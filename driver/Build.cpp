@@ -4,6 +4,7 @@
 #include "mlr/Target/C.h"
 #include "mlr/Target/Llvm.h"
 #include "runtime/DataFile.h"
+#include "support/CNames.h"
 
 #include <filesystem>
 
@@ -19,6 +20,17 @@ static int write(const CommandLine &options, const std::string &name, const std:
   std::filesystem::create_directories(options.outputDirectory, error);
   std::string path = (std::filesystem::path(options.outputDirectory) / name).string();
   if (auto failed = data::saveText(path, contents)) return fail(path + ": " + failed->message);
+  return 0;
+}
+
+/// The files of a node; says so where one of them hides a header of the C library.
+static int writeAll(const CommandLine &options, const target::Files &files) {
+  for (auto &[name, contents] : files) {
+    if (int code = write(options, name, contents)) return code;
+    if (name.ends_with(".h") && isSystemHeader(std::string_view(name).substr(0, name.size() - 2)))
+      std::fprintf(stderr, "mlrc: note: `%s` has the name of a header of the C library, which it hides under -I: name its folder by -iquote\n",
+                   name.c_str());
+  }
   return 0;
 }
 
@@ -44,9 +56,7 @@ static int buildState(Compilation &c) {
   if (!c.options.state) return 0;
   auto files = target::emitState(*c.module);
   if (mlir::failed(files)) return fail("internal error: " + c.bug);
-  for (auto &[name, contents] : *files)
-    if (int code = write(c.options, name, contents)) return code;
-  return 0;
+  return writeAll(c.options, *files);
 }
 
 /// Without --target, C for machines with vectors: kernels over arrays, which compilers vectorise.
@@ -64,8 +74,7 @@ static int buildC(Compilation &c) {
   if (!compile(c, "loops")) return 1;
   auto files = target::emitC(*c.module);
   if (mlir::failed(files)) return fail("internal error in the C back end: " + c.bug);
-  for (auto &[name, contents] : *files)
-    if (int code = write(c.options, name, contents)) return code;
+  if (int code = writeAll(c.options, *files)) return code;
   return buildState(c);
 }
 
@@ -73,8 +82,7 @@ static int buildC(Compilation &c) {
 static int buildHeader(Compilation &c) {
   auto files = target::emitInterface(*c.module);
   if (mlir::failed(files)) return fail("internal error: " + c.bug);
-  for (auto &[name, contents] : *files)
-    if (int code = write(c.options, name, contents)) return code;
+  if (int code = writeAll(c.options, *files)) return code;
   return buildState(c);
 }
 

@@ -133,7 +133,7 @@ int main(int argc, char **argv) {
   if (strcmp(argv[3], "-")) {
     FILE *f = fopen(argv[3], "wb");
     size = main_save(&state, file, sizeof file);
-    if (size != MAIN_STATE_FILE_BYTES || main_save(&state, file, size - 1) != 0) return 6;
+    if (size != main_STATE_FILE_BYTES || main_save(&state, file, size - 1) != 0) return 6;
     fwrite(file, 1, size, f);
     fclose(f);
   }

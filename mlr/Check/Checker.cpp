@@ -7,6 +7,7 @@
 #include "mlr/Check/Body.h"
 #include "mlr/Check/Fold.h"
 #include "runtime/DataFile.h"
+#include "support/CNames.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -150,15 +151,23 @@ bool Checker::analyse() {
   return checkDerivatives(program, [&](uint32_t file) { return sources.path(file).starts_with(library); }, diagnostics);
 }
 
-/// Words of C, and names that generated code has for its own values: `v1`, `i2`, `state`.
+/// Words of C and C++, and names that generated code has for its own values: `v1`, `i2`, `state`, and all that begin with `mlr_`.
 static bool isTakenInC(std::string_view name) {
-  static const std::unordered_set<std::string_view> taken = {
-      "auto", "bool", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float", "for",
-      "goto", "if", "in", "inline", "int", "l", "long", "main", "out", "register", "restrict", "return", "scratch", "short", "signed",
-      "sizeof", "state", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while"};
-  if (taken.count(name)) return true;
+  if (isReservedInC(name) || name.starts_with("mlr_") || name == "main") return true;
+  for (std::string_view own : {"in", "out", "state", "scratch", "l"})
+    if (name == own) return true;
   bool numbered = name.size() > 1 && (name[0] == 'v' || name[0] == 'i' || name[0] == 'a');
   return numbered && name.find_first_not_of("0123456789", 1) == name.npos;
+}
+
+/// A node whose generated C declares `name`, such as `f` with `f_step`; none: null.
+static const ast::Decl *nodeThatDeclares(std::string_view name, const ast::File &file) {
+  for (const auto &decl : file.decls) {
+    if ((decl->kind != ast::DeclKind::Node && decl->kind != ast::DeclKind::Fun) || decl->isExtern || !name.starts_with(decl->name.text)) continue;
+    for (std::string_view suffix : nodeSuffixes)
+      if (name.substr(decl->name.text.size()) == suffix) return decl.get();
+  }
+  return nullptr;
 }
 
 /// What C has no form for.
@@ -166,6 +175,9 @@ void Checker::checkExtern(const ast::Decl &decl, Span at) {
   if (isTakenInC(decl.name.text))
     report.error(kinds::duplicateDefinition, at, fmt::format("a C function cannot be called `{}`", decl.name.text),
                  "generated C has another use for this name");
+  else if (const ast::Decl *node = nodeThatDeclares(decl.name.text, *module.file))
+    report.error(kinds::duplicateDefinition, at, fmt::format("a C function cannot be called `{}`", decl.name.text), "declared here")
+        .labels.push_back({node->name.span, "generated C has this name for a part of the node", false});
   if (!decl.statics.empty())
     report.error(kinds::wrongArguments, decl.statics[0].name.span,
                  fmt::format("the C function `{}` cannot have static parameters", decl.name.text), "one symbol has one type");

@@ -4,6 +4,8 @@
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 
+#include "support/CNames.h"
+
 using namespace mlir;
 using namespace mlr::dataflow;
 
@@ -84,6 +86,12 @@ static std::string identifier(StringRef path) {
   std::string out;
   for (char c : path) out += llvm::isAlnum(c) ? c : '_';
   return out;
+}
+
+Globals::Globals(ModuleOp module) : module(module) {
+  module.walk([&](ExternOp op) { names.insert(op.getSymbol().str()); });
+  for (NodeOp node : module.getOps<NodeOp>())
+    for (std::string_view suffix : nodeSuffixes) names.insert(node.getSymName().str() + std::string(suffix));
 }
 
 memref::GlobalOp Globals::create(StringRef name, Type element, const std::vector<char> &bytes, Location loc) {

@@ -35,8 +35,8 @@ std::vector<char> constantBytes(mlir::ElementsAttr value);
 /// The memref.globals of a module: one for each Rom buffer that is used, and packed copies.
 class Globals {
 public:
-  explicit Globals(mlir::ModuleOp module) : module(module) {}
-  /// A new constant global memref<N x element>; its name is made unique.
+  explicit Globals(mlir::ModuleOp module);
+  /// A new constant global memref<N x element>; its name is made unique, also among what generated C declares.
   mlir::memref::GlobalOp create(llvm::StringRef name, Type element, const std::vector<char> &bytes, mlir::Location loc);
   /// The global of a constant of a node.
   mlir::memref::GlobalOp of(dataflow::NodeOp node, dataflow::ConstOp op, int64_t buffer);

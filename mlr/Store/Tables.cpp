@@ -16,14 +16,10 @@ int64_t StructLayout::add(int64_t bytes, int64_t alignment) {
   return offset;
 }
 
-/// Names of a struct's members differ also where `.` becomes `_`.
+/// Two states may be of variables of one path; what C calls them is up to the C back end.
 static std::string uniqueName(StringRef wanted, llvm::StringSet<> &taken) {
-  auto spelled = [](std::string s) {
-    std::replace(s.begin(), s.end(), '.', '_');
-    return s;
-  };
   std::string name = wanted.str();
-  for (int n = 2; !taken.insert(spelled(name)).second; ++n) name = fmt::format("{}_{}", wanted.str(), n);
+  for (int n = 2; !taken.insert(name).second; ++n) name = fmt::format("{}_{}", wanted.str(), n);
   return name;
 }
 
@@ -42,14 +38,13 @@ static int64_t addField(Plan &plan, Space space, StructLayout &layout, Type type
 }
 
 static void addInterface(NodeOp node, Plan &plan) {
-  llvm::StringSet<> inNames, outNames;
   StructLayout in, out;
   for (auto [type, name] :
        llvm::zip(node.getFunctionType().getInputs(), node.getArgNames().getAsValueRange<StringAttr>()))
-    addField(plan, Space::In, in, type, uniqueName(name, inNames), "input");
+    addField(plan, Space::In, in, type, name.str(), "input");
   for (auto [type, name] :
        llvm::zip(node.getFunctionType().getResults(), node.getResultNames().getAsValueRange<StringAttr>()))
-    addField(plan, Space::Out, out, type, uniqueName(name, outNames), "output");
+    addField(plan, Space::Out, out, type, name.str(), "output");
   plan.inBytes = in.size();
   plan.outBytes = out.size();
 }

@@ -1,6 +1,8 @@
 // Structs, names and literals of the generated C; the header and the JSON description.
 #include "mlr/Target/CWriter.h"
 
+#include "support/CNames.h"
+
 #include <cctype>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -11,42 +13,11 @@ namespace mlr::target {
 
 using store::Space;
 
-/// Keywords of C and C++ (the header is for both), which a field cannot have as its name.
-static bool isKeyword(StringRef name) {
-  static const std::set<StringRef> keywords = {
-      "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch", "char",
-      "char16_t", "char32_t", "char8_t", "class", "co_await", "co_return", "co_yield", "compl", "concept", "const",
-      "const_cast", "consteval", "constexpr", "constinit", "continue", "decltype", "default", "delete", "do", "double",
-      "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend", "goto", "if",
-      "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr", "operator", "or",
-      "or_eq", "private", "protected", "public", "register", "reinterpret_cast", "requires", "restrict", "return", "short",
-      "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch", "template", "this", "thread_local",
-      "throw", "true", "try", "typedef", "typeid", "typename", "typeof", "union", "unsigned", "using", "virtual", "void",
-      "volatile", "wchar_t", "while", "xor", "xor_eq", "linux", "unix"};
-  return keywords.count(name) > 0;
-}
-
-/// Macros of the headers that generated code includes: <float.h> <math.h> <stdbool.h> <stddef.h> <stdint.h>.
-static bool isMacro(StringRef name) {
-  static const std::set<StringRef> names = {"NULL", "NAN", "INFINITY", "HUGE_VAL", "HUGE_VALF", "HUGE_VALL", "DECIMAL_DIG",
-                                            "MATH_ERRNO", "MATH_ERREXCEPT", "math_errhandling", "offsetof", "signgam",
-                                            "isnan", "isinf", "isfinite", "isnormal", "signbit", "fpclassify",
-                                            "isgreater", "isless", "isunordered", "DOMAIN", "SING", "OVERFLOW",
-                                            "UNDERFLOW", "PLOSS", "TLOSS", "HUGE", "X_TLOSS"};
-  if (names.count(name)) return true;
-  for (StringRef prefix : {"FLT_", "DBL_", "LDBL_", "FP_", "M_", "MLR_"})
-    if (name.starts_with(prefix)) return true;
-  bool integer = name.starts_with("INT") || name.starts_with("UINT") || name.starts_with("SIZE_") ||
-                 name.starts_with("PTRDIFF_") || name.starts_with("SIG_ATOMIC_") || name.starts_with("WCHAR_") ||
-                 name.starts_with("WINT_");
-  return integer && (name.ends_with("_MAX") || name.ends_with("_MIN") || name.ends_with("_C") || name.ends_with("_WIDTH"));
-}
-
 std::string cIdentifier(StringRef path) {
   std::string out;
   for (char c : path) out += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
   if (out.empty() || std::isdigit(static_cast<unsigned char>(out[0])) || out[0] == '_') out = "v" + out;
-  return isKeyword(out) || isMacro(out) ? out + "_" : out;
+  return isReservedInC(out) ? out + "_" : out;
 }
 
 std::string fieldType(mlir::Type t) {
@@ -78,14 +49,22 @@ static std::string arenaType(StringRef member) {
   return member == "f32" ? "float" : member == "f64" ? "double" : fmt::format("uint{}_t", member.drop_front().str());
 }
 
+/// `base`, or the first of base_2, base_3, .. that is not in `used` yet.
+static std::string unusedName(const std::string &base, std::set<std::string> &used) {
+  std::string name = base;
+  for (int n = 2; !used.insert(name).second; ++n) name = fmt::format("{}_{}", base, n);
+  return name;
+}
+
 /// What the C function of a declaration (mlr/Loops/Extern.cpp) has to be.
 static std::string prototype(func::FuncOp f, FunctionType type) {
   std::string result = "void", parameters;
+  std::set<std::string> used;  // of p.x and p_x each has to be one parameter
   auto add = [&](mlir::Type t, StringRef name, bool isInput) {
     bool isPointer = !isInput || isa<RankedTensorType>(t);
     std::string star = isPointer ? " *" : " ";
     parameters += fmt::format("{}{}{}{}{}", parameters.empty() ? "" : ", ", isInput && isPointer ? "const " : "",
-                              fieldType(getElementTypeOrSelf(t)), star, cIdentifier(name));
+                              fieldType(getElementTypeOrSelf(t)), star, unusedName(cIdentifier(name), used));
   };
   auto names = [&](StringRef key) { return f->getAttrOfType<ArrayAttr>(key).getAsValueRange<StringAttr>(); };
   for (auto [t, name] : llvm::zip(type.getInputs(), names("mlr.arg_names"))) add(t, name, true);
@@ -110,13 +89,11 @@ Layout::Layout(func::FuncOp step) {
     if (auto memref = dyn_cast<MemRefType>(type); memref && k < 4) sizes[k] = memref.getNumElements();
   names.resize(table.size());
   std::set<std::string> used[5];
-  for (const store::Buffer &b : table) {
-    auto space = static_cast<size_t>(b.space);
-    std::string base = cIdentifier(b.name), unique = base;
-    for (int n = 2; !used[space].insert(unique).second; ++n) unique = fmt::format("{}_{}", base, n);
-    names[b.id] = unique;
-    bySpace[space].push_back({&b, unique});
-  }
+  // Names that C takes as they are come first, so that `a_b` is the field of that name also beside `a.b`.
+  for (bool asItIs : {true, false})
+    for (const store::Buffer &b : table)
+      if (std::string base = cIdentifier(b.name); (base == b.name) == asItIs) names[b.id] = unusedName(base, used[static_cast<size_t>(b.space)]);
+  for (const store::Buffer &b : table) bySpace[static_cast<size_t>(b.space)].push_back({&b, names[b.id]});
   for (auto &members : bySpace)
     llvm::stable_sort(members, [](const Member &a, const Member &b) { return a.buffer->offset < b.buffer->offset; });
 }
@@ -160,6 +137,14 @@ static std::string commentText(const dataflow::CheckNote &check) {
   return text;
 }
 
+/// Whether the name of a field is not that of the source with `_` for what is no letter or digit.
+static bool isRenamed(const Layout::Member &m) {
+  std::string plain = m.buffer->name;
+  for (char &c : plain)
+    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+  return plain != m.name;
+}
+
 static std::string writeStruct(const Layout &layout, Space space, StringRef suffix, StringRef doc) {
   std::string out = fmt::format("/* {} */\ntypedef struct {}_{} {{\n", doc.str(), layout.node, suffix.str());
   bool any = false;
@@ -167,7 +152,9 @@ static std::string writeStruct(const Layout &layout, Space space, StringRef suff
     if (m.buffer->elements() == 0) continue;
     any = true;
     out += fmt::format("  {} {}{};", fieldType(m.buffer->element), m.name, dimensions(*m.buffer));
-    if (space == Space::State && !m.buffer->reason.empty()) out += fmt::format(" /* {} */", m.buffer->reason);
+    std::string note = isRenamed(m) ? m.buffer->name : "";
+    if (space == Space::State && !m.buffer->reason.empty()) note += (note.empty() ? "" : ": ") + m.buffer->reason;
+    if (!note.empty()) out += fmt::format(" /* {} */", note);
     if (const auto *check = space == Space::Out ? checkOf(layout, *m.buffer) : nullptr)
       out += fmt::format(" /* false: {} */", commentText(*check));
     out += "\n";
@@ -212,9 +199,7 @@ static std::string writeRates(const Layout &layout) {
 
 std::string writeHeader(const Layout &layout) {
   const std::string &n = layout.node;
-  std::string guard;
-  for (char c : n) guard += std::isalnum(static_cast<unsigned char>(c)) ? static_cast<char>(std::toupper(c)) : '_';
-  guard += "_H";
+  std::string guard = "MLR_" + n + "_H";  // in the node's own case, and of no other header
   std::string out = fmt::format("/* Node `{}`, generated by mlrc. The caller owns all memory: call {}_reset once, then {}_step for each\n"
                                 "   instant. Any number of instances may run side by side. */\n"
                                 "#ifndef {}\n#define {}\n\n#include <stdbool.h>\n#include <stdint.h>\n\n"
