@@ -6,6 +6,7 @@
 #include "driver/State.h"
 #include "mlr/Dataflow/Constants.h"
 #include "mlr/Dataflow/Machine.h"
+#include "mlr/Eval/Foreign.h"
 #include "mlr/Eval/Interpreter.h"
 #include "mlr/Eval/Numbers.h"
 #include "mlr/Store/Plan.h"
@@ -47,8 +48,8 @@ std::vector<Port> portsOf(const NodeInstance &node, const std::vector<VarId> &va
   return ports;
 }
 
-/// The C functions of a node and of all that it calls.
-void foreignOf(const NodeInstance &root, std::set<std::string> &symbols) {
+/// The C functions of a node and of all that it calls, and whether one of them has effects.
+void foreignOf(const NodeInstance &root, std::set<std::string> &symbols, bool *hasEffects = nullptr) {
   std::set<const NodeInstance *> seen{&root};
   std::vector<const NodeInstance *> work{&root};
   auto visit = [&](const NodeInstance *callee) {
@@ -64,6 +65,7 @@ void foreignOf(const NodeInstance &root, std::set<std::string> &symbols) {
   for (size_t i = 0; i < work.size(); ++i) {
     const NodeInstance *node = work[i];
     if (node->isExtern) symbols.insert(node->symbol);
+    if (node->isExtern && node->hasEffects && hasEffects) *hasEffects = true;
     for (const Expr &e : node->arena) visit(e.callee);
     region(node->body);
   }
@@ -154,7 +156,6 @@ public:
     compilation.printed = std::move(printed);
   }
   bool prepare() {
-    const char *what = keepsState(compilation.options) ? "when it loads or saves a state" : "in programs with derivatives";
     if (compilation.options.checks && compilation.options.checkGradients) {
       std::fprintf(stderr, "mlrc: --check-gradients compares derivatives and monitors nothing: leave --checks to another run\n");
       return false;
@@ -162,12 +163,20 @@ public:
     // Memories have their names and places once they are planned.
     if (!compile(compilation, keepsState(compilation.options) ? "buffers" : "diff")) return false;
     const NodeInstance &node = *compilation.program.roots[0];
+    bool hasEffects = false;
     std::set<std::string> symbols;
-    foreignOf(node, symbols);
-    if (!symbols.empty()) {
-      std::fprintf(stderr, "mlrc: the interpreter calls no C functions %s: use `mlrc run`\n", what);
+    foreignOf(node, symbols, &hasEffects);
+    compilation.module->walk([&](dataflow::ExternOp call) { symbols.insert(call.getSymbol().str()); }); // those of derivatives too
+    if (hasEffects && compilation.options.checkGradients) {
+      std::fprintf(stderr, "mlrc: --check-gradients runs the program more than once, and it calls C functions with effects\n");
       return false;
     }
+    auto linked = Libraries::open(compilation.options.links, {symbols.begin(), symbols.end()});
+    if (auto *message = std::get_if<std::string>(&linked)) {
+      std::fprintf(stderr, "mlrc: %s\n", message->c_str());
+      return false;
+    }
+    libraries = std::move(std::get<Libraries>(linked));
     sig.node = node.name;
     sig.rate = node.rate;
     sig.inputs = portsOf(node, node.inputs);
@@ -177,7 +186,7 @@ public:
     if (compilation.options.checkGradients) own = compilation.exposed.own.at(&node);
     root = mlir::SymbolTable(*compilation.module).lookup<dataflow::NodeOp>(node.name);
     if (!root) return false;
-    machine.emplace(root);
+    machine.emplace(root, [this](dataflow::ExternOp call, const std::vector<dataflow::Bytes> &args) { return foreign(call, args); });
     if (keepsState(compilation.options) && !findStates()) return false;
     all = sig.outputs;
     sig.outputs.resize(own);
@@ -185,7 +194,7 @@ public:
     auto check = std::make_shared<eval::DerivativeCheck>();
     check->exposed = compilation.exposed;
     check->directions = *compilation.options.checkGradients;
-    eval::Options options{.unfused = compilation.options.unfused};
+    eval::Options options{.unfused = compilation.options.unfused, .foreign = libraries.symbols};
     options.derivatives = check;
     interpreter.emplace(node, options);
     // Derivatives that are outputs too may be rounded otherwise: the outputs are those of the program as it is.
@@ -279,6 +288,27 @@ private:
     for (size_t i = 0; i < checks.size(); ++i) checks[i].span = compilation.checks[0][i].span;
   }
 
+  /// A call of a C function, for the machine.
+  std::vector<dataflow::Bytes> foreign(dataflow::ExternOp call, const std::vector<dataflow::Bytes> &arguments) const {
+    auto typesOf = [](mlir::TypeRange types) {
+      std::vector<Type> out;
+      for (mlir::Type t : types) {
+        auto shape = dataflow::shapeOf(t);
+        out.push_back({dataflow::scalarOf(dataflow::elementOf(t)).value_or(Scalar::F32), Shape(shape.begin(), shape.end())});
+      }
+      return out;
+    };
+    std::vector<Type> inputs = typesOf(call.getFunctionType().getInputs()), outputs = typesOf(call.getFunctionType().getResults());
+    std::vector<const std::byte *> from;
+    for (const dataflow::Bytes &bytes : arguments) from.push_back(reinterpret_cast<const std::byte *>(bytes.data()));
+    std::vector<dataflow::Bytes> results;
+    std::vector<std::byte *> to;
+    for (const Type &type : outputs) results.emplace_back(type.bytes());
+    for (dataflow::Bytes &bytes : results) to.push_back(reinterpret_cast<std::byte *>(bytes.data()));
+    eval::callForeign(libraries.symbols.at(call.getSymbol().str()), inputs, from, outputs, to);
+    return results;
+  }
+
   /// Recursion goes back in time.
   template <class F> static void deeply(F f) {
     constexpr unsigned stackBytes = 2u << 30;
@@ -314,6 +344,7 @@ private:
 
   Compilation compilation;
   Signature sig;
+  Libraries libraries;
   size_t own = 0;        ///< outputs of the source, before those that --check-gradients adds
   std::vector<Port> all; ///< and these
   std::vector<CheckFailure> checks;

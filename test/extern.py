@@ -102,6 +102,24 @@ node main(x: f32[8], c: bool) -> (y: f32[8], s: f32, r: f32, d: f32, up: f32[8])
     up[t] = if larger(w, 3) then w else -w;
   }
 }""", {"x": np.arange(24, dtype="f4").reshape(3, 8) / 4 - 2, "c": np.array([True, False, True])}, []),
+    ("calls_in_a_program_with_derivatives", """
+fun loss(x: f32) -> (y: f32) derivative slope { y = lut(x) * x; }
+fun slope(x, y, c: f32) -> (d: f32) { d = c * (lut(x) + 2 * x); }
+node main(x: f32[4], b: bool, k: i32) -> (l: f32, d: f32[4], n: i32[4], m, held: i32, ok: bool) {
+  scan t < 4 until t > 0 and x[t] > 0.5 {
+    n[t] = tick(k + t);
+    e = loss(x[t]) + 0.5 * (0.25 fby e);
+    s = final e;
+    if x[t] > 0 { r = tick(100 + t); } else { r = 0 - 1; }
+    w[t] = r;
+  }
+  m = tick(w[1]);
+  l = s * s + sum([loss(x[i] * x[0]) for i < 4]);
+  d = grad(l, x);
+  if b { held = tick(200); u = d[0]; } else { held = 0; u = d[1]; }
+  ok = motor(u);
+}""", {"x": np.array([[0.25, -1, 2, 1], [1, 0.125, 0.5, -2], [0, -1, -2, 3]], "f4"), "b": np.array([True, False, True]),
+       "k": np.array([0, 10, 20], "i4")}, None),
     ("calls_in_textual_order_and_by_data", """
 node main() -> (a, b, c, d: i32) {
   a = tick(10 + c);            // needs c, which comes first
@@ -342,11 +360,14 @@ def check_rules(folder):
     source.write_text(HEAD + RULES)
     x = np.array([[1, 2, 3], [4, 5, 6]], "f4")
     np.savez(folder / "in.npz", x=x)
-    values = engines.mlrc_run(MLRC, "run", source, "main", inputs=[folder / "in.npz"], steps=2, extra=["--link", str(folder / "library.so")])
     on = (x > 2).astype("f4")
-    for name, expected in {"y": on * (4 * x + 1.5), "g": 4 * on, "h": 6 * x + 0.25}.items():
-        if not np.array_equal(values[name], expected):
-            raise Failure(f"{name} is {values[name]}, expected {expected}")
+    for engine in ("run", "interp"):
+        values = engines.mlrc_run(MLRC, engine, source, "main", inputs=[folder / "in.npz"], steps=2, extra=["--link", str(folder / "library.so")])
+        for name, expected in {"y": on * (4 * x + 1.5), "g": 4 * on, "h": 6 * x + 0.25}.items():
+            if not np.array_equal(values[name], expected):
+                raise Failure(f"{engine}: {name} is {values[name]}, expected {expected}")
+    source.write_text(HEAD + "node main(x: f32) -> (g: f32, ok: bool) { y = x * x; g = grad(y, x); ok = motor(g); }")
+    expect_error(source, ["interp", "--check-gradients", "--steps", "1", "--link", str(folder / "library.so")], "C functions with effects")
 
 
 def main():

@@ -52,8 +52,9 @@ void forEachIndex(Block &block, ArrayRef<int64_t> sizes, llvm::DenseMap<Value, B
 std::vector<Bytes> Machine::step(std::vector<Bytes> now) {
   inputs.push_back(std::move(now));
   std::vector<Bytes> out;
-  for (Value v : bodyOf(node).getTerminator()->getOperands())
-    out.push_back(value(v, {static_cast<int64_t>(inputs.size()) - 1}));
+  const Path path{static_cast<int64_t>(inputs.size()) - 1};
+  act(bodyOf(node), path);
+  for (Value v : bodyOf(node).getTerminator()->getOperands()) out.push_back(value(v, path));
   return out;
 }
 
@@ -64,6 +65,10 @@ const Bytes &Machine::value(Value v, Path path) {
   path.resize(depth + 1);
   auto key = std::make_pair(v.getAsOpaquePointer(), path);
   auto it = memo.find(key);
+  if (auto call = v.getDefiningOp<ExternOp>(); call && it == memo.end()) {
+    callForeign(call, path);
+    return memo.at(key);
+  }
   if (it == memo.end()) {
     Bytes bytes = compute(v, path);
     it = memo.emplace(std::move(key), std::move(bytes)).first;
@@ -115,7 +120,7 @@ Bytes Machine::callResult(CallOp call, unsigned result, const Path &path) {
   std::vector<Path> instants{path};
   while (auto before = previousActive(call, instants.back(), {})) instants.push_back(*before);
   auto callee = SymbolTable::lookupNearestSymbolFrom<NodeOp>(call, call.getCalleeAttr());
-  Machine instance(callee);
+  Machine instance(callee, foreign);
   std::vector<Bytes> out;
   for (const Path &at : llvm::reverse(instants)) {
     std::vector<Bytes> operands;

@@ -6,6 +6,7 @@
 #include "mlr/Dataflow/Passes.h"
 #include "mlr/Dataflow/Scalars.h"
 
+#include <functional>
 #include <map>
 
 namespace mlr::dataflow {
@@ -15,8 +16,10 @@ using Bytes = std::vector<char>;
 class Machine {
 public:
   /// Whether chains of products multiply, then add, is said by the module (`mlr.unfused`), as to all later stages.
-  explicit Machine(dataflow::NodeOp node)
-      : node(node), unfused(node->getParentOfType<mlir::ModuleOp>()->hasAttr("mlr.unfused")) {}
+  /// `foreign` calls C functions, one value an input, one an output, of the function's own types; without it there are none.
+  using Foreign = std::function<std::vector<Bytes>(dataflow::ExternOp call, const std::vector<Bytes> &arguments)>;
+  explicit Machine(dataflow::NodeOp node, Foreign foreign = {})
+      : node(node), unfused(node->getParentOfType<mlir::ModuleOp>()->hasAttr("mlr.unfused")), foreign(std::move(foreign)) {}
   /// The outputs of the next instant; inputs are row-major little-endian elements, bool a byte.
   std::vector<Bytes> step(std::vector<Bytes> inputs);
   /// What an operator of time remembers after the last instant: of fby the value for the next one, of window and rows all rows, of
@@ -38,6 +41,10 @@ private:
   Bytes compute(mlir::Value v, const Path &path);
   Bytes computeTime(mlir::Operation *op, const Path &path);
   Bytes callResult(dataflow::CallOp call, unsigned result, const Path &path);
+  /// All results of a call of a C function at an instant; kept.
+  void callForeign(dataflow::ExternOp call, const Path &path);
+  /// Makes the calls with effects at an instant of the block, and those of the scans in it, in the order of their ranks.
+  void act(mlir::Block &block, const Path &path);
   bool isLeftOut(mlir::Operation *op, const Path &path);
   Bytes tensor(dataflow::GenOp gen, const Path &path);
   Bytes scatter(dataflow::ScatterOp op, const Path &path);
@@ -60,6 +67,7 @@ private:
 
   dataflow::NodeOp node;
   bool unfused;
+  Foreign foreign;
   std::vector<std::vector<Bytes>> inputs;
   std::map<std::pair<void *, Path>, Bytes> memo;
   std::map<std::pair<void *, Path>, int64_t> lasts;

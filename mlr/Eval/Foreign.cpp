@@ -24,47 +24,53 @@ static ffi_type *typeOf(Scalar scalar) {
   return &ffi_type_void;
 }
 
-std::vector<Value> callForeign(const NodeInstance &callee, void *function, const std::vector<Value> &args) {
-  auto typeOfVar = [&](VarId v) -> const Type & { return callee.vars[v].type; };
-  bool returns = callee.outputs.size() == 1 && typeOfVar(callee.outputs[0]).isScalar();
+void callForeign(void *function, const std::vector<Type> &inputs, const std::vector<const std::byte *> &args,
+                 const std::vector<Type> &outputs, const std::vector<std::byte *> &results) {
+  bool returns = outputs.size() == 1 && outputs[0].isScalar();
   // libffi takes a pointer to each argument; that of a tensor is itself a pointer.
-  size_t count = args.size() + (returns ? 0 : callee.outputs.size());
   std::vector<ffi_type *> types;
-  std::vector<uint64_t> scalars(count, 0);
-  std::vector<const void *> pointers(count, nullptr);
+  std::vector<const void *> pointers;
+  for (const std::byte *arg : args) pointers.push_back(arg);
+  if (!returns) pointers.insert(pointers.end(), results.begin(), results.end());
   std::vector<void *> places;
-  std::vector<Value> results(callee.outputs.size());
-  std::vector<std::shared_ptr<std::byte[]>> memory;
-  for (size_t i = 0; i < args.size(); ++i) {
-    const Type &type = typeOfVar(callee.inputs[i]);
-    bool isScalar = type.isScalar();
-    if (isScalar) store(type.scalar, reinterpret_cast<std::byte *>(&scalars[i]), 0, args[i].bits);
-    else pointers[i] = args[i].tensor.data;
-    types.push_back(isScalar ? typeOf(type.scalar) : &ffi_type_pointer);
-    places.push_back(isScalar ? static_cast<void *>(&scalars[i]) : &pointers[i]);
+  for (size_t i = 0; i < pointers.size(); ++i) {
+    bool byValue = i < inputs.size() && inputs[i].isScalar();
+    types.push_back(byValue ? typeOf(inputs[i].scalar) : &ffi_type_pointer);
+    places.push_back(byValue ? const_cast<void *>(pointers[i]) : &pointers[i]);
   }
-  for (size_t o = 0; !returns && o < callee.outputs.size(); ++o) {
-    memory.push_back(std::shared_ptr<std::byte[]>(new std::byte[typeOfVar(callee.outputs[o]).bytes() + 8]()));
-    pointers[args.size() + o] = memory.back().get();
-    types.push_back(&ffi_type_pointer);
-    places.push_back(&pointers[args.size() + o]);
-  }
-  ffi_type *resultType = returns ? typeOf(typeOfVar(callee.outputs[0]).scalar) : &ffi_type_void;
+  ffi_type *resultType = returns ? typeOf(outputs[0].scalar) : &ffi_type_void;
   ffi_cif cif;
-  if (ffi_prep_cif(&cif, FFI_DEFAULT_ABI, static_cast<unsigned>(count), resultType, types.data()) != FFI_OK) return results;
+  if (ffi_prep_cif(&cif, FFI_DEFAULT_ABI, static_cast<unsigned>(types.size()), resultType, types.data()) != FFI_OK) return;
   uint64_t value = 0; // libffi widens small integers to a whole register
   ffi_call(&cif, reinterpret_cast<void (*)()>(function), &value, places.data());
-  if (returns) {
-    results[0].bits = load(typeOfVar(callee.outputs[0]).scalar, reinterpret_cast<std::byte *>(&value), 0);
-    return results;
+  if (returns) std::memcpy(results[0], &value, outputs[0].bytes());
+}
+
+std::vector<Value> callForeign(const NodeInstance &callee, void *function, const std::vector<Value> &args) {
+  std::vector<Type> inputs, outputs;
+  std::vector<uint64_t> scalars(args.size(), 0);
+  std::vector<const std::byte *> from;
+  for (size_t i = 0; i < args.size(); ++i) {
+    inputs.push_back(callee.vars[callee.inputs[i]].type);
+    auto bytes = reinterpret_cast<std::byte *>(&scalars[i]);
+    if (inputs[i].isScalar()) store(inputs[i].scalar, bytes, 0, args[i].bits);
+    from.push_back(inputs[i].isScalar() ? bytes : args[i].tensor.data);
   }
+  std::vector<std::shared_ptr<std::byte[]>> memory;
+  std::vector<std::byte *> to;
+  for (VarId v : callee.outputs) {
+    outputs.push_back(callee.vars[v].type);
+    memory.push_back(std::shared_ptr<std::byte[]>(new std::byte[outputs.back().bytes() + 8]()));
+    to.push_back(memory.back().get());
+  }
+  callForeign(function, inputs, from, outputs, to);
+  std::vector<Value> results(outputs.size());
   for (size_t o = 0; o < results.size(); ++o) {
-    const Type &type = typeOfVar(callee.outputs[o]);
-    if (type.isScalar()) {
-      results[o].bits = load(type.scalar, memory[o].get(), 0);
+    if (outputs[o].isScalar()) {
+      results[o].bits = load(outputs[o].scalar, to[o], 0);
     } else {
       results[o].tensor.owner = memory[o];
-      results[o].tensor.data = memory[o].get();
+      results[o].tensor.data = to[o];
     }
   }
   return results;
