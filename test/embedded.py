@@ -1,20 +1,26 @@
 #!/usr/bin/env python3
-"""What generated C is to those who build it into firmware: names that clash with nothing in C or C++ (rules R15.9 and R15.10 of
-the reference manual).
+"""What generated C is to those who build it into firmware: no warnings (rule R15.4 of the reference manual), names that
+clash with nothing in C or C++ (R15.9, R15.10).
 
 usage: embedded.py MLRC [NAME..]
 """
+import concurrent.futures
 import json
+import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 
 import numpy as np
 
-import engines
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "random"))
+import engines  # noqa: E402
+from generate import Program  # noqa: E402
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 MLRC = pathlib.Path(sys.argv[1]).resolve()
 
 # Words that C or C++ has another use for, by type.
@@ -87,7 +93,7 @@ def compile_for_users(folder, node):
     """As C of several editions, and the headers as C++ after everything that a user may include."""
     warnings = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"]
     for compiler, edition in (("gcc", "c99"), ("gcc", "c11"), ("gcc", "gnu17"), ("clang-22", "c99"), ("clang-22", "c2x")):
-        run([compiler, f"-std={edition}", *warnings, "-fsyntax-only", "-iquote", folder, folder / f"{node}.c", folder / f"{node}_state.c"])
+        run([compiler, *engines.WARNINGS, f"-std={edition}", "-fsyntax-only", "-iquote", folder, folder / f"{node}.c", folder / f"{node}_state.c"])
     (folder / "user.cpp").write_text(USER.format(node=node))
     for compiler, edition in (("g++", "c++17"), ("clang++-22", "gnu++20")):
         run([compiler, f"-std={edition}", *warnings, "-fsyntax-only", "-iquote", folder, folder / "user.cpp"])
@@ -167,6 +173,48 @@ def check_headers_of_the_system(folder):
         if (f"`{name}.h` has the name of a header of the C library" in said) != noted:
             raise Failure(f"{name}: {said!r}")
         compile_for_users(out, name)
+
+
+def programs(folder):
+    """(program, node, params, options): each node of the examples, and random programs."""
+    seen = set()
+    for manifest in sorted((ROOT / "examples").glob("*/example.json")):
+        for case in json.loads(manifest.read_text())["cases"].values():
+            key = (case["program"], case["node"], json.dumps(case.get("params")))
+            if (manifest, key) not in seen: yield manifest.parent / case["program"], case["node"], case.get("params"), []
+            seen.add((manifest, key))
+    for seed in range(1100, 1110):
+        own = folder / f"random{seed}"
+        own.mkdir()
+        program = Program(seed)
+        (own / "p.mlr").write_text(program.generate())
+        for name, text in program.files().items(): (own / name).write_text(text)
+        yield own / "p.mlr", "main", None, program.options()
+
+
+def check_warnings(folder):
+    """None of the examples and of random programs, for this machine and for a Cortex-M4."""
+    arm = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
+    board = ["--target=thumbv7em-none-eabihf", "--cpu=cortex-m4"]
+    forms = [(["gcc"], []), (["clang-22"], [])] + ([(arm, board)] if shutil.which(arm[0]) else [])
+
+    def one(job):
+        k, (program, node, params, options) = job
+        for form in ([], board):
+            out = folder / f"{k}{len(form)}"
+            try:
+                _, sources = engines.generate_c(MLRC, program, out, node, params, [*options, *form, "--state"])
+            except engines.EngineError as error:
+                if "error[causality-cycle]" in str(error) or "no sequence of sweeps" in str(error): return 0
+                raise
+            for compiler, own in forms:
+                if own == form:
+                    run([*compiler, *engines.WARNINGS, "-fsyntax-only", "-iquote", out, *(s for s in sources if s.endswith(".c"))])
+        return 1
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        clean = sum(pool.map(one, enumerate(programs(folder))))
+    print(f"        {clean} programs without a warning")
 
 
 def main():

@@ -9,6 +9,9 @@ import wave
 
 import numpy as np
 
+# What generated C promises of itself (R15.4).
+WARNINGS = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion", "-Wdouble-promotion", "-Wshadow", "-Wundef",
+            "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wcast-align", "-Wcast-qual", "-Werror"]
 C_FLAGS = ["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2", "-fPIC", "-shared"]
 DTYPES = {"bool": np.bool_, "f16": np.float16, "bf16": np.uint16, "f32": np.float32, "f64": np.float64,
           "i8": np.int8, "i16": np.int16, "i32": np.int32, "i64": np.int64,

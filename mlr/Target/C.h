@@ -12,7 +12,7 @@ namespace mlr::target {
 using Files = std::map<std::string, std::string>;
 
 /// Prints a module of loops (mlr/Loops/Loops.h with vectorBits = 0 or `arrays`) that holds one node as C99. It compiles without
-/// warnings under -std=c99 -Wall -Wextra -Wpedantic -Werror with gcc and clang, allocates nothing, and gives the bits of every
+/// warnings under the flags of rule R15.4 with gcc and clang, allocates nothing, and gives the bits of every
 /// other engine: contraction is off, fused products are explicit, and where the target has no fma instruction the exact
 /// software one of the module is used. Errors: an operation outside of the documented subset (a bug in Loops).
 mlir::FailureOr<Files> emitC(mlir::ModuleOp module);

@@ -42,6 +42,8 @@ private:
   std::string arguments(mlir::func::CallOp call);
   std::string place(mlir::Value memref, mlir::ValueRange indices);
   std::string element(mlir::Value memref, const std::string &at);
+  const store::Buffer *bufferOf(mlir::Value memref) const;
+  std::string stored(mlir::Value memref, mlir::Value value) const;
 
   // ---- CLanes.cpp: vectors as loops over arrays ----
   bool conflicts(mlir::Operation *op) const;

@@ -64,13 +64,30 @@ std::string Writer::element(Value memref, const std::string &at) {
   if (auto global = memref.getDefiningOp<memref::GetGlobalOp>())
     return fmt::format("{}[{}]", cIdentifier(global.getName()), at.empty() ? "0" : at);
   if (memref.getDefiningOp<memref::AllocaOp>()) return names.lookup(memref);
+  const store::Buffer *buffer = bufferOf(memref);
+  if (!buffer) return "";
+  if (buffer->shape.empty() && buffer->space != store::Space::Scratch && StringRef(at).contains_insensitive("v"))
+    line(fmt::format("(void)({});", at));  // the only element needs no index
+  return layout.element(buffer->id, at);
+}
+
+/// The buffer that a memref is a view of; of a constant or a cell: null.
+const store::Buffer *Writer::bufferOf(Value memref) const {
   auto view = memref.getDefiningOp<memref::ViewOp>();
   auto id = view ? view->getAttrOfType<IntegerAttr>("mlr.buffer") : nullptr;
-  if (!id) return "";
-  const store::Buffer &buffer = layout.buffers()[static_cast<size_t>(id.getInt())];
-  if (buffer.shape.empty() && buffer.space != store::Space::Scratch && StringRef(at).contains_insensitive("v"))
-    line(fmt::format("(void)({});", at));  // the only element needs no index
-  return layout.element(id.getInt(), at);
+  return id ? &layout.buffers()[static_cast<size_t>(id.getInt())] : nullptr;
+}
+
+/// A register, which is unsigned, as a field or parameter of a type of the language: a conversion that changes the sign is written.
+static std::string asField(mlir::Type field, const std::string &text) {
+  return field.isInteger() && !field.isInteger(1) && !field.isUnsignedInteger() ? fmt::format("({}){}", fieldType(field), text) : text;
+}
+
+/// The text of a value, or of one lane of it, where it is stored.
+std::string Writer::stored(Value memref, Value value) const {
+  const store::Buffer *buffer = bufferOf(memref);
+  std::string text = (*this)[value];
+  return buffer && buffer->space != store::Space::Scratch ? asField(buffer->element, text) : text;
 }
 
 /// What a comparison of an integer with a constant at the limit of its type always gives; compilers warn of it.
@@ -389,7 +406,7 @@ std::string Writer::arguments(func::CallOp call) {
   for (auto [k, v] : llvm::enumerate(call.getOperands())) {
     text += k ? ", " : "";
     if (!type || !isa<MemRefType>(v.getType())) {
-      text += (*this)[v];
+      text += type ? asField(type.getInput(k), (*this)[v]) : (*this)[v];
       continue;
     }
     bool isInput = k < type.getNumInputs();
@@ -420,13 +437,15 @@ LogicalResult Writer::operation(Operation *op) {
       .Case([&](memref::StoreOp o) {
         std::string at = place(o.getMemRef(), o.getIndices());
         if (at.empty()) return LogicalResult(o.emitOpError("writes memory outside of the plan"));
-        line(fmt::format("{} = {};", at, (*this)[o.getValueToStore()]));
+        line(fmt::format("{} = {};", at, stored(o.getMemRef(), o.getValueToStore())));
         return success();
       })
       .Case([&](func::CallOp o) {
         auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(o, o.getCalleeAttr());
         bool isForeign = callee && callee->hasAttr("mlr.extern"); // its symbol as it is
         std::string text = fmt::format("{}({})", isForeign ? o.getCallee().str() : cIdentifier(o.getCallee()), arguments(o));
+        if (isForeign && o.getNumResults() && o.getResult(0).getType().isInteger() && !o.getResult(0).getType().isInteger(1))
+          text = fmt::format("({}){}", registerType(o.getResult(0).getType()), text);
         if (o.getNumResults() && !o.use_empty()) define(o.getResult(0), text);
         else line(o.getNumResults() ? "(void)" + text + ";" : text + ";");
         return success();

@@ -103,11 +103,6 @@ static std::optional<std::pair<Value, bool>> touched(Operation *op) {
 
 bool Writer::mayOverlap(Value memref, Value other) const {
   if (memref == other) return true;
-  auto bufferOf = [&](Value v) -> const store::Buffer * {
-    auto view = v.getDefiningOp<memref::ViewOp>();
-    auto id = view ? view->getAttrOfType<IntegerAttr>("mlr.buffer") : nullptr;
-    return id ? &layout.buffers()[static_cast<size_t>(id.getInt())] : nullptr;
-  };
   const store::Buffer *p = bufferOf(memref), *q = bufferOf(other);
   return p && q && p->space == q->space && p->offset < q->offset + q->bytes() &&
          q->offset < p->offset + p->bytes();
@@ -215,17 +210,17 @@ LogicalResult Writer::laneOperation(Operation *op) {
       })
       .Case([&](vector::StoreOp o) {
         return line(fmt::format("{} = {};", at(o.getBase(), o.getIndices()[0], "l"),
-                                (*this)[o.getValueToStore()])),
+                                stored(o.getBase(), o.getValueToStore()))),
                success();
       })
       .Case([&](vector::MaskedStoreOp o) {
         line(fmt::format("if ({}) {} = {};", (*this)[o.getMask()], at(o.getBase(), o.getIndices()[0], "l"),
-                         (*this)[o.getValueToStore()]));
+                         stored(o.getBase(), o.getValueToStore())));
         return success();
       })
       .Case([&](vector::ScatterOp o) {
         line(fmt::format("{} = {};", at(o.getBase(), o.getOffsets()[0], offset(o.getIndices())),
-                         (*this)[o.getValueToStore()]));
+                         stored(o.getBase(), o.getValueToStore())));
         return success();
       })
       .Case([&](vector::ShuffleOp o) {
