@@ -91,6 +91,16 @@ Bits floatPick(OpKind op, Scalar scalar, Bits a, Bits b) {
   }
 }
 
+/// x + y rounded to odd: where it is inexact, to the neighbour whose last bit is 1, which no tie of a narrower format is
+/// (Boldo and Melquiond 2008).
+static double sumToOdd(double x, double y) {
+  double s = x + y;
+  if (!std::isfinite(s)) return s;
+  double back = s - x, error = (x - (s - back)) + (y - back); // Knuth's two-sum
+  if (error == 0 || (std::bit_cast<uint64_t>(s) & 1)) return s;
+  return std::nextafter(s, error > 0 ? HUGE_VAL : -HUGE_VAL);
+}
+
 Bits floatArithmetic(OpKind op, Scalar scalar, Bits a, Bits b, Bits c) {
   switch (scalar) {
   case Scalar::F32: return pack(arithmetic(op, f32(a), f32(b), f32(c)));
@@ -98,11 +108,11 @@ Bits floatArithmetic(OpKind op, Scalar scalar, Bits a, Bits b, Bits c) {
   default: break;
   }
   // One operation in f32 and rounding is as good as one rounding for + - * / sqrt (Figueroa 1995). A fused
-  // product goes through f64: product and sum there lose nothing that a 16-bit format could tell, if rounded
-  // to odd after.
+  // product goes through f64: the product is exact there, and the sum loses nothing that a 16-bit format could tell, if
+  // it is rounded to odd.
   bool half = scalar == Scalar::F16;
   if (op == OpKind::Fma) {
-    double d = std::fma(asDouble(scalar, a), asDouble(scalar, b), asDouble(scalar, c));
+    double d = sumToOdd(asDouble(scalar, a) * asDouble(scalar, b), asDouble(scalar, c));
     return half ? halfOf(d) : bfloatOf(d);
   }
   float r =

@@ -135,6 +135,19 @@ TEST(Numbers, SixteenBitOperationsRoundOnce) { // R8.13
   }
 }
 
+TEST(Numbers, AFusedProductAtATieIsDecidedByTheLeastAddend) { // R8.13
+  // 1.5 x (1 + 2^-7) = 1.51171875 is a tie of bf16; f64 cannot tell 2^-60 beside it.
+  auto b = [](float x) { return floatToBfloat(x); };
+  Bits odd = b(1 + 0x1p-7f);
+  for (float scale : {1.0f, 0x1p80f, -0x1p-20f}) {
+    Bits x = b(1.5f * scale);
+    auto fused = [&](float addend) { return op(OpKind::Fma, Scalar::BF16, x, odd, b(addend * scale)); };
+    EXPECT_EQ(fused(0), b(1.515625f * scale)) << "to even";
+    EXPECT_EQ(fused(0x1p-60f), b(1.515625f * scale));
+    EXPECT_EQ(fused(-0x1p-60f), b(1.5078125f * scale));
+  }
+}
+
 TEST(Numbers, NarrowingFromF64RoundsOnce) { // R8.7
   // Just above the tie between two halves: rounding through f32 first would lose the excess and round down.
   double tie = 1 + 0x1p-11;
