@@ -218,6 +218,15 @@ TEST(Offsets, ManyBlocksTakeNoQuadraticTime) {
   EXPECT_EQ(assignOffsets(crowd).bytes, liveBytes(crowd));
 }
 
+// So many live at the same time that blocks are placed in the order of their beginnings; their places are free again after their ends.
+TEST(Offsets, WhatFollowsACrowdLiesInItsPlaces) {
+  std::vector<TimedBlock> blocks;
+  for (int64_t i = 0; i < 10000; ++i) blocks.push_back({64, 64, {{i, 10000 + i}}});
+  int64_t crowd = liveBytes(blocks);
+  for (int64_t i = 0; i < 1000; ++i) blocks.push_back({128, 64, {{20000 + i, 20010 + i}}});
+  EXPECT_EQ(assignOffsets(blocks).bytes, crowd);
+}
+
 TEST(Quality, ScratchIsWithinFivePercentOfExhaustiveSearch) {
   std::vector<double> ratios;
   for (unsigned seed = 0; seed < 8; ++seed) {
