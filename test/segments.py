@@ -18,6 +18,21 @@ MLRC = pathlib.Path(sys.argv[1]).resolve()
 
 # name, program, what each segment computes as elements arrive (None: no segment is looked at)
 PROGRAMS = [
+    ("elements_of_sums_of_a_row_run_as_it_arrives", """
+node main(x: f32[3]) -> (y: f32 every 8) {
+  s = pack<<8>>(x);
+  r = [sum(s[i, k] * f32(k + 1) for k < 3) + sum(tanh(s[i, k]) for k < 3) for i < 8];
+  p = [r[i] * r[i] for i < 8];
+  scan t < 8 { u = 0.5 * (0 fby u) + p[t] + r[t]; v = 0.25 * (0 fby v) + p[t] * final u; z = final v; }
+  y = z;
+}""", [["u"]]),
+    ("what_reads_all_rows_waits_for_the_last", """
+node main(x: f32) -> (y: f32 every 8) {
+  s = pack<<8>>(x);
+  r = [max(s[j] * f32(i + j) for j < 8) for i < 8];
+  scan t < 8 { u = 0.5 * (0 fby u) + r[t]; z = final u; }
+  y = z;
+}""", []),
     ("batch_normalisation_sums_up_as_elements_arrive", """
 node main(x: f32[3]) -> (y: f32[5, 3] every 5) {
   xs = pack<<5>>(x);
