@@ -159,6 +159,15 @@ mlir::Value Importer::readSite(Site *site, Indices indices, ArrayRef<bool> clamp
     tuple.insert(tuple.begin() + site->contextAxis + i, current);
     if (!flags.empty()) flags.insert(flags.begin() + site->contextAxis + i, false);
   }
+  // What was clamped on the way here, through slices, is left to the read after all.
+  for (auto [axis, size] : llvm::enumerate(cast<RankedTensorType>(source.getType()).getShape())) {
+    auto d = dyn_cast<AffineDimExpr>(tuple[axis]);
+    auto known = d ? clampedDims.find(d.getPosition()) : clampedDims.end();
+    if (known == clampedDims.end() || known->second.high != size - 1) continue;
+    tuple[axis] = known->second.expr;
+    flags.resize(tuple.size(), false);
+    flags[axis] = true;
+  }
   MemoKey key{site, llvm::hash_combine_range(flags.begin(), flags.end()) | 1, tuple};
   if (mlir::Value known = lookup(key)) return known;
   llvm::SmallSetVector<unsigned, 4> used;

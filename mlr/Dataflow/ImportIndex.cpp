@@ -176,7 +176,9 @@ Importer::AxisIndex Importer::axisIndex(Position at, const ReadIndex &r, int64_t
   bool wide = integer.getType().isUnsignedInteger(64);
   if (r.inBounds) return {indexOf(integer, {0, high}) + offset, false};
   if (direct && !slide && !wide) return {indexOf(integer, {INT32_MIN, INT32_MAX}), true};
-  return {indexOf(clampInteger(integer, high), {0, high}) + offset, false};
+  AffineExpr index = indexOf(clampInteger(integer, high), {0, high});
+  if (auto d = dyn_cast<AffineDimExpr>(index); d && affine && !slide) clampedDims.try_emplace(d.getPosition(), ClampedIndex{affine->expr, high});
+  return {index + offset, false};
 }
 
 /// The site behind an expression whose elements are read from memory; null when they are computed in place.

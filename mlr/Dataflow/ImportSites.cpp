@@ -101,6 +101,7 @@ Site *Importer::siteOf(Frame &frame, VarId v) {
 void Importer::beginBody(Block *block) {
   levels.clear();
   dims.clear();
+  clampedDims.clear();
   ranges.clear();
   dimOf.clear();
   levels.push_back(std::make_unique<Level>());

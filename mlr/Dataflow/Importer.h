@@ -343,6 +343,12 @@ private:
   Site *computing = nullptr;
   std::vector<std::unique_ptr<Level>> levels;
   std::vector<Dim> dims;
+  /// Of dimensions that are an index clamped to 0..high: the index before that.
+  struct ClampedIndex {
+    mlir::AffineExpr expr;
+    int64_t high;
+  };
+  llvm::DenseMap<unsigned, ClampedIndex> clampedDims;
   std::vector<Range> ranges;
   llvm::DenseMap<mlir::Value, unsigned> dimOf; ///< of computed indices, by the integer value
 };
