@@ -164,13 +164,59 @@ private:
     if (o.getYes() == o.getNo()) return o.getYes();
     if (o.getType().isInteger(1) && isNumber(o.getYes(), 1) && isNumber(o.getNo(), 0))
       return o.getCondition();
+    if (Value same = foldRepeatedSelect(o)) return same;
     if (auto inverse = o.getCondition().getDefiningOp<NotOp>())
       return SelectOp::create(b, o.getLoc(), o.getType(), inverse.getValue(), o.getNo(), o.getYes());
     return {};
   }
 
+  /// What was selected by the same condition before.
+  Value foldRepeatedSelect(SelectOp o) {
+    Value c = o.getCondition(), yes = o.getYes(), no = o.getNo();
+    if (auto inner = yes.getDefiningOp<SelectOp>(); inner && inner.getCondition() == c) yes = inner.getYes();
+    if (auto inner = no.getDefiningOp<SelectOp>(); inner && inner.getCondition() == c) no = inner.getNo();
+    if (yes != o.getYes() || no != o.getNo()) return SelectOp::create(b, o.getLoc(), o.getType(), c, yes, no);
+    // The same of tensors: an element of one that was selected by the conditions of which this reads one.
+    auto element = yes.getDefiningOp<ReadOp>(), condition = c.getDefiningOp<ReadOp>();
+    if (!element || !condition || element.getMap() != condition.getMap() || element.getClamp() != condition.getClamp() ||
+        element.getIndices() != condition.getIndices() || shapeOf(element.getSource().getType()) != shapeOf(condition.getSource().getType()))
+      return {};
+    auto elements = element.getSource().getDefiningOp<GenOp>(), conditions = condition.getSource().getDefiningOp<GenOp>();
+    auto select = elements ? yieldOf(elements).getDefiningOp<SelectOp>() : SelectOp();
+    auto z = no.getDefiningOp<ConstOp>(), outside = select ? select.getNo().getDefiningOp<ConstOp>() : ConstOp();
+    if (!conditions || !z || !outside || z.getValue() != outside.getValue()) return {};
+    if (isRead(select.getCondition(), conditions.getResult(), elements)) return yes;
+    return isSame(select.getCondition(), elements, yieldOf(conditions), conditions) ? yes : Value();
+  }
+
+  static Value yieldOf(GenOp gen) { return bodyOf(gen).getTerminator()->getOperand(0); }
+
+  /// Whether the value is the element of the tensor at the indices of the gen.
+  static bool isRead(Value v, Value tensor, GenOp gen) {
+    auto read = v.getDefiningOp<ReadOp>();
+    return read && read.getSource() == tensor && !read.getClamp() && read.getMap().isIdentity() &&
+           llvm::equal(read.getIndices(), bodyOf(gen).getArguments());
+  }
+
+  /// Whether values of two bodies are the same function of the indices; few operations deep.
+  static bool isSame(Value x, GenOp of, Value y, GenOp with, int depth = 16) {
+    if (x == y) return true;
+    auto p = dyn_cast<BlockArgument>(x), q = dyn_cast<BlockArgument>(y);
+    if (p || q) return p && q && p.getOwner() == &bodyOf(of) && q.getOwner() == &bodyOf(with) && p.getArgNumber() == q.getArgNumber();
+    Operation *f = x.getDefiningOp(), *g = y.getDefiningOp();
+    if (depth == 0 || f->getName() != g->getName() || f->getAttrDictionary() != g->getAttrDictionary() || f->getNumRegions() ||
+        f->getResultTypes() != g->getResultTypes() || f->getNumOperands() != g->getNumOperands() || !isInstantaneous(f) ||
+        !isa<GenOp>(f->getParentOp()) || !isa<GenOp>(g->getParentOp()))
+      return false;
+    return llvm::all_of(llvm::zip(f->getOperands(), g->getOperands()),
+                        [&](auto pair) { return isSame(std::get<0>(pair), of, std::get<1>(pair), with, depth - 1); });
+  }
+
   Value foldConvert(ConvertOp o) {
     if (o.getValue().getType() == o.getType()) return o.getValue();
+    if (isa<BlockArgument>(o.getValue()) && o.getValue().getType().isIndex() && isa<GenOp, ReduceOp>(o.getValue().getParentBlock()->getParentOp()))
+      if (Range range = rangeOfIndex(o.getValue()); range.low == range.high && isa<IntegerType>(o.getType()))
+        return constants.get(cast<TypedAttr>(scalarAttr(o.getType(), bitsOf(o.getType(), 0))));
     auto inner = o.getValue().getDefiningOp<ConvertOp>();
     if (!inner) return {};
     mlir::Type from = inner.getValue().getType(), middle = inner.getType(), to = o.getType();
