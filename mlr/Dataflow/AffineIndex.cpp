@@ -150,4 +150,18 @@ void collectDims(AffineExpr expr, llvm::SmallSetVector<unsigned, 4> &dims) {
   });
 }
 
+int64_t valueAt(AffineExpr e, ArrayRef<int64_t> point) {
+  if (auto c = dyn_cast<AffineConstantExpr>(e)) return c.getValue();
+  if (auto d = dyn_cast<AffineDimExpr>(e)) return point[d.getPosition()];
+  auto binary = cast<AffineBinaryOpExpr>(e);
+  int64_t x = valueAt(binary.getLHS(), point), y = valueAt(binary.getRHS(), point);
+  switch (e.getKind()) {
+  case AffineExprKind::Add: return x + y;
+  case AffineExprKind::Mul: return x * y;
+  case AffineExprKind::FloorDiv: return llvm::divideFloorSigned(x, y);
+  case AffineExprKind::CeilDiv: return llvm::divideCeilSigned(x, y);
+  default: return llvm::mod(x, y);
+  }
+}
+
 } // namespace mlr::dataflow

@@ -31,6 +31,8 @@ int64_t dividendShift(mlir::AffineExpr dividend, int64_t divisor, DimRanges dims
 llvm::SmallVector<mlir::AffineExpr> reshapeIndices(llvm::ArrayRef<mlir::AffineExpr> indices,
                                                    llvm::ArrayRef<int64_t> to, llvm::ArrayRef<int64_t> from,
                                                    DimRanges dims, mlir::MLIRContext *context);
+/// The value of an expression at a point.
+int64_t valueAt(mlir::AffineExpr expr, llvm::ArrayRef<int64_t> point);
 /// The dimensions that an expression mentions.
 void collectDims(mlir::AffineExpr expr, llvm::SmallSetVector<unsigned, 4> &dims);
 

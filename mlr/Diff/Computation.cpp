@@ -200,14 +200,24 @@ LogicalResult Derivative::giveToYields(const Body &body, BodyAdjoint &adjoint, V
   }
 }
 
+/// Whether the value is one element of a tensor or a constant, and nothing computed from them.
+static bool isElement(Value v) {
+  if (auto choice = v.getDefiningOp<SelectOp>()) return isElement(choice.getYes()) && isElement(choice.getNo());
+  return v.getDefiningOp<ReadOp>() || v.getDefiningOp<ConstOp>();
+}
+
 /// What one read of a body adds to the cotangent of its source: for each element of the source the sum over the indices at which
 /// it is read.
 LogicalResult Derivative::leafContribution(const Body &body, const BodyConditions &conditions, const Leaf &leaf) {
   Value y = body.result;
   Block *from = body.op->getBlock();
   Location loc = body.op->getLoc();
-  Transposition t = leaf.read ? transpose(body, cast<ReadOp>(leaf.read), batch, levelFor(leaf.source)) : sumOver(body, batch);
+  ArrayRef<Guard> ownGuards = conditions.of(leaf.inside());
+  Padding padding;
+  if (leaf.read) padding = paddingOf(body, cast<ReadOp>(leaf.read), ownGuards);
+  Transposition t = leaf.read ? transpose(body, cast<ReadOp>(leaf.read), batch, levelFor(leaf.source), padding) : sumOver(body, batch);
   bool scatters = leaf.read && scatter(t, body, cast<ReadOp>(leaf.read), batch);
+  if (scatters) padding.isAll = false; // it adds at the clamped place, too
   if (leaf.read && !scatters) restrictToRead(t, cast<ReadOp>(leaf.read), batch);
   SmallVector<int64_t> places; // the shape of the indices that choose the place
   for (unsigned i : t.choosing) places.push_back(body.sizes[i]);
@@ -220,7 +230,6 @@ LogicalResult Derivative::leafContribution(const Body &body, const BodyCondition
 
   Guards of = *guards[y];
   size_t shared = guards[leaf.source] ? guards[leaf.source]->size() : 0;
-  ArrayRef<Guard> ownGuards = conditions.of(leaf.inside());
 
   OpBuilder b = at(from);
   LogicalResult result = success();
@@ -238,6 +247,7 @@ LogicalResult Derivative::leafContribution(const Body &body, const BodyCondition
       inner = OpBuilder::atBlockEnd(block);
     }
     BodyAdjoint adjoint(body, conditions, constants, inner, t.positions, operands);
+    if (padding.isAll) adjoint.assume(ownGuards);
     ValueRange lead = indices.slice(places.size(), batch);
     Value g = adjoint.readAtOuter(cotangentOf(y), lead, body.outer);
     if (failed(giveToYields(body, adjoint, g)) || failed(adjoint.run())) {
@@ -251,14 +261,24 @@ LogicalResult Derivative::leafContribution(const Body &body, const BodyCondition
       c = adjoint.masked(c, {condition, polarity});
       isProduct = false;
     };
+    // A contraction with elements of a tensor stays one: its factors are masked, both by conditions, the cotangent alone where the places are not
+    // of the domain, since there an element is as finite as elsewhere.
+    Value factor;
+    if (auto product = c.getDefiningOp<MulOp>(); sum && product && isElement(product.getRhs()))
+      c = product.getLhs(), factor = product.getRhs();
+    auto requireOfBoth = [&](Value condition, bool polarity) {
+      require(condition, polarity);
+      if (factor) factor = adjoint.masked(factor, {condition, polarity});
+    };
     // Masks: the conditions that this use does not share with all others, outer ones first.
-    for (size_t k = shared; k < of.size(); ++k) require(adjoint.readAtOuter(of[k].value, {}, shapeOf(of[k].value.getType()).size()), of[k].polarity);
+    for (size_t k = shared; k < of.size(); ++k) requireOfBoth(adjoint.readAtOuter(of[k].value, {}, shapeOf(of[k].value.getType()).size()), of[k].polarity);
     for (size_t k = 0; k < ownGuards.size(); ++k)
-      if (of.size() + k >= shared) require(adjoint.at(ownGuards[k].value), ownGuards[k].polarity);
-    if (body.isChoice() && leaf.inside() != body.yields[0] && of.size() + ownGuards.size() >= shared) require(isChosen(body, adjoint), true);
+      if (of.size() + k >= shared && !padding.isAll)
+        requireOfBoth(adjoint.at(ownGuards[k].value), ownGuards[k].polarity);
+    if (body.isChoice() && leaf.inside() != body.yields[0] && of.size() + ownGuards.size() >= shared) requireOfBoth(isChosen(body, adjoint), true);
     // A contraction is no reason for a mask of its own: its factors are as finite as the values are.
-    if (Value condition = wanted.lookup(y); condition && c != g && !(isProduct && sum))
-      require(adjoint.readAtOuter(condition, {}, shapeOf(condition.getType()).size()), true);
+    if (Value condition = wanted.lookup(y); condition && c != g && !factor && !(isProduct && sum))
+      requireOfBoth(adjoint.readAtOuter(condition, {}, shapeOf(condition.getType()).size()), true);
     // Places outside of the body's domain read nothing.
     Type i1 = b.getI1Type();
     auto number = [&](int64_t n) { return constants.get(b.getI32IntegerAttr(static_cast<int32_t>(n))); };
@@ -279,6 +299,7 @@ LogicalResult Derivative::leafContribution(const Body &body, const BodyCondition
       }
       require(EqOp::create(inner, loc, i1, i, adjoint.integerAt(equal.element)), true);
     }
+    if (factor) c = MulOp::create(inner, loc, c.getType(), c, factor), isProduct = true;
     if (!sum) {
       if (indices.size()) dropUnused(*inner.getInsertionBlock(), c);
       return c;

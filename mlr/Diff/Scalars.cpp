@@ -196,7 +196,12 @@ void BodyAdjoint::add(Value v, Value cotangent) {
   sum = sum ? emit<AddOp>(sum, cotangent) : cotangent;
 }
 
+void BodyAdjoint::assume(ArrayRef<Guard> conditions) {
+  for (const Guard &g : conditions) assumed.push_back({at(g.value), g.polarity});
+}
+
 Value BodyAdjoint::masked(Value v, const Guard &guard) {
+  if (llvm::is_contained(assumed, guard)) return v;
   Value zero = number(v.getType(), 0), c = guard.value;
   return SelectOp::create(b, loc, v.getType(), c, guard.polarity ? v : zero, guard.polarity ? zero : v);
 }

@@ -35,10 +35,12 @@ public:
   /// An element of a tensor at the positions of the first arguments, clamped where they may lie outside, behind `lead`.
   Value readAtOuter(Value tensor, ValueRange lead, unsigned axes);
   void add(Value v, Value cotangent);
+  /// Takes conditions of the body as true at the positions, or where they are not as told of by masks of the caller.
+  void assume(ArrayRef<Guard> conditions);
   /// From the yields, which have been given cotangents, to the leaves.
   LogicalResult run();
   Value cotangentOf(Value leaf) const { return cotangents.lookup(leaf); }
-  /// select(guard, v, 0)
+  /// select(guard, v, 0), or what it comes to if the guard is assumed.
   Value masked(Value v, const Guard &guard);
   Value integerAt(AffineExpr e); ///< i32
   /// The index (i32, before clamping) at which a read of the body looks at an axis.
@@ -65,6 +67,7 @@ private:
   SmallVector<AffineExpr> positions;
   SmallVector<Value> operands;
   DenseMap<Value, Value> mapping, cotangents, wantedOf;
+  Guards assumed; ///< of values of the copy
 };
 
 /// Removes operations of a block that nobody needs; `keep` has no use yet.

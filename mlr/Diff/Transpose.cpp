@@ -1,6 +1,7 @@
 #include "mlr/Diff/Transpose.h"
 
 #include "mlr/Dataflow/Flags.h"
+#include "mlr/Dataflow/Truth.h"
 
 namespace mlr::diff {
 namespace {
@@ -33,8 +34,8 @@ ScanOp indexedScan(Value index) {
 /// Solves index(arguments) = element for the arguments, an axis at a time.
 class Solver {
 public:
-  Solver(const Body &body, ReadOp read, Block *level)
-      : body(body), read(read), level(level), context(read.getContext()),
+  Solver(const Body &body, ReadOp read, Block *level, const Padding &padding)
+      : body(body), read(read), level(level), padding(padding), context(read.getContext()),
         shape(shapeOf(read.getSource().getType())), low(shape.size(), 0), solved(body.arguments.size()) {}
 
   Transposition run(unsigned batch) {
@@ -49,7 +50,7 @@ private:
 
   void visit(unsigned a) {
     AffineExpr e = read.getMap().getResult(a);
-    bool clamp = read.getClamp() && (*read.getClamp())[a];
+    bool clamp = read.getClamp() && (*read.getClamp())[a] && !padding.inside[a];
     llvm::SmallSetVector<unsigned, 4> used;
     collectDims(e, used);
     SmallVector<AffineExpr> dims;
@@ -197,6 +198,7 @@ private:
   const Body &body;
   ReadOp read;
   Block *level;
+  const Padding &padding;
   MLIRContext *context;
   SmallVector<int64_t> shape, low;
   SmallVector<AffineExpr> solved; ///< by argument; null: not fixed (yet)
@@ -205,8 +207,41 @@ private:
 
 } // namespace
 
-Transposition transpose(const Body &body, ReadOp read, unsigned batch, Block *level) {
-  return Solver(body, read, level).run(batch);
+Padding paddingOf(const Body &body, ReadOp read, ArrayRef<Guard> conditions) {
+  Padding padding;
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(read.getSource().getType()).getShape();
+  padding.inside.assign(shape.size(), false);
+  SmallVector<std::pair<Value, bool>> literals;
+  for (const Guard &g : conditions)
+    if (body.isInside(g.value)) literals.push_back({g.value, g.polarity});
+  if (!read.getClamp() || literals.empty()) return padding;
+  SmallVector<Value> arguments;
+  for (Value v : read.getIndices())
+    if (llvm::is_contained(body.arguments, v)) arguments.push_back(v);
+  std::optional<Truth> truth = truthOf(body.op, literals, arguments);
+  if (!truth) return padding;
+  SmallVector<AffineExpr> exprs(shape.size());
+  for (unsigned a = 0; a < shape.size(); ++a)
+    if ((*read.getClamp())[a]) padding.inside[a] = bool(exprs[a] = indexOver(*truth, read, a));
+  auto isInside = [&](unsigned a, ArrayRef<int64_t> at) {
+    int64_t i = valueAt(exprs[a], at);
+    return i >= 0 && i < shape[a];
+  };
+  truth->forEach([&](ArrayRef<int64_t> at, bool holds) {
+    for (unsigned a = 0; holds && a < shape.size(); ++a)
+      padding.inside[a] = padding.inside[a] && isInside(a, at);
+  });
+  padding.isAll = literals.size() == conditions.size();
+  truth->forEach([&](ArrayRef<int64_t> at, bool holds) {
+    bool isWithin = true;
+    for (unsigned a = 0; a < shape.size(); ++a) isWithin = isWithin && (!padding.inside[a] || isInside(a, at));
+    padding.isAll = padding.isAll && (holds || !isWithin);
+  });
+  return padding;
+}
+
+Transposition transpose(const Body &body, ReadOp read, unsigned batch, Block *level, const Padding &padding) {
+  return Solver(body, read, level, padding).run(batch);
 }
 
 /// Whether less than the whole axis is read; then the transposition is of that part.

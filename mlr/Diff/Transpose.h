@@ -39,8 +39,15 @@ struct Transposition {
   unsigned restricted = 0;
 };
 
+/// What the conditions under which a read stands say of its places, as of `at(x, i + a, 0)`: an index that is inside wherever
+/// they hold is not clamped there.
+struct Padding {
+  SmallVector<bool> inside; ///< by axis of the source: clamped, but inside where the conditions hold
+  bool isAll = false;       ///< the conditions hold wherever the index is inside on these axes
+};
+Padding paddingOf(const Body &body, ReadOp read, ArrayRef<Guard> conditions);
 /// `level`: the block of the source; scans between it and the read stack what they read row by row.
-Transposition transpose(const Body &body, ReadOp read, unsigned batch, Block *level);
+Transposition transpose(const Body &body, ReadOp read, unsigned batch, Block *level, const Padding &padding);
 /// Where an axis is read at a computed place, so that each element of the source would be compared with all places: makes a scatter of
 /// the transposition. False: there is no need.
 bool scatter(Transposition &t, const Body &body, ReadOp read, unsigned batch);
