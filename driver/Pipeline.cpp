@@ -189,8 +189,12 @@ static bool refuseMixedRecurrence(Compilation &c) {
   return true;
 }
 
-/// From guarded sweeps to windows as rings; `copies`: with copies of matrices and blocks of updates, which vectors are fast on.
+/// From sweeps to guarded ones with windows as rings; `copies`: with copies of tensors and blocks of updates, which vectors are fast on.
 static bool finishSweeps(mlir::ModuleOp module, bool copies) {
+  if (copies && (mlir::failed(dataflow::splitReductions(module)) || mlir::failed(dataflow::padReads(module)) ||
+                 mlir::failed(dataflow::transposeReused(module))))
+    return false;
+  if (mlir::failed(dataflow::guardWork(module))) return false;
   if (copies && mlir::failed(dataflow::transposeInvariants(module))) return false;
   for (auto node : module.getOps<dataflow::NodeOp>())
     if (mlir::failed(schedule::validate(node))) return false;
@@ -210,7 +214,7 @@ static bool splitSweeps(Compilation &c) {
   if (mlir::failed(dataflow::streamSegments(*c.module)) || !simplifyNormalized(c)) return false;
   for (auto node : c.module->getOps<dataflow::NodeOp>())
     if (mlir::failed(schedule::scheduleNode(node))) return refuseMixedRecurrence(c), false;
-  if (!simplifyDataflow(c) || mlir::failed(dataflow::guardWork(*c.module))) return false;
+  if (!simplifyDataflow(c)) return false;
   bool copies = c.vectorBits > 0 && !c.arrays, report = c.options.command == Command::Report;
   // With a budget, memory goes to what crosses between sweeps before it goes to copies.
   mlir::OwningOpRef<mlir::ModuleOp> lean;

@@ -61,6 +61,11 @@ mlir::LogicalResult guardWork(mlir::ModuleOp module);
 /// piece. After guardWork.
 mlir::LogicalResult makeRings(mlir::ModuleOp module);
 
+/// For machines with vectors, after Schedule and before guardWork: in a sum, elements that are read beyond the ends of a tensor too, as the clamped
+/// or a constant one there, as in padded convolutions and the adjoints of strided ones, are read of a copy that has those in it.
+/// The same bits.
+mlir::LogicalResult padReads(mlir::ModuleOp module);
+
 /// An attribute of what is read so often that its vectors shall each be in one cache line: memory of an output that starts
 /// between two is no place for it.
 inline constexpr llvm::StringLiteral readByLines = "mlr.read_by_lines";
@@ -68,6 +73,14 @@ inline constexpr llvm::StringLiteral readByLines = "mlr.read_by_lines";
 /// For machines with vectors, after Schedule: variable matrices that a scan of many instants multiplies with, W[i, k] in a sum over
 /// k for each i, are copied before it as [k, i], for as many bytes of scratch. The same bits. The copies have `readByLines`.
 mlir::LogicalResult transposeInvariants(mlir::ModuleOp module);
+
+/// For machines with vectors, after Schedule and before guardWork: kernels of convolutions, k[o, .., w] in a sum over a short w for each o of
+/// many places, are copied with o last, for as many bytes of scratch. The same bits.
+mlir::LogicalResult transposeReused(mlir::ModuleOp module);
+
+/// For machines with vectors, after Schedule and first of those passes: what a reduction reduces by an inner reduction for each of its elements
+/// is stored before, where that is not much, so that elements lie in lanes. The same bits.
+mlir::LogicalResult splitReductions(mlir::ModuleOp module);
 
 /// For machines with vectors, after makeRings: a sum of products over the instants of a scan, of which nobody sees but the last value
 /// (the gradient of a matrix), is brought up to date once in a block of at most 32 instants, whose factors are kept. The same bits:

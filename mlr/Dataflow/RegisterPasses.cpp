@@ -37,6 +37,9 @@ void registerPasses() {
   add("mlr-simplify", "fold, compose, merge and drop operations; keeps every rounding",
       [](ModuleOp module) { return simplify(module); });
   add("mlr-guard-work", "say under which condition somebody looks at a tensor, reduction or scan", guardWork);
+  add("mlr-pad-reads", "read elements beyond the ends of a tensor of a copy that has them", padReads);
+  add("mlr-transpose-reused", "copy kernels of convolutions, their results last", transposeReused);
+  add("mlr-split-reductions", "store what a reduction reduces, where that are reductions", splitReductions);
   add("mlr-transpose-invariants", "copy matrices that a scan multiplies with, transposed, before it", transposeInvariants);
   add("mlr-defer-updates", "bring sums of products over a scan up to date once in a block of instants", deferUpdates);
   add("mlr-verify-normalized", "check times, normal form and causality", verifyNormalized);

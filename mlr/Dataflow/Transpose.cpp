@@ -1,5 +1,5 @@
 // Matrices that a scan multiplies with at each of its instants, copied once before it so that neighbouring results read neighbouring
-// elements.
+// elements; kernels of convolutions likewise, which are read at every place of an image.
 #include "mlr/Dataflow/Passes.h"
 #include "mlr/Dataflow/Rewrite.h"
 
@@ -15,6 +15,9 @@ constexpr int64_t fewInstants = 8;
 /// Elements in a row of the copy from which on vectors of them pay.
 constexpr int64_t shortRow = 4;
 
+/// Reads of each element from which on a copy pays where no scan is.
+constexpr int64_t fewReads = 16;
+
 /// Replaces reads like W[i, k], in a sum over k for each i, by reads of a copy [k, i].
 class Transposer {
 public:
@@ -28,7 +31,45 @@ public:
         if (ScanOp scan = outermostScan(read)) replace(read, *axis, scan);
   }
 
+  void runReused() {
+    SmallVector<ReadOp> reads;
+    node.walk([&](ReadOp read) { reads.push_back(read); });
+    for (ReadOp read : reads)
+      if (auto axis = resultAxis(read); axis && isReused(read)) replace(read, *axis, placeOf(read));
+  }
+
 private:
+  static Operation *rootOf(Operation *op) {
+    while (!isa<NodeOp, ScanOp>(op->getParentOp())) op = op->getParentOp();
+    return op;
+  }
+
+  /// Whether the index of a gen walks along neighbours in memory.
+  static bool hasNeighbours(ReadOp read) {
+    AffineDimExpr last = shiftedDim(read.getMap().getResults().back());
+    auto i = last ? dyn_cast<BlockArgument>(read.getIndices()[last.getPosition()]) : BlockArgument();
+    return i && isa<GenOp>(i.getOwner()->getParentOp()) && rangeOfIndex(i).high + 1 >= shortRow;
+  }
+
+  /// A kernel: its innermost index runs over few elements, so that rows of it are too short to be turned in registers, and no other
+  /// factor has lanes of its own.
+  static bool isReused(ReadOp read) {
+    auto reduce = cast<ReduceOp>(read->getParentOp());
+    if (read.getSource().getDefiningOp<ConstOp>() || reduce.getSizes().back() >= enoughLanes) return false;
+    int64_t elements = cast<RankedTensorType>(read.getSource().getType()).getNumElements();
+    if (executions(read, rootOf(read)->getBlock()) < fewReads * std::max<int64_t>(elements, 1)) return false;
+    for (auto other : bodyOf(reduce).getOps<ReadOp>())
+      if (other != read && hasNeighbours(other)) return false;
+    return true;
+  }
+
+  /// Before the outermost scan in which the source does not change.
+  static Operation *placeOf(ReadOp read) {
+    Operation *place = rootOf(read);
+    while (place->getBlock() != read.getSource().getParentBlock() && isa<ScanOp>(place->getParentOp())) place = place->getParentOp();
+    return place;
+  }
+
   /// The axis of the source that counts results, if the last one counts the terms of a sum.
   static std::optional<unsigned> resultAxis(ReadOp read) {
     auto reduce = dyn_cast<ReduceOp>(read->getParentOp());
@@ -72,7 +113,7 @@ private:
   }
 
   /// The source with `axis` moved to the end.
-  Value copyBefore(ScanOp scan, Value source, unsigned axis) {
+  Value copyBefore(Operation *scan, Value source, unsigned axis) {
     // Copies stand before the first scan that wants them: scans of one block are visited in order.
     Value &known = copies[{scan->getBlock(), source.getAsOpaquePointer(), axis}];
     if (known) return known;
@@ -93,7 +134,7 @@ private:
     return known = gen.getResult();
   }
 
-  void replace(ReadOp read, unsigned axis, ScanOp scan) {
+  void replace(ReadOp read, unsigned axis, Operation *scan) {
     SmallVector<AffineExpr> exprs(read.getMap().getResults());
     AffineExpr moved = exprs[axis];
     exprs.erase(exprs.begin() + axis);
@@ -112,6 +153,11 @@ private:
 
 LogicalResult transposeInvariants(ModuleOp module) {
   for (NodeOp node : module.getOps<NodeOp>()) Transposer(node).run();
+  return success();
+}
+
+LogicalResult transposeReused(ModuleOp module) {
+  for (NodeOp node : module.getOps<NodeOp>()) Transposer(node).runReused();
   return success();
 }
 
