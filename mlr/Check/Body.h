@@ -379,6 +379,8 @@ private:
   Value negate(Value a, const ast::Expr &e);
   std::string_view comparisonAfter(const ast::Expr &e) const;
   bool elabScalarCondition(const ast::Expr &e, const std::string &what, Expr *&out);
+  /// Whether the known value of `e` is one bool; an error calls it `what`.
+  bool fitScalarCondition(Value &c, const ast::Expr &e, const std::string &what);
 
   // Coerce.cpp: literals, broadcasting, mismatches
   void setScalar(Expr *e, Scalar s);

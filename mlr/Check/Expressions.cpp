@@ -475,12 +475,14 @@ std::string_view Body::comparisonAfter(const ast::Expr &e) const {
 
 bool Body::elabScalarCondition(const ast::Expr &e, const std::string &what, Expr *&out) {
   Value c = elab(e);
-  if (c.unknown()) return false;
+  if (c.unknown() || !fitScalarCondition(c, e, what)) return false;
+  out = c.expr;
+  return true;
+}
+
+bool Body::fitScalarCondition(Value &c, const ast::Expr &e, const std::string &what) {
   forceDefault(c);
-  if (c.plain() && c.type() == Type{Scalar::Bool, {}}) {
-    out = c.expr;
-    return true;
-  }
+  if (c.plain() && c.type() == Type{Scalar::Bool, {}}) return true;
   Diagnostic &d = error(kinds::typeMismatch, e.span,
                         fmt::format("{} must be a bool, not {}", what, toString(c.ty())), toString(c.ty()));
   if (c.plain() && c.type().scalar == Scalar::Bool)

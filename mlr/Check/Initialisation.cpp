@@ -16,6 +16,13 @@
 namespace mlr {
 namespace {
 
+/// In the words of the source: what one arm makes of `y` is "y#1", the memory of `last y` is "y#last".
+std::string nameOf(const Var &var) {
+  size_t mark = var.name.find('#');
+  if (mark == std::string::npos) return var.name;
+  return (var.name.ends_with("#last") ? "last " : "") + var.name.substr(0, mark);
+}
+
 struct Summary {
   std::vector<bool> needed;                   ///< by input: must be defined
   std::vector<std::vector<uint32_t>> reaches; ///< by output: inputs whose undefinedness it has
@@ -164,7 +171,8 @@ private:
       if (leavesReset(var.clock)) {
         Sources of;
         of.vars.push_back(e.var);
-        needs.push_back({of, e.span, "`" + var.name + "` leaves the block that is reset"});
+        bool isOfArm = var.name.find('#') != std::string::npos;
+        needs.push_back({of, e.span, "`" + nameOf(var) + "` leaves " + (isOfArm ? "a state that may start at a later instant" : "the block that is reset")});
       } else {
         into.vars.push_back(e.var);
       }
@@ -174,7 +182,7 @@ private:
     // instant.
     Sources of;
     of.vars.push_back(e.var);
-    needs.push_back({of, e.span, "`" + var.name + "` is read inside the scan"});
+    needs.push_back({of, e.span, "`" + nameOf(var) + "` is read inside the scan"});
   }
 
   /// Whether a variable of this clock, read in the region at hand, starts afresh more often than that region.
@@ -284,8 +292,8 @@ private:
     std::vector<std::pair<std::string, bool>> rows;
     if (!operand.empty()) rows.push_back({operand, false});
     rows.push_back({text, true});
-    if (through != UINT32_MAX && node.vars[through].kind != Var::Kind::Hidden && node.vars[through].name != operand)
-      rows.push_back({node.vars[through].name, true});
+    if (through != UINT32_MAX && node.vars[through].kind != Var::Kind::Hidden && nameOf(node.vars[through]) != operand)
+      rows.push_back({nameOf(node.vars[through]), true});
     size_t width = 7;
     for (auto &row : rows) width = std::max(width, row.first.size());
     auto pad = [&](const std::string &s) { return s + std::string(width - s.size(), ' '); };

@@ -61,8 +61,23 @@ std::vector<Ty> Body::targetTypes(const Unit &u, const Value &value) {
   return std::vector<Ty>(u.targets.size());
 }
 
+/// `until` or `unless` for the condition of a transition (Automata.cpp), which the source gives no name.
+static std::string_view transitionWord(std::string_view name) {
+  if (!name.starts_with("automaton#")) return {};
+  for (std::string_view word : {"until", "unless"})
+    if (name.substr(std::min(name.find('.') + 1, name.size())).starts_with(word)) return word;
+  return {};
+}
+
 /// Fixes the type of the symbol, or makes the value fit it.
 bool Body::settle(Symbol &symbol, Value &value, const ast::Expr &e) {
+  if (std::string_view word = transitionWord(symbol.name); !word.empty() && !value.unknown()) {
+    Value tried = value;
+    if (!fitScalarCondition(tried, e, fmt::format("the condition of `{}`", word))) {
+      value = Value();
+      return false;
+    }
+  }
   if (symbol.ty.isKnown()) return fit(value, symbol.ty, e, fmt::format("`{}`", symbol.name));
   if (symbol.declared || symbol.ty.kind != Ty::Kind::Unknown) return false;
   symbol.literal = value.flex;

@@ -356,6 +356,21 @@ TEST(Clocks, MessagesCallClocksWhatTheProgramCallsThem) {
   expectContains(field.rendered, "a field of `s` is bool");
 }
 
+TEST(Clocks, TransitionsAreConditionsLikeOthers) {
+  std::string head = "node main(x: f32, k: i32, v: f32[3]) -> (y: f32) { automaton { state A { y = x; ";
+  expectErrors(head + "until k > 0 then A | x then A; } } }", {"type-mismatch: the condition of `until` must be a bool, not f32"});
+  expectErrors(head + "unless k then A; } } }", {"type-mismatch: the condition of `unless` must be a bool, not i32"});
+  expectErrors(head + "until v > 0 then A; } } }", {"type-mismatch: the condition of `until` must be a bool, not bool[3]"});
+  expectErrors(head + "until true then A; unless isnan(x) continue A; } } }", {});
+}
+
+TEST(Clocks, WhatAStateLeavesUndefinedHasItsNameInTheSource) {
+  Checked c("node main(x: f32, k: i32) -> (y: f32) { automaton { state A { y = x; until k > 0 then B; } state B { y = pre x; } } }");
+  EXPECT_EQ(c.errors, std::vector<std::string>{"uninitialised: `pre x` is read at the first instant, where it is undefined"});
+  expectContains(c.rendered, "`y` leaves a state that may start at a later instant");
+  EXPECT_EQ(c.rendered.find('#'), std::string::npos) << c.rendered;
+}
+
 TEST(Clocks, PartsOfAMemoryNeedNoParentheses) { // R5.1
   expectErrors("struct S { v: i32, w: i32[2] }\nnode main(x: i32) -> (m: S) { last m = S { v = 1, w = [2, 3] }; "
                "if x > 2 { m = { last m with v = last m.v + last m.w[1] }; } }", {});
