@@ -100,6 +100,16 @@ def nodes_that_double_at_every_level(folder):
     fails("run", program, "--steps", 0, "--input", write(folder, "x\n1\n", "in.csv"))
 
 
+def a_chain_of_2000_nodes(folder):
+    """Each calls the next; one in the middle is called twice."""
+    text = "node n0(x: f32) -> (y: f32) { y = x + (0 fby y); }\n"
+    text += "".join(f"node n{k}(x: f32) -> (y: f32) {{ y = n{k - 1}(x) + 1; }}\n" for k in range(1, 2000))
+    program = write(folder, text + "node main(x: f32) -> (y, z: f32) { y = n1999(x); z = n1000(2 * x); }")
+    outputs = runs("run", program, "--input", write(folder, "x\n1\n2\n", "in.csv"))
+    if outputs != "y,z\n2000,1002\n2002,1006\n":
+        raise Failure(outputs)
+
+
 def long_scans(folder):
     program = write(folder, "node main<<T: size>>(x: f32) -> (y: f32, z: f32) { scan t < T { a = x fby a * 0.5 + 1.0; b = (b + a) * 0.5 eby a; "
                             "y = final a; z = initial b; } }")

@@ -1,4 +1,5 @@
-// Inlining of every mlr.call, callees first, so that each body is expanded once before it is copied.
+// Inlining of every mlr.call, callees first, so that each body is expanded once before it is copied. The last call of a private
+// node takes its body: a chain of n nodes, each calling the next, costs n bodies and not n^2.
 #include "mlr/Dataflow/Flags.h"
 #include "mlr/Dataflow/Passes.h"
 
@@ -22,6 +23,9 @@ public:
   LogicalResult run() {
     SmallVector<NodeOp> nodes(module.getOps<NodeOp>());
     for (NodeOp node : nodes) total += size[node] = countOperations(node);
+    module.walk([&](CallOp call) {
+      if (auto callee = symbols.lookup<NodeOp>(call.getCallee())) ++callsLeft[callee];
+    });
     for (NodeOp node : nodes)
       if (failed(visit(node))) return failure();
     for (NodeOp node : nodes)
@@ -75,13 +79,15 @@ private:
     if (call.getInputs().getTypes() != TypeRange(callee.getFunctionType().getInputs()) ||
         call.getResultTypes() != TypeRange(callee.getFunctionType().getResults()))
       return call.emitError("types differ from those of node @") << call.getCallee();
-    total += size[callee];
+    bool isLast = --callsLeft[callee] == 0 && callee.getSymVisibility() == "private" && !isKept(callee);
+    if (!isLast) total += size[callee];
     size[caller] += size[callee];
     if (total > maxOperations)
       return call.emitError("the program expands to more than ") << maxOperations << " operations";
     mlir::Region copy;
     IRMapping mapping;
-    callee.getBody().cloneInto(&copy, mapping);
+    if (isLast) copy.takeBody(callee.getBody());
+    else callee.getBody().cloneInto(&copy, mapping);
     Block &body = copy.front();
     if (auto name = call->getAttrOfType<StringAttr>("name")) prefixNames(copy, name.getValue());
     if (auto rank = call->getAttrOfType<DenseI64ArrayAttr>("rank")) prefixRanks(copy, rank.asArrayRef());
@@ -122,6 +128,7 @@ private:
   SymbolTable symbols;
   DenseMap<Operation *, int> mark; // 0 new, 1 on the stack, 2 expanded
   DenseMap<Operation *, int64_t> size;
+  DenseMap<Operation *, int64_t> callsLeft; // of a node, in bodies that are not inlined yet
   int64_t total = 0;
 };
 
