@@ -43,17 +43,25 @@ static std::string columnsOf(const Port &port) {
   return fmt::format("`{0}[{1}]` to `{0}[{2}]`", port.name, first, last);
 }
 
-/// Checks that `rows` are [instants, shape...] of the port, joining a flat recording to blocks where asked; `leftOver` are
-/// the samples behind the last whole block.
+/// Samples, of all channels where the recording has several, that make a block of the port; 0: the recording is no such one.
+static int64_t samplesOfBlock(const Shape &recording, const Shape &block) {
+  if (recording.size() == 1 && !block.empty()) return Type{Scalar::I8, block}.elements();
+  bool hasChannels = recording.size() > 1 && recording.size() == block.size() && std::equal(block.begin() + 1, block.end(), recording.begin() + 1);
+  return hasChannels ? block[0] : 0;
+}
+
+/// Checks that `rows` are [instants, shape...] of the port, joining a recording to blocks where asked, of `samples` each; `leftOver`
+/// are those behind the last whole block.
 static std::variant<std::shared_ptr<data::Rows>, Failure> fit(std::shared_ptr<data::Rows> rows, const Port &port, const std::string &what,
-                                                              bool blocks, bool isCsv, int64_t &leftOver) {
-  int64_t size = port.type.elements();
+                                                              bool blocks, bool isCsv, int64_t &samples, int64_t &leftOver) {
   if (port.type.scalar == Scalar::BF16) {
     auto converted = bfloatRows(rows, what);
     if (auto *f = std::get_if<Failure>(&converted)) return *f;
     rows = std::get<std::shared_ptr<data::Rows>>(converted);
   }
-  if (blocks && rows->type().shape.size() == 1 && !port.type.shape.empty() && size > 0) {
+  int64_t size = blocks ? samplesOfBlock(rows->type().shape, port.type.shape) : 0;
+  if (size > 0) {
+    samples = size;
     leftOver = rows->count() % size;
     rows->joinBlocks(port.type.shape);
   }
@@ -110,6 +118,7 @@ static std::variant<FoundStreams, Failure> findStreams(const std::vector<std::st
 std::variant<InputStreams, Failure> InputStreams::open(const std::vector<std::string> &files, const Signature &signature,
                                                        const Passes &passes) {
   double samplesPerSecond = 0;
+  int64_t samplesPerInstant = 1;
   auto all = findStreams(files, signature, samplesPerSecond);
   if (auto *f = std::get_if<Failure>(&all)) return *f;
   auto &found = std::get<FoundStreams>(all);
@@ -123,12 +132,13 @@ std::variant<InputStreams, Failure> InputStreams::open(const std::vector<std::st
                                  toString(port.type), signature.node, have.empty() ? "nothing" : have)};
     }
     int64_t leftOver = 0, samples = it->second.stream.rows->count();
+    samplesPerInstant = 1;
     std::string what = fmt::format("{}: `{}`", it->second.file, it->first);
-    auto fitted = fit(it->second.stream.rows, port, what, it->second.blocks, it->second.csv, leftOver);
+    auto fitted = fit(it->second.stream.rows, port, what, it->second.blocks, it->second.csv, samplesPerInstant, leftOver);
     if (auto *f = std::get_if<Failure>(&fitted)) return *f;
     if (leftOver)
       streams.warning = fmt::format("{}: the last {} of {} samples do not fill a block of {} and are not used",
-                                    it->second.file, leftOver, samples, port.type.elements());
+                                    it->second.file, leftOver, samples, samplesPerInstant);
     auto &rows = std::get<std::shared_ptr<data::Rows>>(fitted);
     bool isBase = port.clock.empty() || it->second.csv;
     if (isBase && streams.instants && *streams.instants != rows->count())
@@ -141,8 +151,7 @@ std::variant<InputStreams, Failure> InputStreams::open(const std::vector<std::st
     }
     streams.streams.push_back({port, what, rows, it->second.stream.present, {}, 0, before, before});
   }
-  if (samplesPerSecond > 0)
-    streams.blocksPerSecond = samplesPerSecond / static_cast<double>(std::max<int64_t>(signature.inputs[0].type.elements(), 1));
+  if (samplesPerSecond > 0) streams.blocksPerSecond = samplesPerSecond / static_cast<double>(samplesPerInstant);
   if (auto f = streams.place()) return *f;
   if (auto f = streams.repeat(passes)) return *f;
   return streams;

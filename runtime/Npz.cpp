@@ -15,6 +15,7 @@ constexpr uint64_t deflateLimit = 1032; ///< zlib technical notes: the best poss
 constexpr uint64_t largeUnpacked = uint64_t(1)
                                    << 28; ///< from here on (256 MiB) a ratio above `largeRatio` is refused
 constexpr uint64_t largeRatio = 64;
+constexpr uint64_t largestVerified = uint64_t(1) << 28; ///< of entries that are not compressed
 
 struct Archive {
   zip_t *zip = nullptr;
@@ -112,7 +113,20 @@ Result<Array> readEntry(zip_t *zip, const Entry &entry) {
   return array;
 }
 
-/// An entry that is not compressed, at any place. Its check sum is that of the whole, so it is not looked at.
+/// Reads the entry from its beginning to its end, where libzip compares its check sum.
+std::optional<Error> verify(zip_t *zip, const Entry &entry) {
+  zip_file_t *file = zip_fopen_index(zip, entry.index, 0);
+  std::vector<char> block(1 << 16);
+  zip_int64_t got = file ? 1 : -1;
+  while (got > 0) got = zip_fread(file, block.data(), block.size());
+  std::string reason = file ? zip_file_strerror(file) : zip_strerror(zip);
+  if (file) zip_fclose(file);
+  if (got < 0) return Error{"entry '" + entry.name.substr(0, 60) + "' is damaged: " + reason};
+  return std::nullopt;
+}
+
+/// An entry that is not compressed, at any place. Its check sum is that of the whole: up to `largestVerified` bytes it is compared
+/// first; what is larger would be read twice.
 class StoredEntry : public ByteSource {
 public:
   StoredEntry(std::shared_ptr<Archive> archive, Entry entry)
@@ -127,6 +141,9 @@ public:
   std::optional<Error> read(uint64_t at, std::byte *out, size_t count) override {
     std::string shown = "entry '" + entry.name.substr(0, 60) + "'";
     if (!file) return Error{shown + " cannot be opened: " + zip_strerror(archive->zip)};
+    if (!isVerified && entry.size <= largestVerified)
+      if (auto error = verify(archive->zip, entry)) return error;
+    isVerified = true;
     if (at != place && zip_fseek(file, static_cast<zip_int64_t>(at), SEEK_SET) != 0)
       return Error{shown + " cannot be read: " + zip_file_strerror(file)};
     place = at;
@@ -146,6 +163,7 @@ private:
   Entry entry;
   zip_file_t *file;
   uint64_t place = 0;
+  bool isVerified = false;
 };
 
 } // namespace

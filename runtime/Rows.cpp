@@ -11,7 +11,7 @@ namespace mlr::data {
 
 void Rows::joinBlocks(const Shape &shape) {
   Type block{ty.scalar, shape};
-  int64_t n = count() / std::max<int64_t>(block.elements(), 1);
+  int64_t n = ty.elements() / std::max<int64_t>(block.elements(), 1);
   ty = block;
   ty.shape.insert(ty.shape.begin(), n);
 }

@@ -81,9 +81,9 @@ def samples_left_over_are_told(folder):
     assert run(folder, "i16[3]", "in.npy", np.arange(8, dtype=np.int16), ["--steps", "1"]) == (0, ["0,1,2"], "")
 
 
-def recording(path, samples, rate):
+def recording(path, samples, rate, channels=1):
     with wave.open(str(path), "wb") as out:
-        out.setnchannels(1), out.setsampwidth(2), out.setframerate(rate)
+        out.setnchannels(channels), out.setsampwidth(2), out.setframerate(rate)
         out.writeframes(np.array(samples, "<i2").tobytes())
 
 
@@ -125,8 +125,35 @@ def events_are_told_in_seconds(folder):
     assert code == 1 and "has no bool output and none on a slower clock" in error, error
 
 
+def channels_stay_beside_each_other(folder):
+    """Two channels: R13.5; an instant lasts as long as its samples of one channel."""
+    (folder / "p.mlr").write_text("""node frames(x: i16[2]) -> (loud: bool) { loud = x[1] > 5; }
+    node blocks(x: i16[2, 2]) -> (loud: bool, y: i16[2, 2]) { loud = x[1, 1] > 5; y = x; }
+    node three(x: i16[2, 3]) -> (y: i16) { y = x[0, 0]; }
+    """)
+    recording(folder / "in.wav", [1, 2, 3, 9, 5, 6, 7, 4, 8, 8], 8, channels=2)
+    run = lambda node, *more: subprocess.run([MLRC, "run", "p.mlr", "--node", node, "--input", "in.wav", *more], cwd=folder, capture_output=True, text=True)
+    assert run("frames", "--events").stdout.splitlines() == ["0.250 s  loud", "0.375 s  loud", "0.625 s  loud"], run("frames", "--events")
+    done = run("blocks", "--events")
+    assert done.stdout.splitlines() == ["0.250 s  loud"] and "the last 1 of 5 samples do not fill a block of 2" in done.stderr, done
+    assert run("blocks").stdout.splitlines()[1:] == ["true,1,2,3,9", "false,5,6,7,4"], run("blocks")
+    assert run("three").returncode == 1 and "is i16[5, 2]; input `x` needs i16[2, 3]" in run("three").stderr, run("three")
+
+
+def a_changed_byte_of_an_archive_is_found(folder):
+    """numpy does not compress: the check sum of what is streamed is compared all the same."""
+    np.savez(folder / "in.npz", x=np.arange(3, dtype=np.float32))
+    whole = bytearray((folder / "in.npz").read_bytes())
+    at = bytes(whole).index(np.float32(2).tobytes())
+    whole[at + 2] ^= 1
+    (folder / "in.npz").write_bytes(whole)
+    (folder / "p.mlr").write_text("node main(x: f32) -> (y: f32) { y = x; }")
+    done = subprocess.run([MLRC, "run", "p.mlr", "--input", "in.npz"], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 1 and "entry 'x' is damaged: CRC error" in done.stderr, done
+
+
 def main():
-    tests = [numbers_beyond_a_float_type_are_no_infinities, integers_of_64_bits_are_exact, integers_out_of_range_are_refused,
+    tests = [channels_stay_beside_each_other, a_changed_byte_of_an_archive_is_found, numbers_beyond_a_float_type_are_no_infinities, integers_of_64_bits_are_exact, integers_out_of_range_are_refused,
              columns_round_to_the_16_bit_floats, an_f32_array_of_bf16_values_is_bf16, samples_left_over_are_told,
              events_are_told_in_seconds, columns_of_a_log_that_nobody_asks_for_may_be_text]
     failed = 0
