@@ -128,22 +128,29 @@ std::string Writer::compare(arith::CmpIOp op) {
   return fmt::format("{} {} {}", a, spelling[p], b);
 }
 
+/// The same of a float with itself; where it asks whether that is a number, it asks so from now on.
+static std::optional<bool> decided(arith::CmpFOp op) {
+  using P = arith::CmpFPredicate;
+  if (op.getLhs() != op.getRhs()) return std::nullopt;
+  switch (op.getPredicate()) {
+  case P::OGT:
+  case P::OLT:
+  case P::ONE: return false;
+  case P::UGE:
+  case P::ULE:
+  case P::UEQ: return true;
+  case P::OGE:
+  case P::OLE:
+  case P::OEQ: return op.setPredicate(P::ORD), std::nullopt;
+  case P::UGT:
+  case P::ULT:
+  case P::UNE: return op.setPredicate(P::UNO), std::nullopt;
+  default: return std::nullopt;
+  }
+}
+
 std::string Writer::compare(arith::CmpFOp op) {
   std::string a = (*this)[op.getLhs()], b = (*this)[op.getRhs()];
-  if (a == b) // only whether it is a number; compilers warn of the others
-    switch (op.getPredicate()) {
-    case arith::CmpFPredicate::OGT:
-    case arith::CmpFPredicate::OLT:
-    case arith::CmpFPredicate::ONE: return "false";
-    case arith::CmpFPredicate::OGE:
-    case arith::CmpFPredicate::OLE: return fmt::format("{} == {}", a, a);
-    case arith::CmpFPredicate::UGE:
-    case arith::CmpFPredicate::ULE:
-    case arith::CmpFPredicate::UEQ: return "true";
-    case arith::CmpFPredicate::UGT:
-    case arith::CmpFPredicate::ULT: return fmt::format("!({} == {})", a, a);
-    default: break;
-    }
   auto ordered = [&](const char *c) { return fmt::format("{} {} {}", a, c, b); };
   using P = arith::CmpFPredicate;
   switch (op.getPredicate()) {
@@ -497,14 +504,16 @@ LogicalResult Writer::run() {
 }
 
 void prepareForC(func::FuncOp function) {
-  function.walk([](arith::CmpIOp op) {
+  auto decide = [](auto op) {
     auto known = decided(op);
     if (!known) return;
     OpBuilder b(op);
     TypedAttr value = b.getBoolAttr(*known);
     if (auto lanes = dyn_cast<VectorType>(op.getType())) value = DenseElementsAttr::get(lanes, *known);
     op.replaceAllUsesWith(arith::ConstantOp::create(b, op.getLoc(), value).getResult());
-  });
+  };
+  function.walk([&](arith::CmpIOp op) { decide(op); });
+  function.walk([&](arith::CmpFOp op) { decide(op); });
   // Calls have no effect but for C functions that are kept.
   function.walk<WalkOrder::PostOrder, mlir::ReverseIterator>([](Operation *op) {
     if (isOpTriviallyDead(op) || (isa<func::CallOp>(op) && op->use_empty() && !op->hasAttr("mlr.keep"))) op->erase();
