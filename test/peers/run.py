@@ -213,8 +213,9 @@ class Session:
         build_mlr(self.mlrc, mlr, node, shapes, base.with_suffix(".mlr"), c_name, "-O2")
         peer.build(node, [*flags, "-O2"], base.with_suffix(".peer"))
         times = 200000
-        result["mlr ns"], result["mlr bytes"] = speed(base.with_suffix(".mlr"), streams, self.o.steps, times)
-        result["peer ns"], result["peer bytes"] = speed(base.with_suffix(".peer"), streams, self.o.steps, times)
+        for side, suffix in (("mlr", ".mlr"), ("peer", ".peer")):
+            if found := speed(base.with_suffix(suffix), streams, self.o.steps, times):
+                result[f"{side} ns"], result[f"{side} bytes"] = found
 
     # Wrong programs
 

@@ -282,8 +282,9 @@ def execute(binary, streams, steps, outs, shapes, timeout=60):
 
 
 def speed(binary, streams, steps, times):
-    """Nanoseconds an instant and bytes of state."""
+    """Nanoseconds an instant and bytes of state; nothing of a program that dies on these streams."""
     done = subprocess.run([str(binary), str(steps), str(times)], input=words(streams, steps).tobytes(), capture_output=True, timeout=300)
+    if done.returncode: return None
     ns, size = done.stderr.split()[-2:]
     return float(ns), int(size)
 
